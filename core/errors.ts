@@ -1,0 +1,172 @@
+// Owns every error code of the platform: status, who is to blame, and the sentence a person reads.
+// Knows nothing of HTTP framing, of the console, or of where an error is shown.
+
+/** Who has to act: the caller (fix the request), the Micro (its developer), or the platform (its owner). */
+export type Blame = 'caller' | 'micro' | 'platform';
+
+/** Facts that make a message concrete. Never put secrets or bodies in here: they reach people and logs. */
+export type ErrorDetails = Record<string, unknown>;
+
+interface ErrorEntry {
+  status: number;
+  blame: Blame;
+  message: (details: Record<string, any>) => string;
+}
+
+const entry = (status: number, blame: Blame, message: ErrorEntry['message'] | string): ErrorEntry => ({
+  status,
+  blame,
+  message: typeof message === 'string' ? () => message : message,
+});
+
+/** Code -> entry. Codes are for ever, messages may change. */
+export const ERRORS = {
+  // requests
+  BAD_REQUEST: entry(400, 'caller', (d) => d.reason ?? 'The request is not understood.'),
+  BAD_JSON: entry(400, 'caller', (d) => `The body is not valid JSON${d.reason ? `: ${d.reason}` : ''}.`),
+  INVALID_FIELD: entry(400, 'caller', (d) => `\`${d.field}\` ${d.reason}.`),
+  PAYLOAD_TOO_LARGE: entry(413, 'caller', (d) => `The body is larger than ${d.limitBytes} bytes.`),
+  UNSUPPORTED_MEDIA_TYPE: entry(415, 'caller', (d) => `Send ${d.expected}.`),
+  NOT_FOUND: entry(404, 'caller', (d) => `${d.what ?? 'Nothing'} ${d.what ? 'was not found' : 'is here'}.`),
+  METHOD_NOT_ALLOWED: entry(405, 'caller', (d) => `This address takes ${d.allow}.`),
+  CONFLICT: entry(409, 'caller', (d) => d.reason ?? 'That exists already.'),
+  TOO_MANY_REQUESTS: entry(429, 'caller', (d) => `Too many attempts. Try again in ${d.retryAfterSeconds} seconds.`),
+  HOST_UNKNOWN: entry(404, 'caller', (d) => `No app lives at ${d.host}. Check the address, or open your dashboard.`),
+  HOST_INVALID: entry(400, 'caller', 'The Host header is missing or malformed.'),
+
+  // identity
+  UNAUTHORIZED: entry(401, 'caller', 'Unauthorized'),
+  FORBIDDEN: entry(403, 'caller', (d) => d.reason ?? 'You may not do this.'),
+  ORIGIN_FORBIDDEN: entry(403, 'caller', 'This request came from another site and was refused.'),
+  LOGIN_FAILED: entry(401, 'caller', 'The name or the password is wrong.'),
+  USERNAME_INVALID: entry(400, 'caller', 'A name has 2 to 32 characters: lower-case letters, digits and hyphens, starting with a letter.'),
+  USERNAME_TAKEN: entry(409, 'caller', 'That name is taken. Choose another.'),
+  PASSWORD_INVALID: entry(400, 'caller', 'A password has 8 to 256 characters.'),
+  SETUP_SECRET_WRONG: entry(403, 'caller', 'The set-up secret is wrong. Use the link that the host printed when it started.'),
+  SETUP_DONE: entry(409, 'caller', 'This host is set up already. Sign in instead.'),
+  INVITE_INVALID: entry(403, 'caller', 'This invitation is not valid: it was used, withdrawn, or has expired. Ask for a new one.'),
+  TOKEN_NAME_INVALID: entry(400, 'caller', 'A token needs a name of 1 to 64 characters.'),
+
+  // host start
+  CONFIG_INVALID: entry(500, 'platform', (d) => `The configuration is wrong:\n${(d.problems as string[]).map((p) => `  - ${p}`).join('\n')}`),
+  PORT_IN_USE: entry(500, 'platform', (d) => `Port ${d.port} is in use by another program. Choose another one: npm start -- ${d.flag ?? '--port'} ${Number(d.port) + 1}`),
+  PORT_FORBIDDEN: entry(500, 'platform', (d) => `This user may not listen on port ${d.port}. Choose one above 1023: npm start -- --port 4400`),
+  DATA_NOT_WRITABLE: entry(500, 'platform', (d) => `The data folder ${d.folder} cannot be written (${d.reason}). Change its owner, or choose another: npm start -- --data DIR`),
+  DATA_LOCKED: entry(500, 'platform', (d) => `The data folder ${d.folder} is in use by another host${d.pid ? ` (process ${d.pid}, since ${d.since})` : ''}. Stop that one first, or choose another folder: npm start -- --data DIR`),
+  DATA_NEWER: entry(500, 'platform', (d) => `The data folder ${d.folder} was written by a newer version (data format ${d.found}; this version reads up to ${d.supported}). Start that version, or restore an older copy of the folder.`),
+  NODE_TOO_OLD: entry(500, 'platform', (d) => `Ownspace needs Node.js ${d.needed}; this is ${d.found}. Run npm install in the checkout, which brings the right one.`),
+  ISOLATED_VM_MISSING: entry(500, 'platform', (d) => `isolated-vm has no ready-made binary for ${d.platform}. Install a C++ compiler, make and Python 3 (Debian: apt-get install build-essential python3), then run: npm rebuild isolated-vm`),
+
+  // stores
+  STORE_UNAVAILABLE: entry(503, 'platform', 'The data store does not answer. Try again.'),
+  STORE_FULL: entry(507, 'platform', 'The disk is full. Reading goes on; writing works again once there is room.'),
+  STORE_CONDITION_FAILED: entry(409, 'caller', 'Somebody else changed this at the same time. Load it again and retry.'),
+  RECORD_CORRUPT: entry(500, 'platform', (d) => `A stored record is damaged${d.key ? ` (${d.key})` : ''}. The others are not affected; restore this one from a backup.`),
+  BLOB_NOT_FOUND: entry(410, 'platform', (d) => `The content of ${d.name ?? 'this file'} is missing from the disk.`),
+
+  // Base and Drive: texts are on the wire of the SDKs
+  BASE_KEY_EXISTS: entry(409, 'caller', 'Key already exists'),
+  BASE_KEY_NOT_FOUND: entry(404, 'caller', 'Key not found'),
+  BASE_BAD_QUERY: entry(400, 'caller', 'Bad query'),
+  BASE_BAD_ITEM: entry(400, 'caller', (d) => d.reason ?? 'Bad item'),
+  BASE_BAD_UPDATE: entry(400, 'caller', (d) => d.reason ?? 'Bad update'),
+  ITEM_TOO_LARGE: entry(400, 'caller', (d) => `An item may have ${d.limitBytes} bytes at most`),
+  TOO_MANY_ITEMS: entry(400, 'caller', (d) => `At most ${d.limit} items a request`),
+  NAME_INVALID: entry(400, 'caller', (d) => d.reason ?? 'invalid name'),
+  DRIVE_FILE_NOT_FOUND: entry(404, 'caller', 'File not found'),
+  UPLOAD_NOT_FOUND: entry(404, 'caller', 'Upload not found'),
+  RANGE_NOT_SATISFIABLE: entry(416, 'caller', (d) => `The file has ${d.sizeBytes} bytes.`),
+  COLLECTION_NOT_FOUND: entry(404, 'caller', 'This Collection does not exist.'),
+
+  // develop and release
+  SPACEFILE_MISSING: entry(400, 'caller', 'Spacefile not found. A Spacefile at the root of the project says how to build and run it; `space new` writes one.'),
+  SPACEFILE_INVALID: entry(400, 'caller', (d) => `The Spacefile is not valid:\n${d.report}`),
+  SOURCE_INVALID: entry(400, 'caller', (d) => `The source archive was refused: ${d.reason}.`),
+  SOURCE_TOO_LARGE: entry(413, 'caller', (d) => `The source is larger than the limit: ${d.what}.`),
+  ICON_INVALID: entry(400, 'caller', (d) => `The icon is not a picture that can be used: ${d.reason}. Use a PNG, WebP, JPEG or GIF of 512 x 512 pixels.`),
+  BUILD_FAILED: entry(422, 'micro', (d) => `Building Micro \`${d.micro}\` failed: ${d.reason}`),
+  BUILD_TOOL_MISSING: entry(422, 'platform', (d) => `This host cannot build \`${d.engine}\` Micros: ${d.reason}`),
+  BUNDLE_TOO_LARGE: entry(422, 'micro', (d) => `The bundle of Micro \`${d.micro}\` has ${d.sizeBytes} bytes; the limit is ${d.limitBytes}.`),
+  BUILD_STATE: entry(409, 'caller', (d) => `The build is ${d.state}; this step does not fit.`),
+  TAG_TAKEN: entry(409, 'caller', (d) => `A revision with the tag \`${d.tag}\` exists already.`),
+  PROJECT_NOT_FOUND: entry(404, 'caller', 'This project does not exist, or is not yours.'),
+  PROJECT_NAME_INVALID: entry(400, 'caller', 'A project name has 4 to 16 characters.'),
+  REVISION_NOT_FOUND: entry(404, 'caller', 'This revision does not exist, or is not yours.'),
+  RELEASE_NOT_FOUND: entry(404, 'caller', 'This release does not exist.'),
+  RELEASE_NOTES_INVALID: entry(400, 'caller', (d) => `Release notes have ${d.limit} characters at most.`),
+  INSTALLATION_NOT_FOUND: entry(404, 'caller', 'This installation does not exist.'),
+  INSTALLATION_RUNNING: entry(409, 'caller', 'This app is being installed or updated right now. Wait until that is done.'),
+
+  // Instances and Micros
+  INSTANCE_NOT_FOUND: entry(404, 'caller', 'This app instance does not exist.'),
+  INSTANCE_NOT_READY: entry(503, 'platform', 'This app is being installed. Try again in a moment.'),
+  MICRO_NOT_FOUND: entry(404, 'caller', 'No Micro of this app answers here.'),
+  MICRO_ENGINE_UNSUPPORTED: entry(422, 'platform', (d) => `This host cannot run the engine \`${d.engine}\`.`),
+  MICRO_START_FAILED: entry(502, 'micro', (d) => `The app could not start: ${d.reason}`),
+  MICRO_THREW: entry(500, 'micro', 'The app ran into an error.'),
+  MICRO_BAD_RESPONSE: entry(502, 'micro', (d) => `The app gave no usable answer: ${d.reason}.`),
+  MICRO_TIMEOUT: entry(504, 'micro', (d) => `The app took longer than ${d.limitMs} ms.`),
+  MICRO_CPU_EXCEEDED: entry(503, 'micro', (d) => `The app used more than ${d.limitMs} ms of CPU time for one request.`),
+  MICRO_OUT_OF_MEMORY: entry(502, 'micro', (d) => `The app used more than its ${d.limitMb} MB of memory.`),
+  MICRO_CRASHED: entry(502, 'micro', 'The app stopped while it answered. It has been restarted.'),
+  MICRO_BUSY: entry(503, 'micro', 'The app has too many requests at once. Try again in a moment.'),
+  MICRO_LOOP: entry(508, 'micro', (d) => `Micros called each other more than ${d.limit} times deep.`),
+  EGRESS_BLOCKED: entry(403, 'micro', (d) => `Calls to ${d.target} are not allowed: ${d.reason}.`),
+  EGRESS_FAILED: entry(502, 'micro', (d) => `${d.target} could not be reached: ${d.reason}.`),
+
+  INTERNAL: entry(500, 'platform', 'Something went wrong on this host. The log has the details.'),
+} as const satisfies Record<string, ErrorEntry>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** The one error that crosses module borders. `details` fill the message; `cause` stays in logs. */
+export class SpaceError extends Error {
+  override readonly name = 'SpaceError';
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}, options?: { cause?: unknown }) {
+    super(ERRORS[code].message(details), options);
+    this.code = code;
+    this.details = details;
+  }
+
+  /** HTTP status of this error. */
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get blame(): Blame {
+    return ERRORS[this.code].blame;
+  }
+}
+
+/** True when `error` is a SpaceError (with that code, where one is given). */
+export function isSpaceError(error: unknown, code?: ErrorCode): error is SpaceError {
+  return error instanceof SpaceError && (code === undefined || error.code === code);
+}
+
+/** Any thrown value as a SpaceError; what is unknown becomes INTERNAL and keeps its cause. */
+export function toSpaceError(error: unknown): SpaceError {
+  return error instanceof SpaceError ? error : new SpaceError('INTERNAL', {}, { cause: error });
+}
+
+/** A SpaceError as plain data, to cross a thread or process border. */
+export interface ErrorRecord {
+  code: ErrorCode;
+  details: ErrorDetails;
+}
+
+export function errorRecord(error: unknown): ErrorRecord {
+  const known = toSpaceError(error);
+  return { code: known.code, details: known.details };
+}
+
+export function errorFromRecord(record: ErrorRecord): SpaceError {
+  return new SpaceError(record.code, record.details);
+}
+
+/** For the end of an exhaustive switch. */
+export function assertNever(value: never): never {
+  throw new TypeError(`unexpected value ${String(value)}`);
+}

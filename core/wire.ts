@@ -1,0 +1,55 @@
+// Owns the JSON shapes of the control plane as they travel: types only, shared by runtime/api and client.
+// Wire names are Deta Space's (`app` is a Project, `promotion` a Release); they are translated here and nowhere else.
+
+/** Body of every control-plane error. `detail` equals `errors[0]`: old clients read one or the other. */
+export interface WireError { errors: string[]; detail: string; code: string; request_id: string }
+
+export interface WireHealth { status: 'ok'; version: string }
+export interface WireSpace { id: string; name: string; role: 'owner' | 'member' }
+export interface WireSignedUp { access_token: string; space: { id: string; name: string } }
+export interface WireInvite { invite: string; url: string; expires_at: string }
+export interface WireToken { id: string; name: string; created_at: string; expires_at: string; last_used_at: string | null }
+export interface WireNewToken { id: string; access_token: string }
+
+/** A Project. */
+export interface WireApp { id: string; name: string; alias: string; created_at: string }
+export interface WireKey { name: string; created_at: string }
+export interface WireNewKey extends WireKey { value: string }
+
+export type WireJobStatus = 'pending' | 'running' | 'complete' | 'failed';
+export interface WirePage { size: number; last: string | null }
+
+export interface WireBuild { id: string; app_id: string; status: WireJobStatus; tag: string; error: string | null; created_at: string }
+export interface WireRevision { id: string; app_id: string; tag: string; created_at: string }
+
+export interface WireDiscovery {
+  app_name: string; title: string; tagline: string; theme_color: string; git: string; homepage: string;
+  media: string[]; ported_from: string; open_code: boolean; works_with: string[]; content_raw: string;
+}
+/** A Release as a job: what `POST /promotions` makes. Its id is the Release's id. */
+export interface WirePromotion { id: string; app_id: string; revision_id: string; status: WireJobStatus; channel: WireChannel; version: string }
+export type WireChannel = 'development' | 'experimental';
+export interface WireRelease {
+  id: string; app_id: string; app_name: string; tag: string; revision_id: string; version: string; release_notes: string;
+  channel: WireChannel; listed: boolean; latest: boolean; released_at: string; url: string; author: string; discovery: WireDiscovery;
+}
+
+export interface WireInstallation {
+  id: string; instance_id: string; release_id: string; kind: 'install' | 'update' | 'rollback';
+  status: WireJobStatus; step: string; error: string | null; created_at: string;
+}
+export interface WireMicro {
+  id: string; name: string; engine: string; path: string; primary: boolean;
+  presets: { env: WireEnv[]; api_keys: boolean };
+}
+export interface WireEnv { name: string; description: string; default?: string; value: string }
+/** `channel` tells a Builder Instance (`development`) from an installed one (`experimental`). */
+export interface WireInstance {
+  id: string; app_id: string; app_name: string; release_id: string; channel: WireChannel; alias: string; url: string;
+  version: string; status: 'ready' | 'installing' | 'failed'; collection_id: string; created_at: string;
+  update: { release_id: string; version: string; release_notes: string } | null;
+  micros: WireMicro[];
+}
+export interface WireCollection { id: string; name: string; instance_id: string | null; created_at: string }
+/** One line of `GET /instances/{id}/logs`. */
+export interface WireLogLine { time: string; micro: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; request_id: string | null }

@@ -1,0 +1,71 @@
+// Owns the Engine seam: how a request reaches the code of a Micro, and what that code may ask back.
+// From the front door to an Engine a request is a plain head and a body: building Web objects there is too dear.
+import type { Readable } from 'node:stream';
+import type { Base, Drive } from '../../sandbox-data/data.ts';
+
+/** Flat list name, value, name, value... in the order sent, like `IncomingMessage.rawHeaders`. */
+export type HeaderList = string[];
+
+export interface MicroRequest {
+  /** Correlates the host's log, the Instance's log and the answer's `x-request-id`. */
+  id: string;
+  method: string;
+  /** Absolute, as the Micro shall see it: the Instance's origin, the Micro's prefix already stripped. */
+  url: string;
+  headers: HeaderList;
+  body: Uint8Array | Readable | null;
+  /** Calls between Micros so far; written by the host only. */
+  hops: number;
+  /** Aborted when the caller went away. */
+  signal?: AbortSignal;
+}
+
+export interface MicroResponse {
+  status: number;
+  headers: HeaderList;
+  body: Uint8Array | Readable | null;
+}
+
+export interface MicroLogEntry { micro: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; requestId: string | null }
+
+/** Everything that the code of ONE Instance may reach. Made by the host for that Instance; an Engine hands it to the
+ *  channel of that Instance's own process, so authority comes from the channel and never from a message's field. */
+export interface InstanceServices {
+  base(name: string): Base;
+  drive(name: string): Drive;
+  /** Call a Micro of the same Instance. @throws MICRO_NOT_FOUND, MICRO_LOOP */
+  fetchMicro(name: string, request: MicroRequest): Promise<MicroResponse>;
+  /** Call anything else by URL, under the egress rules; the Instance's own host name stays inside. @throws EGRESS_* */
+  fetchUrl(request: MicroRequest): Promise<MicroResponse>;
+  log(entry: MicroLogEntry): void;
+}
+
+export interface MicroSpec {
+  name: string;
+  /** Variables that the Micro sees: reference 3.1 and its presets. Composed from nothing. */
+  env: Record<string, string>;
+  /** Path of the start file, for an isolate its bundle; `''` for static. */
+  entry: string;
+  /** Content hash by path; `readFile` takes the path. */
+  files: Record<string, { hash: string; sizeBytes: number }>;
+  readFile(path: string): Promise<Buffer>;
+}
+
+export interface InstanceSpec {
+  instanceId: string;
+  spaceId: string;
+  /** Changes whenever code or env changed: what runs under an older generation is retired. */
+  generation: string;
+  micros: MicroSpec[];
+  services: InstanceServices;
+}
+
+export interface Engine {
+  /** Send a request to a Micro, waking what sleeps. Errors are SpaceErrors with blame `micro`:
+   *  MICRO_START_FAILED, MICRO_THREW, MICRO_TIMEOUT, MICRO_CPU_EXCEEDED, MICRO_OUT_OF_MEMORY, MICRO_CRASHED,
+   *  MICRO_BAD_RESPONSE, MICRO_BUSY. */
+  fetch(instance: InstanceSpec, micro: string, request: MicroRequest): Promise<MicroResponse>;
+  /** End everything that runs for this Instance; requests in flight get `graceMs` to finish. */
+  stop(instanceId: string, graceMs?: number): Promise<void>;
+  close(): Promise<void>;
+}
