@@ -3,8 +3,11 @@
 import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import type { Store, StoreChange, StoreCondition } from './store.ts';
 
-/** How records can be found besides their id. A unique one also refuses a second record of the same value. */
-export type TableIndexes<T> = Record<string, { of: (record: T) => string | undefined; unique?: boolean }>;
+/** How records can be found besides their id. A unique one also refuses a second record of the same value.
+ *  `order` sorts the records of one value by that text, then by id; it never changes for a record. */
+export type TableIndexes<T> = Record<string, {
+  of: (record: T) => string | undefined; unique?: boolean; order?: (record: T) => string;
+}>;
 
 /** A part of a batch: put several together and commit them with `commit`. */
 export interface Write {
@@ -15,7 +18,7 @@ export interface Write {
 export interface ListOptions {
   /** Only records whose index has this value. */
   by?: { index: string; value: string };
-  /** Start after this id (in id order, or in the order of `reverse`). */
+  /** Start after the record of this id (in id order or the index's order, or the reverse of it). */
   after?: string;
   reverse?: boolean;
   limit?: number;
@@ -25,7 +28,7 @@ export interface Table<T extends { id: string }> {
   get(id: string): Promise<T | undefined>;
   /** The record whose unique index has this value. */
   find(index: string, value: string): Promise<T | undefined>;
-  /** Records in id order. */
+  /** Records in id order, or in the order of the index. */
   list(options?: ListOptions): Promise<T[]>;
   /** @throws STORE_CONDITION_FAILED when the id or a unique value is taken */
   insert(record: T): Promise<void>;
@@ -53,10 +56,22 @@ export function createTable<T extends { id: string }>(store: Store, name: string
     for (const [index, { of, unique = false }] of Object.entries(indexes)) {
       const value = of(record);
       if (value === undefined) continue;
-      const key = unique ? uniqueKey(index, value) : indexPrefix(index, value) + record.id;
+      const key = unique ? uniqueKey(index, value) : indexPrefix(index, value) + place(index, record);
       found.set(key, { value: record.id, unique });
     }
     return found;
+  }
+
+  /** Where a record stands among those of the same index value. */
+  function place(index: string, record: T): string {
+    const order = indexes[index]?.order;
+    return order ? `${order(record)}\0${record.id}` : record.id;
+  }
+
+  async function placeOf(index: string | undefined, id: string): Promise<string> {
+    if (index === undefined || !indexes[index]?.order) return id;
+    const record = await get(id);
+    return record ? place(index, record) : id;
   }
 
   function insertWrite(record: T): Write {
@@ -104,9 +119,10 @@ export function createTable<T extends { id: string }>(store: Store, name: string
   async function list(options: ListOptions = {}): Promise<T[]> {
     const prefix = options.by ? indexPrefix(options.by.index, options.by.value) : `t/${name}/`;
     const end = `${prefix}\u{10ffff}`;
+    const after = options.after === undefined ? undefined : await placeOf(options.by?.index, options.after);
     const range = options.reverse
-      ? { gte: prefix, lt: options.after === undefined ? end : prefix + options.after }
-      : { gt: prefix + (options.after ?? ''), lt: end };
+      ? { gte: prefix, lt: after === undefined ? end : prefix + after }
+      : { gt: prefix + (after ?? ''), lt: end };
     const records: T[] = [];
     const ids: string[] = [];
     for await (const [, value] of store.range({ ...range, reverse: options.reverse, limit: options.limit })) {
