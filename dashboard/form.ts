@@ -1,0 +1,81 @@
+// Owns the parts that pages are built from: fields, notices, values shown once, states, notes.
+// Knows no page and no route.
+import { SYMBOLS } from './icon.ts';
+import { html, type Markup } from './markup.ts';
+
+export interface Field {
+  name: string;
+  label: string;
+  type?: 'text' | 'password' | 'url';
+  value?: string;
+  hint?: string;
+  autocomplete?: string;
+  placeholder?: string;
+  minLength?: number;
+  maxLength?: number;
+  pattern?: string;
+  isOptional?: boolean;
+  hasFocus?: boolean;
+}
+
+/** One labelled input. Its id is its name, so a page has each name once. */
+export function field(f: Field): Markup {
+  const hintId = `${f.name}-hint`;
+  return html`<div class="field">
+<label for="${f.name}">${f.label}</label>
+<input id="${f.name}" name="${f.name}" type="${f.type ?? 'text'}"${attribute('value', f.value)}${attribute('autocomplete', f.autocomplete ?? 'off')}${attribute('placeholder', f.placeholder)}${attribute('minlength', f.minLength)}${attribute('maxlength', f.maxLength)}${attribute('pattern', f.pattern)}${f.hint ? attribute('aria-describedby', hintId) : ''} autocapitalize="none" spellcheck="false"${f.isOptional ? '' : html` required`}${f.hasFocus ? html` autofocus` : ''}>
+${f.hint ? html`<p class="hint" id="${hintId}">${f.hint}</p>` : ''}
+</div>`;
+}
+
+function attribute(name: string, value: string | number | undefined): Markup | '' {
+  return value === undefined ? '' : html` ${name}="${value}"`;
+}
+
+/** @source core/errors.ts, USERNAME_INVALID */
+export const personName = (more: Partial<Field> = {}): Field => ({
+  name: 'username', label: 'Name', autocomplete: 'username', minLength: 2, maxLength: 32, pattern: '[a-z][a-z0-9\\-]{1,31}',
+  hint: '2 to 32 lower-case letters, digits and hyphens, starting with a letter.', ...more,
+});
+
+/** @source core/errors.ts, PASSWORD_INVALID */
+export const newPassword = (more: Partial<Field> = {}): Field => ({
+  name: 'password', label: 'Password', type: 'password', autocomplete: 'new-password', minLength: 8, maxLength: 256,
+  hint: 'At least 8 characters. A few unrelated words work well.', ...more,
+});
+
+/** What went wrong with the form below it. Nothing without a text. */
+export function problem(text: string | undefined): Markup | '' {
+  return text ? html`<p class="notice bad" role="alert">${SYMBOLS.warning}<span>${text}</span></p>` : '';
+}
+
+/** A value that is shown this once. A click selects all of it. */
+export function onceShown(label: string, value: string): Markup {
+  return html`<section class="notice good once" aria-label="${label}">
+<p><strong>${label}</strong> Copy it now: it is not shown again.</p>
+<code class="secret" tabindex="0">${value}</code>
+</section>`;
+}
+
+/** How an Instance or an Installation fares, as a dot and a word. */
+export type State = 'ready' | 'installing' | 'failed' | 'paused';
+
+const STATE_WORDS: Record<State, string> = { ready: 'Ready', installing: 'Installing', failed: 'Failed', paused: 'Paused' };
+
+export function stateDot(state: State): Markup {
+  const known = Object.hasOwn(STATE_WORDS, state) ? state : 'failed';
+  return html`<span class="state ${known}">${STATE_WORDS[known]}</span>`;
+}
+
+/** Notes as their author wrote them: plain text, its line breaks kept. */
+export function notesText(notes: string): Markup {
+  return notes.trim() === '' ? html`<p class="muted">No notes were given.</p>` : html`<p class="notes" dir="auto">${notes}</p>`;
+}
+
+/** The form that opens a Release by its link. */
+export function releaseLinkForm(): Markup {
+  return html`<form class="inline" method="get" action="/r">
+${field({ name: 'link', label: 'Release link', placeholder: 'https://…/r/…', hint: 'From a developer, or a friend. You see what it is before anything is installed.' })}
+<button type="submit">Look at it</button>
+</form>`;
+}

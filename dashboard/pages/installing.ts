@@ -1,0 +1,64 @@
+// Owns the page that follows an Installation until it is done. Knows nothing of its steps' meaning.
+import { appIcon, SYMBOLS } from '../icon.ts';
+import { layout, type Chrome } from '../layout.ts';
+import { html, ownPath, path, webUrl, type Markup } from '../markup.ts';
+
+export interface InstallingView extends Chrome {
+  installation: {
+    id: string;
+    status: 'pending' | 'running' | 'complete' | 'failed';
+    /** What is being done, in words for people. */
+    step: string;
+    error: string | null;
+    kind: 'install' | 'update' | 'rollback';
+  };
+  app: { id?: string; name: string; iconUrl?: string };
+  /** The Instance's address. */
+  url: string;
+  /** Path that takes the POST of another attempt. */
+  retryPath?: string;
+}
+
+const REFRESH_SECONDS = 1;
+
+const WORDS = {
+  install: { running: 'Installing', complete: 'is installed', failed: 'could not be installed' },
+  update: { running: 'Updating', complete: 'is up to date', failed: 'could not be updated' },
+  rollback: { running: 'Rolling back', complete: 'is back at the earlier version', failed: 'could not be rolled back' },
+} as const;
+
+/** `GET /installations/<id>`. Loads itself again until the Installation has ended. */
+export function installingPage(view: InstallingView): string {
+  const words = WORDS[view.installation.kind] ?? WORDS.install;
+  const { status } = view.installation;
+  const isRunning = status === 'pending' || status === 'running';
+  const heading = isRunning ? html`${words.running} <bdi>${view.app.name}</bdi>` : html`<bdi>${view.app.name}</bdi> ${words[status === 'complete' ? 'complete' : 'failed']}`;
+  return layout({
+    ...view, shape: 'narrow', refreshSeconds: isRunning ? REFRESH_SECONDS : undefined,
+    title: isRunning ? `${words.running} ${view.app.name}` : `${view.app.name} ${words[status === 'complete' ? 'complete' : 'failed']}`,
+    body: html`<div class="center">${appIcon(view.app, ownPath(view.app.iconUrl))}
+<h1>${heading}</h1>
+${isRunning ? running(view) : status === 'complete' ? complete(view) : failed(view)}</div>`,
+  });
+}
+
+function running(view: InstallingView): Markup {
+  return html`<p role="status">${view.installation.step || 'Waiting to begin'}…</p>
+<progress aria-label="${view.installation.step || 'Waiting'}"></progress>
+<p class="hint">This page keeps itself up to date. You may leave; the work goes on.</p>`;
+}
+
+function complete(view: InstallingView): Markup {
+  const url = webUrl(view.url);
+  return html`${url ? html`<p><a class="button primary" href="${url}" autofocus>Open ${SYMBOLS.arrow}</a></p><p class="muted">${url}</p>` : ''}
+<p><a href="/">Back to my apps</a></p>`;
+}
+
+function failed(view: InstallingView): Markup {
+  const retryPath = ownPath(view.retryPath);
+  return html`<p class="notice bad" role="alert">${SYMBOLS.warning}<span>${view.installation.error ?? 'The reason is not known.'}</span></p>
+<p class="muted">It stopped at: ${view.installation.step || 'the beginning'}. Nothing half-done was left behind.</p>
+<div class="buttons">${retryPath ? html`<form method="post" action="${retryPath}"><button class="primary" type="submit">Try again</button></form>` : ''}
+${view.app.id ? html`<a class="button" href="${path`/apps/${view.app.id}/logs`}">See the logs</a>` : ''}</div>
+<p><a href="/">Back to my apps</a></p>`;
+}

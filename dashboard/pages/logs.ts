@@ -1,0 +1,46 @@
+// Owns the page of an Instance's log, and the table that other pages preview it with.
+import { layout, type Chrome } from '../layout.ts';
+import { html, path, second, type Markup } from '../markup.ts';
+
+export interface LogLine {
+  time: string;
+  micro: string;
+  level: 'debug' | 'info' | 'warn' | 'error';
+  text: string;
+  requestId?: string | null;
+}
+
+export interface LogsView extends Chrome {
+  instance: { id: string; name: string };
+  /** In the order in which they are shown. */
+  lines: LogLine[];
+}
+
+/** `GET /apps/<id>/logs`. */
+export function logsPage(view: LogsView): string {
+  const { instance } = view;
+  return layout({
+    ...view, title: `Logs of ${instance.name}`,
+    body: html`<p class="back"><a href="${path`/apps/${instance.id}`}"><bdi>${instance.name}</bdi></a></p>
+<h1>Logs</h1>
+${view.lines.length === 0
+      ? html`<div class="card"><p>Nothing yet. What the app writes with <code>console.log</code>, its errors, and the reason of every stop appear here.</p></div>`
+      : html`<div class="card">${logTable(view.lines)}</div>`}
+<p class="buttons"><a class="button" href="${path`/apps/${instance.id}/logs`}">Load again</a></p>
+<p class="hint">In a terminal, <code>space logs -f</code> follows the log as it grows.</p>`,
+  });
+}
+
+const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error'];
+
+export function logTable(lines: LogLine[]): Markup {
+  return html`<div class="scroll" role="region" aria-label="Log lines" tabindex="0"><table class="logs">
+<thead><tr><th scope="col">Time</th><th scope="col">Level</th><th scope="col">Micro</th><th scope="col">Text</th><th scope="col">Request</th></tr></thead>
+<tbody>${lines.map(logRow)}</tbody>
+</table></div>`;
+}
+
+function logRow(line: LogLine): Markup {
+  return html`<tr class="${LEVELS.includes(line.level) ? line.level : 'info'}"><td>${second(line.time)}</td><td>${line.level}</td><td><bdi>${line.micro}</bdi></td><td class="text" dir="auto">${line.text}</td><td><code>${line.requestId ?? ''}</code></td></tr>
+`;
+}
