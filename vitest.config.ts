@@ -1,0 +1,37 @@
+// Owns how tests are grouped and run. `check` reads the sources, `unit` covers one module each with real files and
+// processes, `e2e` drives a whole host.
+import { defineConfig } from 'vitest/config';
+
+const CHECK = 'test/architecture.test.ts';
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    // Guest code in fixtures and examples is built by the product, never by the test runner.
+    exclude: ['**/node_modules/**', 'test/fixtures/**', 'examples/**'],
+    projects: [
+      { extends: true, test: { name: 'check', include: [CHECK], testTimeout: 60_000 } },
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: [CHECK, 'test/e2e/**', 'test/fixtures/**'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          // Each file starts hosts of its own; two at a time would only measure the machine.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
