@@ -54,6 +54,7 @@ export const ERRORS = {
   DATA_NOT_WRITABLE: entry(500, 'platform', (d) => `The data folder ${d.folder} cannot be written (${d.reason}). Change its owner, or choose another: npm start -- --data DIR`),
   DATA_LOCKED: entry(500, 'platform', (d) => `The data folder ${d.folder} is in use by another host${d.pid ? ` (process ${d.pid}, since ${d.since})` : ''}. Stop that one first, or choose another folder: npm start -- --data DIR`),
   DATA_NEWER: entry(500, 'platform', (d) => `The data folder ${d.folder} was written by a newer version (data format ${d.found}; this version reads up to ${d.supported}). Start that version, or restore an older copy of the folder.`),
+  TLS_CA_UNREADABLE: entry(500, 'platform', (d) => `The key of the certificate authority ${d.file} cannot be read: the host key has changed, or the file is damaged. Restore both from one backup, or remove the folder ${d.folder} to get new certificates, which people then have to trust again.`),
   NODE_TOO_OLD: entry(500, 'platform', (d) => `Ownspace needs Node.js ${d.needed}; this is ${d.found}. Run npm install in the checkout, which brings the right one.`),
   ISOLATED_VM_MISSING: entry(500, 'platform', (d) => `isolated-vm has no ready-made binary for ${d.platform}. Install a C++ compiler, make and Python 3 (Debian: apt-get install build-essential python3), then run: npm rebuild isolated-vm`),
 

@@ -1,0 +1,149 @@
+// Owns the host's own certificates: two authorities that are made once and kept, and a certificate for each known host
+// name, made when a client asks for the name and renewed in time. Knows nothing of planes, requests or Instances.
+import { mkdir, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { createSecureContext } from 'node:tls';
+import type { SecureContext } from 'node:tls';
+import { LRUCache } from 'lru-cache';
+import { isoTime } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
+import { SpaceError } from '../../core/errors.ts';
+import { writeDurably } from '../data-folder.ts';
+import { constrainedNames, LEAF_VALID_MS, makeAuthority, makeLeaf, openAuthority } from './certificate.ts';
+import type { Signer } from './certificate.ts';
+
+/** The names by which old apps know Base and Drive. Their authority is trusted inside sandboxes only. */
+export const DETA_HOSTS: readonly string[] = ['database.deta.sh', 'drive.deta.sh'];
+
+const CACHED_CERTIFICATES = 1000;
+/** A certificate is replaced when a third of its life is left. */
+const RENEW_BEFORE_MS = LEAF_VALID_MS / 3;
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+
+/** Encrypts what lies on the disk; `purpose` must be the same both times. */
+export interface Sealing {
+  seal(purpose: string, plain: Uint8Array): Uint8Array;
+  /** @throws when it was sealed with another key or changed */
+  unseal(purpose: string, sealed: Uint8Array): Uint8Array;
+}
+
+export interface TlsOptions {
+  /** DATA/tls: `ca.pem` and `deta-ca.pem` for people and sandboxes, `*.key` sealed. */
+  folder: string;
+  /** The names under which the dashboard and the apps live, with all names below them. */
+  domains: readonly string[];
+  clock: Clock;
+  sealing: Sealing;
+  /** Whether somebody lives at this name; asked at each handshake, so an answer counts at once. */
+  isKnownHost(hostName: string): boolean | Promise<boolean>;
+}
+
+export interface Tls {
+  /** Certificate and key for the name that a client asked for; undefined when nobody lives there. */
+  secureContextFor(serverName: string): Promise<SecureContext | undefined>;
+  /** What people may add to their browser. */
+  caPem: string;
+  /** What a sandbox trusts for `DETA_HOSTS`. */
+  detaCaPem: string;
+}
+
+interface OpenAuthority { signer: Signer; certificatePem: string }
+interface Served { context: SecureContext; renewAtMs: number }
+
+/** Open the authorities, making those that are missing or do not fit `domains` any more.
+ *  @throws TLS_CA_UNREADABLE */
+export async function openTls({ folder, domains, clock, sealing, isKnownHost }: TlsOptions): Promise<Tls> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const own = await openOrMake({ folder, name: 'ca', names: domains, clock, sealing });
+  const deta = await openOrMake({ folder, name: 'deta-ca', names: DETA_HOSTS, clock, sealing });
+  const served = new LRUCache<string, Promise<Served>>({ max: CACHED_CERTIFICATES });
+
+  const signerFor = async (hostName: string): Promise<Signer | undefined> => {
+    if (DETA_HOSTS.includes(hostName)) return deta.signer;
+    const isBelow = domains.some((domain) => hostName === domain || hostName.endsWith(`.${domain}`));
+    return isBelow && (await isKnownHost(hostName)) ? own.signer : undefined;
+  };
+
+  const renew = (signer: Signer, hostName: string): Promise<Served> => {
+    const made = serve(signer, hostName, clock.now());
+    served.set(hostName, made);
+    // The next handshake tries again.
+    made.catch(() => served.delete(hostName));
+    return made;
+  };
+
+  return {
+    caPem: own.certificatePem,
+    detaCaPem: deta.certificatePem,
+    async secureContextFor(serverName) {
+      const hostName = serverName.toLowerCase();
+      const signer = HOST_NAME.test(hostName) ? await signerFor(hostName) : undefined;
+      if (!signer) return undefined;
+      const pending = served.get(hostName) ?? renew(signer, hostName);
+      const { context, renewAtMs } = await pending;
+      if (clock.now() < renewAtMs) return context;
+      // Somebody else may have begun to renew it while we waited.
+      const fresh = served.get(hostName);
+      return (await (fresh && fresh !== pending ? fresh : renew(signer, hostName))).context;
+    },
+  };
+}
+
+/** For `https.createServer({ SNICallback })`. A name without a certificate ends the handshake with an alert. */
+export function sniCallback(tls: Tls): (serverName: string, done: (error: Error | null, context?: SecureContext) => void) => void {
+  return (serverName, done) => {
+    tls.secureContextFor(serverName).then((context) => done(null, context), (error: Error) => done(error));
+  };
+}
+
+async function serve(signer: Signer, hostName: string, nowMs: number): Promise<Served> {
+  const { certificatePem, keyPem, expiresAtMs } = await makeLeaf(signer, hostName, nowMs);
+  const context = createSecureContext({ cert: certificatePem, key: keyPem, minVersion: 'TLSv1.2' });
+  return { context, renewAtMs: expiresAtMs - RENEW_BEFORE_MS };
+}
+
+interface AuthorityPlace { folder: string; name: 'ca' | 'deta-ca'; names: readonly string[]; clock: Clock; sealing: Sealing }
+
+async function openOrMake(place: AuthorityPlace): Promise<OpenAuthority> {
+  const found = await open(place);
+  if (found && fits(found.signer, place)) return found;
+  const file = join(place.folder, place.name);
+  // People may have trusted the one before: keep it to look at, under a name that is never read again.
+  if (found) await rename(`${file}.pem`, `${file}.until-${isoTime(place.clock.now()).slice(0, 10)}.pem`);
+  const title = `Ownspace ${place.name === 'ca' ? 'authority for' : 'sandbox authority for'} ${place.names[0]}, ${isoTime(place.clock.now()).slice(0, 10)}`;
+  const { certificatePem, keyDer } = await makeAuthority(title.slice(0, 64), place.names, place.clock.now());
+  // The key goes first: a certificate without its key is worth nothing, and a pair that does not match is made again.
+  await writeDurably(`${file}.key`, Buffer.from(place.sealing.seal(`tls/${place.name}`, keyDer)), 0o600);
+  await writeDurably(`${file}.pem`, Buffer.from(certificatePem), 0o644);
+  const made = await open(place);
+  if (!made) throw new TypeError(`${file}.pem vanished while it was written`);
+  return made;
+}
+
+/** @returns undefined when there is none, or a half-written one */
+async function open({ folder, name, sealing }: AuthorityPlace): Promise<OpenAuthority | undefined> {
+  const file = join(folder, name);
+  const [certificate, sealedKey] = await Promise.all([readIfThere(`${file}.pem`), readIfThere(`${file}.key`)]);
+  if (!certificate || !sealedKey) return undefined;
+  try {
+    const certificatePem = certificate.toString();
+    const signer = await openAuthority({ certificatePem, keyDer: sealing.unseal(`tls/${name}`, sealedKey) });
+    return signer && { signer, certificatePem };
+  } catch (cause) {
+    throw new SpaceError('TLS_CA_UNREADABLE', { file: `${file}.pem`, folder }, { cause });
+  }
+}
+
+/** Made for these very names, and with time left for a certificate's whole life. */
+function fits({ certificate }: Signer, { names, clock }: AuthorityPlace): boolean {
+  const wanted = [...new Set(names)].toSorted();
+  const isForNames = constrainedNames(certificate).join() === wanted.join();
+  return isForNames && clock.now() + LEAF_VALID_MS < certificate.notAfter.getTime();
+}
+
+async function readIfThere(file: string): Promise<Buffer | undefined> {
+  return readFile(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+}
