@@ -48,7 +48,7 @@ export const ERRORS = {
   TOKEN_NAME_INVALID: entry(400, 'caller', 'A token needs a name of 1 to 64 characters.'),
 
   // host start
-  CONFIG_INVALID: entry(500, 'platform', (d) => `The configuration is wrong:\n${(d.problems as string[]).map((p) => `  - ${p}`).join('\n')}`),
+  CONFIG_INVALID: entry(500, 'platform', (d) => `The configuration is wrong:\n${((d.problems ?? []) as string[]).map((p) => `  - ${p}`).join('\n')}`),
   PORT_IN_USE: entry(500, 'platform', (d) => `Port ${d.port} is in use by another program. Choose another one: npm start -- ${d.flag ?? '--port'} ${Number(d.port) + 1}`),
   PORT_FORBIDDEN: entry(500, 'platform', (d) => `This user may not listen on port ${d.port}. Choose one above 1023: npm start -- --port 4400`),
   DATA_NOT_WRITABLE: entry(500, 'platform', (d) => `The data folder ${d.folder} cannot be written (${d.reason}). Change its owner, or choose another: npm start -- --data DIR`),
