@@ -13,15 +13,19 @@ export interface Spacefile {
 
 export interface SpacefileMicro {
   name: string;
-  /** Folder relative to the Spacefile, normalised, never outside it; `.` is the root. */
+  /** Folder relative to the Spacefile, normalised, never outside it; `.` is the root. Whether it exists on disk is for
+   *  whoever has the disk to check. */
   src: string;
   engine: EngineName;
   primary: boolean;
   /** Normalised prefix: `/` for the primary, otherwise `/x` or `/x/y` without a trailing slash. */
   path: string;
+  /** Folder relative to `src`, normalised, never outside it. Present exactly when the Engine is static. */
   serve?: string;
   commands: string[];
+  /** Files and folders relative to `src`, normalised, never outside it. Empty means everything. */
   include: string[];
+  /** Shell line; for an isolate the entry module relative to `src`, always present. */
   run?: string;
   dev?: string;
   presets: { env: { name: string; description: string; default?: string }[]; apiKeys: boolean };
@@ -31,9 +35,16 @@ export interface SpacefileMicro {
   actions: { id: string; name: string; description: string; trigger: 'schedule'; defaultInterval: string; path?: string }[];
 }
 
+/** Codes are for ever, messages may change. */
+export type SpacefileIssueCode =
+  | 'TOO_LARGE' | 'YAML_SYNTAX' | 'YAML_TOO_DEEP' | 'YAML_ALIASES' | 'DUPLICATE_KEY' | 'UNKNOWN_FIELD' | 'MISSING_FIELD'
+  | 'WRONG_TYPE' | 'INVALID_VALUE' | 'TOO_FEW' | 'TOO_MANY' | 'TOO_SHORT' | 'TOO_LONG' | 'INVALID_FORMAT' | 'DUPLICATE_VALUE'
+  | 'FIELD_NOT_ALLOWED' | 'FIELDS_CONFLICT' | 'DUPLICATE_NAME' | 'PRIMARY_MISSING' | 'PRIMARY_MULTIPLE' | 'DUPLICATE_PATH'
+  | 'INVALID_PATH' | 'RESERVED_PATH' | 'OUTSIDE_PROJECT' | 'RESERVED_NAME' | 'INVALID_INTERVAL' | 'MORE_ISSUES';
+
 /** One thing that is wrong. Lines and columns count from 1. */
 export interface SpacefileIssue {
-  code: string;
+  code: SpacefileIssueCode;
   message: string;
   /** Where in the document, such as `micros[1].engine`. */
   path: string;
