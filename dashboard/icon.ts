@@ -4,9 +4,9 @@ import { html, type Markup } from './markup.ts';
 
 /** Start and end of a gradient, dark enough for white letters. */
 const SKIES: readonly (readonly [string, string])[] = [
-  ['#4a63e0', '#7b3fd1'], ['#0f7f8c', '#1f4fb8'], ['#c2497f', '#7a3bc4'], ['#cf5a2e', '#a62f6d'],
-  ['#2b7f4f', '#11677f'], ['#3c4f9e', '#171f4d'], ['#a0622a', '#6f3057'], ['#5b6f1f', '#1f6b52'],
-  ['#7d4fc9', '#2f3f9e'], ['#b83b4b', '#5f2a83'], ['#1f74b5', '#0f4a6f'], ['#87488f', '#3b3f8f'],
+  ['#5b6cf0', '#8a3fd6'], ['#0e93a6', '#2456c9'], ['#e0518d', '#7d3bd0'], ['#e56a35', '#b52d73'],
+  ['#22935a', '#0f6f8f'], ['#4460c9', '#1b2360'], ['#cf7a1f', '#a83a52'], ['#64901c', '#14775a'],
+  ['#8f5be0', '#3147b8'], ['#d9475a', '#6b2aa0'], ['#2b8ad6', '#0e4f86'], ['#b04fb8', '#4a45b0'],
 ];
 
 /** What may stand in an icon: a control character would not even be valid in SVG. */

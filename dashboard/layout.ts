@@ -59,7 +59,7 @@ ${frame.body}
 }
 
 function warningBanner(text: string): Markup {
-  return html`<div class="banner" role="note" aria-label="Warning">${SYMBOLS.warning}<p>${text}</p></div>`;
+  return html`<aside class="banner" aria-label="Warning">${SYMBOLS.warning}<p>${text}</p></aside>`;
 }
 
 function header(frame: Frame): Markup {

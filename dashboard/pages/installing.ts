@@ -57,7 +57,7 @@ function complete(view: InstallingView): Markup {
 function failed(view: InstallingView): Markup {
   const retryPath = ownPath(view.retryPath);
   return html`<p class="notice bad" role="alert">${SYMBOLS.warning}<span>${view.installation.error ?? 'The reason is not known.'}</span></p>
-<p class="muted">It stopped at: ${view.installation.step || 'the beginning'}. Nothing half-done was left behind.</p>
+<p class="muted">It stopped at: ${view.installation.step || 'the beginning'}.</p>
 <div class="buttons">${retryPath ? html`<form method="post" action="${retryPath}"><button class="primary" type="submit">Try again</button></form>` : ''}
 ${view.app.id ? html`<a class="button" href="${path`/apps/${view.app.id}/logs`}">See the logs</a>` : ''}</div>
 <p><a href="/">Back to my apps</a></p>`;

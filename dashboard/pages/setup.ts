@@ -20,8 +20,8 @@ database and its own files. Nobody else sees them, and they stay here.</p>
 <form class="card stack" method="post" action="/setup">
 ${problem(view.error)}
 ${view.secret ? html`<input type="hidden" name="secret" value="${view.secret}">`
-    : field({ name: 'secret', label: 'Set-up secret', hint: 'The host printed it when it started, as part of a link.' })}
-${field(personName({ value: view.username, hasFocus: true }))}
+    : field({ name: 'secret', label: 'Set-up secret', hint: 'The host printed it when it started, as part of a link.', hasFocus: true })}
+${field(personName({ value: view.username, hasFocus: Boolean(view.secret) }))}
 ${field(newPassword())}
 <button class="primary" type="submit">Create my Space</button>
 <p class="hint">You become the owner of this host: you can invite others, and each of them gets a Space of their own.</p>

@@ -45,6 +45,6 @@ space push</code></pre>`;
 
 function tokenRow(token: TokensView['tokens'][number]): Markup {
   return html`<li><p><strong><bdi>${token.name}</bdi></strong></p>
-<p class="muted">${token.lastUsedAt ? html`last used ${day(token.lastUsedAt)}` : html`made ${day(token.createdAt)}, not used yet`}</p>
+<p class="muted">${token.lastUsedAt ? html`used ${day(token.lastUsedAt)}` : html`made ${day(token.createdAt)}`}</p>
 <form method="post" action="${path`/tokens/${token.id}/revoke`}"><button class="quiet danger" type="submit" aria-label="Revoke ${token.name}">Revoke</button></form></li>`;
 }

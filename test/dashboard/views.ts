@@ -1,0 +1,103 @@
+// Owns one full view for each page: every optional field filled, so that a walk over it reaches every field there is.
+import { collectionsPage, type CollectionsView } from '../../dashboard/pages/collections.ts';
+import { discoveryPage, type DiscoveryView } from '../../dashboard/pages/discovery.ts';
+import { errorPage, troublePage, unknownHostPage, type ErrorView, type TroubleView, type UnknownHostView } from '../../dashboard/pages/error.ts';
+import { homePage, type HomeView } from '../../dashboard/pages/home.ts';
+import { installingPage, type InstallingView } from '../../dashboard/pages/installing.ts';
+import { instancePage, type InstanceView } from '../../dashboard/pages/instance.ts';
+import { acceptInvitePage, invitesPage, type AcceptInviteView, type InvitesView } from '../../dashboard/pages/invite.ts';
+import { loginPage, type LoginView } from '../../dashboard/pages/login.ts';
+import { logsPage, type LogsView } from '../../dashboard/pages/logs.ts';
+import { releasePage, type ReleaseView } from '../../dashboard/pages/release.ts';
+import { setupDonePage, setupPage, type SetupView } from '../../dashboard/pages/setup.ts';
+import { tokensPage, type TokensView } from '../../dashboard/pages/tokens.ts';
+import { uninstallPage, type UninstallView } from '../../dashboard/pages/uninstall.ts';
+import { updatePage, type UpdateView } from '../../dashboard/pages/update.ts';
+import type { Chrome } from '../../dashboard/layout.ts';
+
+/** A page and a view, its type forgotten so that a test may put anything into any field. */
+export interface Case { name: string; view: object; render: (view: object) => string }
+
+const page = <V extends object>(name: string, render: (view: V) => string, view: V): Case =>
+  ({ name, view, render: render as (view: object) => string });
+
+const chrome = { person: { name: 'ada', isOwner: true }, warning: 'No sandbox on this host.' };
+const time = '2026-11-20T10:00:00.000Z';
+const url = 'http://guestbook-a1234567.localhost:4400/';
+const iconUrl = '/icons/abc';
+const update = { releaseId: 'r2', version: '1.1.0', notes: 'Faster.\nNicer.' };
+const lines: LogsView['lines'] = [
+  { time, micro: 'api', level: 'error', text: 'TypeError: x\n  at y', requestId: 'q1' },
+  { time, micro: 'web', level: 'info', text: 'fine', requestId: null },
+];
+const homeApps: HomeView['apps'] = [
+  { id: 'i1', name: 'Guestbook', url, iconUrl, state: 'ready', builder: false, version: '1.0.0', update },
+  { id: 'i2', name: 'Photos', url, state: 'installing', builder: false, version: '2', installationId: 'j1' },
+  { id: 'i3', name: 'Ledger', url, state: 'failed', builder: true, version: 'otter-x1y2' },
+];
+const instance: InstanceView['instance'] = {
+  id: 'i1', name: 'Guestbook', url, iconUrl, state: 'ready', builder: true, version: '1.0.0', createdAt: time, collectionId: 'c1', update,
+};
+const release: ReleaseView['release'] = {
+  id: 'r1', name: 'Guestbook', tagline: 'Leave a line.', version: '1.1.0', notes: 'Faster.', author: 'ada', iconUrl, listed: false, releasedAt: time,
+};
+const app = { id: 'i1', name: 'Guestbook', iconUrl };
+const installation = (status: InstallingView['installation']['status']): InstallingView =>
+  ({ ...chrome, installation: { id: 'j1', status, step: 'Starting', error: 'It threw.', kind: 'update' }, app, url, retryPath: '/r/r1/install' });
+
+export const CASES: readonly Case[] = [
+  page<SetupView>('setup', setupPage, { ...chrome, secret: 's3cret', error: 'Wrong.', username: 'ada' }),
+  page<SetupView>('setup without a secret', setupPage, { secret: '' }),
+  page<Chrome>('setup done', setupDonePage, chrome),
+  page<LoginView>('login', loginPage, { ...chrome, next: url, error: 'Wrong.', username: 'ada', appName: 'Guestbook' }),
+  page<LoginView>('login, bare', loginPage, {}),
+  page<HomeView>('home', homePage, { ...chrome, apps: homeApps, message: 'Done.' }),
+  page<HomeView>('home, empty', homePage, { ...chrome, apps: [] }),
+  page<ReleaseView>('release', releasePage, { ...chrome, release, installed: [], permissions: ['Keep its own data.'] }),
+  page<ReleaseView>('release, installed', releasePage, {
+    ...chrome, release, permissions: [], installed: [{ id: 'i1', url, version: '1.0.0', upToDate: false }, { id: 'i2', url, version: '1.1.0', upToDate: true }],
+  }),
+  page<ReleaseView>('release, signed out', releasePage, { release, installed: [], permissions: [] }),
+  page<InstallingView>('installing', installingPage, installation('running')),
+  page<InstallingView>('installed', installingPage, installation('complete')),
+  page<InstallingView>('not installed', installingPage, installation('failed')),
+  page<InstanceView>('instance', instancePage, {
+    ...chrome, instance, logs: lines, error: 'Wrong.', micros: [{ name: 'web', engine: 'static', path: '/', primary: true }],
+    keys: [{ name: 'backup', kind: 'data', createdAt: time }], created: { name: 'backup', kind: 'api', value: 'c1_secret' },
+  }),
+  page<LogsView>('logs', logsPage, { ...chrome, instance: app, lines }),
+  page<LogsView>('logs, empty', logsPage, { ...chrome, instance: app, lines: [] }),
+  page<UninstallView>('uninstall', uninstallPage, { ...chrome, app }),
+  page<UpdateView>('update', updatePage, { ...chrome, app, from: '1.0.0', to: '1.1.0', notes: 'Faster.' }),
+  page<InvitesView>('invites', invitesPage, {
+    ...chrome, created: { url }, invites: [{ createdAt: time, expiresAt: time, used: false }, { createdAt: time, expiresAt: time, used: true }],
+  }),
+  page<AcceptInviteView>('accept invite', acceptInvitePage, { ...chrome, invite: 'abc', error: 'Wrong.', username: 'bob' }),
+  page<TokensView>('tokens', tokensPage, {
+    ...chrome, spaceRoot: 'http://localhost:4400/api', created: { name: 'ci', access_token: 'aaaa_bbbb' }, error: 'Wrong.',
+    tokens: [{ id: 't1', name: 'laptop', createdAt: time, lastUsedAt: time }, { id: 't2', name: 'ci', createdAt: time, lastUsedAt: null }],
+  }),
+  page<CollectionsView>('collections', collectionsPage, { ...chrome, collections: [{ id: 'c1', name: 'Old', createdAt: time }] }),
+  page<DiscoveryView>('discovery', discoveryPage, { ...chrome, releases: [{ ...release }] }),
+  page<DiscoveryView>('discovery, empty', discoveryPage, { ...chrome, releases: [] }),
+  page<ErrorView>('error', errorPage, { ...chrome, status: 404, title: 'Nothing is here', message: 'Gone.', requestId: 'q1', signedIn: true }),
+  page<UnknownHostView>('unknown host', unknownHostPage, { host: 'x.localhost', dashboardUrl: url }),
+  page<TroubleView>('trouble', troublePage, { appName: 'Guestbook', trouble: 'paused', reason: 'Too much memory.', dashboardUrl: url, requestId: 'q1' }),
+];
+
+type Leaf = string | number | boolean | null | undefined;
+
+/** A copy of `view` in which `change` saw every string, with its path such as `apps.0.name`. */
+export function mapStrings(view: unknown, change: (text: string, path: string) => string, path = ''): unknown {
+  if (typeof view === 'string') return change(view, path);
+  if (Array.isArray(view)) return view.map((each, index) => mapStrings(each, change, `${path}.${index}`));
+  if (view === null || typeof view !== 'object') return view as Leaf;
+  return Object.fromEntries(Object.entries(view).map(([key, value]) => [key, mapStrings(value, change, path ? `${path}.${key}` : key)]));
+}
+
+/** Paths of all strings in a view. */
+export function stringPaths(view: unknown): string[] {
+  const paths: string[] = [];
+  mapStrings(view, (text, path) => (paths.push(path), text));
+  return paths;
+}
