@@ -33,7 +33,9 @@ ${field({ name: 'name', label: 'Name of a new token', maxLength: 64, placeholder
 }
 
 function commands(view: TokensView): Markup {
-  return html`<p>In the folder of your app:</p>
+  return html`<p>Once, in the checkout of Ownspace:</p>
+<pre class="terminal" tabindex="0"><code>npm install --global .</code></pre>
+<p>Then, in the folder of your app:</p>
 <pre class="terminal" tabindex="0"><code>export SPACE_ROOT=${view.spaceRoot}
 space login
 space new
