@@ -88,6 +88,7 @@ export const ERRORS = {
   BUILD_FAILED: entry(422, 'micro', (d) => `Building Micro \`${d.micro}\` failed: ${d.reason}`),
   BUILD_TOOL_MISSING: entry(422, 'platform', (d) => `This host cannot build \`${d.engine}\` Micros: ${d.reason}`),
   BUNDLE_TOO_LARGE: entry(422, 'micro', (d) => `The bundle of Micro \`${d.micro}\` has ${d.sizeBytes} bytes; the limit is ${d.limitBytes}.`),
+  BUILD_INTERRUPTED: entry(503, 'platform', (d) => `The build did not end: ${d.reason}.`),
   BUILD_STATE: entry(409, 'caller', (d) => `The build is ${d.state}; this step does not fit.`),
   TAG_TAKEN: entry(409, 'caller', (d) => `A revision with the tag \`${d.tag}\` exists already.`),
   PROJECT_NOT_FOUND: entry(404, 'caller', 'This project does not exist, or is not yours.'),

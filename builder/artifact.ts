@@ -1,0 +1,83 @@
+// Owns the content of Revisions: files by the hash of their bytes, each stored once. Knows no Revision.
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
+import type { Readable } from 'node:stream';
+import type { BlobStore, ByteRange } from '../sandbox-data/blob/blob-store.ts';
+
+/** `hash` is SHA-256 in hex. */
+export interface Artifact { hash: string; sizeBytes: number }
+
+/** Path inside a Micro's package -> its content; paths are in byte order. */
+export type ArtifactFiles = Record<string, Artifact>;
+
+/** Something to store: bytes in memory, or a file on disk. */
+export type ArtifactSource = { content: Uint8Array } | { path: string };
+
+export interface Artifacts {
+  put(source: ArtifactSource): Promise<Artifact>;
+  /** Store all of `sources`, path -> content. */
+  putFiles(sources: Map<string, ArtifactSource>, signal?: AbortSignal): Promise<ArtifactFiles>;
+  /** @throws BLOB_NOT_FOUND, RANGE_NOT_SATISFIABLE */
+  openFile(hash: string, range?: ByteRange): Promise<Readable>;
+  /** The whole content. @throws BLOB_NOT_FOUND */
+  readFile(hash: string): Promise<Buffer>;
+}
+
+export function createArtifacts(blobs: BlobStore): Artifacts {
+  async function put(source: ArtifactSource): Promise<Artifact> {
+    const artifact = await identify(source);
+    const stored = await blobs.head(artifact.hash);
+    if (stored?.sizeBytes !== artifact.sizeBytes) await blobs.put(artifact.hash, chunksOf(source));
+    return artifact;
+  }
+
+  return {
+    put,
+    async putFiles(sources, signal) {
+      const files: [string, Artifact][] = [];
+      for (const [path, source] of [...sources].sort(byPath)) {
+        signal?.throwIfAborted();
+        files.push([path, await put(source)]);
+      }
+      return Object.fromEntries(files);
+    },
+    openFile: (hash, range) => blobs.get(hash, range),
+    readFile: async (hash) => buffer(await blobs.get(hash)),
+  };
+}
+
+/** One hash over a set of files: equal exactly when every path and content is. */
+export function hashFiles(files: ArtifactFiles): string {
+  const hash = createHash('sha256');
+  for (const path of Object.keys(files).sort(byText)) hash.update(`${JSON.stringify(path)} ${files[path]?.hash}\n`);
+  return hash.digest('hex');
+}
+
+/** Bytes of all files; content that is there twice counts twice. */
+export function sizeOfFiles(files: ArtifactFiles): number {
+  return Object.values(files).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+}
+
+async function identify(source: ArtifactSource): Promise<Artifact> {
+  const hash = createHash('sha256');
+  let sizeBytes = 0;
+  for await (const chunk of chunksOf(source)) {
+    hash.update(chunk);
+    sizeBytes += chunk.length;
+  }
+  return { hash: hash.digest('hex'), sizeBytes };
+}
+
+async function* chunksOf(source: ArtifactSource): AsyncIterable<Uint8Array> {
+  if ('content' in source) yield source.content;
+  else yield* createReadStream(source.path);
+}
+
+function byText(left: string, right: string): number {
+  return Buffer.compare(Buffer.from(left), Buffer.from(right));
+}
+
+function byPath([left]: [string, unknown], [right]: [string, unknown]): number {
+  return byText(left, right);
+}

@@ -1,0 +1,119 @@
+// Owns how the parts of the Builder are put together, and their start and end. What runs a Revision is not known here:
+// it is told through `onRevision`.
+import { mkdir } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { isoTime } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
+import type { Log } from '../core/log.ts';
+import type { BlobStore } from '../sandbox-data/blob/blob-store.ts';
+import type { Store } from '../sandbox-data/store/store.ts';
+import { createArtifacts } from './artifact.ts';
+import type { Artifacts } from './artifact.ts';
+import { createBuilds, createBuildTable } from './build.ts';
+import type { Builds } from './build.ts';
+import { recoverBuilds, runBuild } from './build-job.ts';
+import type { AbortReason, JobParts, OnRevision } from './build-job.ts';
+import { createBuildLogs } from './build-log.ts';
+import { createBuildQueue } from './build-queue.ts';
+import { createProjects } from './project.ts';
+import type { Projects } from './project.ts';
+import { createReleases } from './release.ts';
+import type { Releases } from './release.ts';
+import { createRevisions } from './revision.ts';
+import type { Revisions } from './revision.ts';
+import { createIsolateToolchain } from './toolchain/isolate.ts';
+import { staticToolchain } from './toolchain/static.ts';
+
+export interface BuilderOptions {
+  /** The host's own records. */
+  store: Store;
+  /** Content of Revisions and nothing else. */
+  artifacts: BlobStore;
+  /** Sources, logs, caches; kept between starts, used by one Builder at a time. */
+  workFolder: string;
+  log: Log;
+  clock: Clock;
+  /** How npm is started; `['npm']` on `toolPath` by default. */
+  npmCommand?: readonly [string, ...string[]] | string[];
+  /** PATH of the programs that a build starts. */
+  toolPath?: string;
+  onRevision?: OnRevision;
+}
+
+export interface Builder {
+  projects: Projects;
+  builds: Builds;
+  revisions: Revisions;
+  releases: Releases;
+  artifacts: Artifacts;
+  /** Stop at once; what runs starts again with the next Builder over the same Store and folder. */
+  close(): Promise<void>;
+}
+
+/** Before it resolves, Builds that a previous host left are decided: run again, or failed with the reason. */
+export async function createBuilder(options: BuilderOptions): Promise<Builder> {
+  const { store, log, clock, workFolder } = options;
+  const sourceFolder = join(workFolder, 'sources');
+  await mkdir(sourceFolder, { recursive: true });
+  const nextInstant = instants(clock);
+  const artifacts = createArtifacts(options.artifacts);
+  const projects = createProjects(store, nextInstant);
+  const revisions = createRevisions(store);
+  const releases = createReleases(store, artifacts, nextInstant);
+  const logs = await createBuildLogs(join(workFolder, 'logs'));
+  const parts: JobParts = {
+    store, log, artifacts, projects, revisions, releases, logs, nextInstant,
+    table: createBuildTable(store),
+    sourcePath: (id) => join(sourceFolder, `${id}.zip`),
+    jobFolder: join(workFolder, 'jobs'),
+    toolchains: { static: staticToolchain, isolate: createIsolateToolchain(packageTools(options)) },
+    onRevision: options.onRevision ?? (async () => {}),
+  };
+  const jobs = new Map<string, AbortController>();
+  const abort = (id: string, reason: AbortReason): void => jobs.get(id)?.abort(reason);
+  const queue = createBuildQueue({
+    async run({ id }) {
+      const controller = new AbortController();
+      jobs.set(id, controller);
+      await runBuild(id, parts, controller.signal).finally(() => jobs.delete(id));
+    },
+  });
+  const builds = createBuilds({ ...parts, queue, abort: (id) => abort(id, 'cancel') });
+  for (const build of await recoverBuilds({ ...parts, sourceFolder, now: clock.now() })) queue.add(build);
+
+  return {
+    projects: { ...projects, delete: (id) => deleteProject(id, { projects, builds, releases }) },
+    builds,
+    revisions,
+    releases,
+    artifacts,
+    async close() {
+      const ended = queue.close();
+      for (const id of jobs.keys()) abort(id, 'close');
+      await ended;
+      await logs.close();
+    },
+  };
+}
+
+/** Revisions and Releases stay: copies that are installed go on. */
+async function deleteProject(id: string, { projects, builds, releases }: Pick<Builder, 'projects' | 'builds' | 'releases'>): Promise<void> {
+  await builds.removeProject(id);
+  await releases.unlistProject(id);
+  await projects.delete(id);
+}
+
+function packageTools(options: BuilderOptions): { npmCommand: [string, ...string[]]; toolPath: string; cacheFolder: string } {
+  const [program = 'npm', ...args] = options.npmCommand ?? [];
+  const toolPath = options.toolPath ?? `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`;
+  return { npmCommand: [program, ...args], toolPath, cacheFolder: join(options.workFolder, 'cache') };
+}
+
+/** Instants that never repeat, so that what is made later sorts later. */
+function instants(clock: Clock): () => string {
+  let last = 0;
+  return () => {
+    last = Math.max(clock.now(), last + 1);
+    return isoTime(last);
+  };
+}

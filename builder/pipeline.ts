@@ -1,0 +1,147 @@
+// Owns the way from an uploaded archive to the content of a Revision, step by step, each step told to the log.
+// Knows no record: whether and how the result becomes a Revision is the Build's business.
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isSpaceError, SpaceError } from '../core/errors.ts';
+import { ENGINES } from '../spacefile-schema/engines.ts';
+import { formatIssues } from '../spacefile-schema/issue.ts';
+import { parseSpacefile } from '../spacefile-schema/parse.ts';
+import type { Spacefile, SpacefileMicro } from '../spacefile-schema/types.ts';
+import type { Artifacts } from './artifact.ts';
+import { inspectIcon } from './icon.ts';
+import type { Icon } from './icon.ts';
+import { revisionContent } from './revision.ts';
+import type { RevisionContent, RevisionMicro } from './revision.ts';
+import { unpackSource } from './source.ts';
+import type { Toolchain, ToolchainJob } from './toolchain/toolchain.ts';
+
+export interface PipelineParts {
+  artifacts: Artifacts;
+  /** By the name that the table of engines gives. */
+  toolchains: Partial<Record<string, Toolchain>>;
+}
+
+export interface PipelineJob {
+  spaceId: string;
+  archivePath: string;
+  /** Made and deleted here. */
+  folder: string;
+  /** The Spacefile that was sent ahead of the archive, if one was. */
+  spacefileText?: string;
+  icon?: Icon;
+  autoPwa: boolean;
+  report(line: string): void;
+  signal: AbortSignal;
+}
+
+const SPACEFILE_MAX_BYTES = 256 * 1024;
+
+/** @throws SpaceErrors that a developer can act on */
+export async function runPipeline(job: PipelineJob, parts: PipelineParts): Promise<RevisionContent> {
+  const source = join(job.folder, 'source');
+  await rm(job.folder, { recursive: true, force: true });
+  await mkdir(job.folder, { recursive: true });
+  try {
+    await unpackSource(job.archivePath, source, { signal: job.signal });
+    job.report('Parsing Spacefile...');
+    const spacefileText = await readSpacefile(source, job.spacefileText);
+    const spacefile = parsedSpacefile(spacefileText);
+    const micros = await buildMicros(job, spacefile, { ...parts, source });
+    const icon = job.icon ?? (await iconOfSource(job, spacefile, { ...parts, source }));
+    const content = revisionContent({ spacefileText, spacefile, micros, icon, autoPwa: job.autoPwa && spacefile.autoPwa });
+    job.report('All micros built successfully');
+    job.report(`Total Size ${(content.totalSizeBytes / 1_000_000).toFixed(2)} MB`);
+    return content;
+  } finally {
+    await rm(job.folder, { recursive: true, force: true });
+  }
+}
+
+/** The Spacefile that `text` says. @throws SPACEFILE_INVALID with a report that names lines */
+export function parsedSpacefile(text: string): Spacefile {
+  if (Buffer.byteLength(text) > SPACEFILE_MAX_BYTES) {
+    throw new SpaceError('SPACEFILE_INVALID', { report: `It is larger than ${SPACEFILE_MAX_BYTES} bytes.` });
+  }
+  const { spacefile, issues } = parseSpacefile(text);
+  if (spacefile) return spacefile;
+  throw new SpaceError('SPACEFILE_INVALID', { report: formatIssues(issues, text), issues });
+}
+
+async function readSpacefile(source: string, sentText: string | undefined): Promise<string> {
+  const path = join(source, 'Spacefile');
+  const info = await stat(path).catch(() => undefined);
+  if (!info?.isFile()) {
+    if (sentText !== undefined) return sentText;
+    throw new SpaceError('SPACEFILE_MISSING');
+  }
+  if (info.size > SPACEFILE_MAX_BYTES) throw new SpaceError('SPACEFILE_INVALID', { report: `It is larger than ${SPACEFILE_MAX_BYTES} bytes.` });
+  const text = await readFile(path, 'utf8');
+  if (sentText !== undefined && sentText !== text) {
+    throw new SpaceError('SOURCE_INVALID', { reason: 'its Spacefile is not the one that was sent first. Push again without changing files meanwhile' });
+  }
+  return text;
+}
+
+async function buildMicros(job: PipelineJob, spacefile: Spacefile, parts: PipelineParts & { source: string }): Promise<RevisionMicro[]> {
+  job.report('Scanned micros:');
+  for (const micro of spacefile.micros) job.report(`└ ${micro.name}`);
+  const planned = spacefile.micros.map((micro) => ({ toolchain: toolchainFor(micro, parts), work: workFor(job, micro, parts.source) }));
+  for (const { toolchain, work } of planned) {
+    await assertFolder(work);
+    await toolchain.detect(work);
+  }
+  const micros: RevisionMicro[] = [];
+  for (const { toolchain, work } of planned) {
+    job.signal.throwIfAborted();
+    micros.push(await buildMicro(toolchain, work, parts.artifacts));
+  }
+  return micros;
+}
+
+async function buildMicro(toolchain: Toolchain, work: ToolchainJob, artifacts: Artifacts): Promise<RevisionMicro> {
+  const { name, engine, primary, path, run, serve, presets, publicRoutes, provideActions, actions } = work.micro;
+  work.report(`Building micro ${name}...`);
+  await mkdir(work.scratchFolder, { recursive: true });
+  await toolchain.install(work);
+  const built = await toolchain.build(work);
+  return {
+    name, engine, primary, path, run, serve, presets, publicRoutes, provideActions, actions,
+    runs: ENGINES[engine].runs,
+    entry: built.entry,
+    files: await artifacts.putFiles(built.files, work.signal),
+  };
+}
+
+function toolchainFor(micro: SpacefileMicro, { toolchains }: PipelineParts): Toolchain {
+  const toolchain = toolchains[ENGINES[micro.engine].toolchain];
+  if (toolchain) return toolchain;
+  throw new SpaceError('BUILD_TOOL_MISSING', { engine: micro.engine, reason: `Micro \`${micro.name}\` needs a toolchain that this version does not have. Engines \`isolate\` and \`static\` are built.` });
+}
+
+function workFor(job: PipelineJob, micro: SpacefileMicro, source: string): ToolchainJob {
+  const { spaceId, report, signal } = job;
+  return { micro, folder: join(source, micro.src), scratchFolder: join(job.folder, 'scratch', micro.name), spaceId, report, signal };
+}
+
+async function assertFolder({ micro, folder }: ToolchainJob): Promise<void> {
+  const info = await stat(folder).catch(() => undefined);
+  if (info?.isDirectory()) return;
+  throw new SpaceError('BUILD_FAILED', { micro: micro.name, reason: `\`src: ${micro.src}\` is no folder of the source. Check its spelling, and that .spaceignore does not leave it out.` });
+}
+
+/** Old clients do not send every kind of icon: then it is taken from the source. A bad one costs no build. */
+async function iconOfSource(job: PipelineJob, spacefile: Spacefile, { artifacts, source }: { artifacts: Artifacts; source: string }): Promise<Icon | undefined> {
+  if (spacefile.icon === undefined) return undefined;
+  const content = await readFile(join(source, spacefile.icon)).catch(() => undefined);
+  if (!content) {
+    job.report(`Icon \`${spacefile.icon}\` was not found in the source; the app has none.`);
+    return undefined;
+  }
+  try {
+    return { ...inspectIcon(content), ...(await artifacts.put({ content })) };
+  } catch (error) {
+    if (!isSpaceError(error, 'ICON_INVALID')) throw error;
+    job.report(error.message);
+    return undefined;
+  }
+}

@@ -1,0 +1,190 @@
+// Owns Releases: a Revision made available under a version, with notes and the texts by which it is presented.
+// Knows no Instance: who installs one is the runtime's business.
+import { SpaceError } from '../core/errors.ts';
+import { newId, newReleaseVersion } from '../core/ids.ts';
+import type { WireChannel } from '../core/wire.ts';
+import type { Store } from '../sandbox-data/store/store.ts';
+import { createTable } from '../sandbox-data/store/table.ts';
+import type { ListOptions, Write } from '../sandbox-data/store/table.ts';
+import type { Artifacts } from './artifact.ts';
+import { checkedDiscovery } from './discovery.ts';
+import type { Discovery } from './discovery.ts';
+import { inspectScreenshot } from './icon.ts';
+import type { Icon } from './icon.ts';
+import type { Project } from './project.ts';
+import type { PageOptions, Revision } from './revision.ts';
+
+/** `development` comes with every Revision and is for its developer; `experimental` is what others install. */
+export interface Release {
+  id: string;
+  projectId: string;
+  /** The author's Space. */
+  spaceId: string;
+  revisionId: string;
+  tag: string;
+  version: string;
+  notes: string;
+  channel: WireChannel;
+  /** Found by everybody in Discovery; updates are offered for listed ones only. */
+  listed: boolean;
+  /** A Release is whole when it exists. */
+  status: 'complete';
+  discovery: Discovery;
+  /** False while `discovery` holds no more than what Project and Spacefile say. */
+  hasOwnTexts: boolean;
+  /** By their position. */
+  screenshots: Record<string, Icon | { url: string }>;
+  icon?: Icon;
+  createdAt: string;
+}
+
+export interface ReleaseSpec { revision: Revision; project: Project; version?: string; notes?: string; listed?: boolean; discovery?: Partial<Discovery> }
+
+export interface Releases {
+  /** One on channel `experimental`. @throws RELEASE_NOTES_INVALID, INVALID_FIELD */
+  create(spec: ReleaseSpec): Promise<Release>;
+  /** @throws RELEASE_NOT_FOUND when there is none, or it is not of `spaceId` */
+  get(id: string, spaceId?: string): Promise<Release>;
+  /** The newest on channel `experimental`, of those listed or not as `listed` says. */
+  latest(projectId: string, options?: { listed?: boolean }): Promise<Release | undefined>;
+  /** All channels, newest first. */
+  listByProject(projectId: string, options?: PageOptions): Promise<Release[]>;
+  /** Of this Revision, newest first: its development Release is the last one. */
+  listByRevision(revisionId: string): Promise<Release[]>;
+  /** Listed Releases of everybody, newest first. */
+  listListed(options?: PageOptions): Promise<Release[]>;
+  /** @throws INVALID_FIELD, RELEASE_NOT_FOUND */
+  putDiscovery(id: string, discovery: Partial<Discovery>): Promise<Release>;
+  /** Position `index` from 0; a picture, or the address of one. @throws ICON_INVALID, INVALID_FIELD, RELEASE_NOT_FOUND */
+  putScreenshot(id: string, index: number, content: Uint8Array | { url: string }): Promise<Release>;
+  /** Copies that are installed stay as they are. @throws RELEASE_NOT_FOUND */
+  unlist(id: string): Promise<Release>;
+  /** All of a Project. */
+  unlistProject(projectId: string): Promise<void>;
+  /** What a follower of the release job reads; the address of its page is the runtime's to add. */
+  logs(id: string): AsyncIterable<string>;
+  /** The part of a batch by which a Revision's development Release comes into being. */
+  developmentWrite(revision: Revision, project: Project): Write;
+}
+
+const NOTES_MAX_CHARACTERS = 4250;
+const VERSION_MAX_CHARACTERS = 64;
+const MAX_SCREENSHOTS = 5;
+
+export function createReleases(store: Store, artifacts: Artifacts, nextInstant: () => string): Releases {
+  const order = (release: Release): string => release.createdAt;
+  const isOpen = (release: Release): boolean => release.channel === 'experimental';
+  const table = createTable<Release>(store, 'release', {
+    project: { of: (release) => release.projectId, order },
+    revision: { of: (release) => release.revisionId, order },
+    experimental: { of: (release) => (isOpen(release) ? release.projectId : undefined), order },
+    experimentalListed: { of: (release) => (isOpen(release) ? `${release.projectId}/${release.listed}` : undefined), order },
+    listed: { of: (release) => (release.listed ? 'yes' : undefined), order },
+  });
+  const newest = (index: string, value: string, { after, limit = 50 }: PageOptions = {}): Promise<Release[]> => {
+    const options: ListOptions = { by: { index, value }, reverse: true, after, limit: limit === Infinity ? undefined : limit };
+    return table.list(options);
+  };
+
+  async function change(id: string, changed: (release: Release) => Release): Promise<Release> {
+    const release = await table.update(id, changed);
+    if (!release) throw new SpaceError('RELEASE_NOT_FOUND');
+    return release;
+  }
+
+  async function get(id: string, spaceId?: string): Promise<Release> {
+    const release = await table.get(id);
+    if (!release || (spaceId !== undefined && release.spaceId !== spaceId)) throw new SpaceError('RELEASE_NOT_FOUND');
+    return release;
+  }
+
+  return {
+    get,
+    async create(spec) {
+      const release = draft(spec, { id: newId('release'), channel: 'experimental', createdAt: nextInstant() });
+      await table.insert(release);
+      return release;
+    },
+    async latest(projectId, { listed } = {}) {
+      const [index, value] = listed === undefined ? ['experimental', projectId] : ['experimentalListed', `${projectId}/${listed}`];
+      return (await newest(index as string, value as string, { limit: 1 }))[0];
+    },
+    listByProject: (projectId, options) => newest('project', projectId, options),
+    listByRevision: (revisionId) => newest('revision', revisionId),
+    listListed: (options) => newest('listed', 'yes', options),
+    putDiscovery: (id, given) => change(id, (release) => ({
+      ...release, discovery: checkedDiscovery({ ...given, appName: given.appName || release.discovery.appName }), hasOwnTexts: true,
+    })),
+    async putScreenshot(id, index, content) {
+      if (!Number.isInteger(index) || index < 0 || index >= MAX_SCREENSHOTS) {
+        throw new SpaceError('INVALID_FIELD', { field: 'index', reason: `is not one of 0 to ${MAX_SCREENSHOTS - 1}` });
+      }
+      await get(id);
+      const screenshot = await storeScreenshot(content, artifacts);
+      return change(id, (release) => ({ ...release, screenshots: { ...release.screenshots, [index]: screenshot } }));
+    },
+    unlist: (id) => change(id, (release) => ({ ...release, listed: false })),
+    async unlistProject(projectId) {
+      for (const release of await newest('experimentalListed', `${projectId}/true`, { limit: Infinity })) {
+        await change(release.id, (current) => ({ ...current, listed: false }));
+      }
+    },
+    async *logs(id) {
+      yield* logLines(await get(id));
+    },
+    developmentWrite: (revision, project) => table.insertWrite(
+      draft({ revision, project }, { id: revision.developmentReleaseId, channel: 'development', createdAt: revision.createdAt }),
+    ),
+  };
+}
+
+function draft(spec: ReleaseSpec, identity: Pick<Release, 'id' | 'channel' | 'createdAt'>): Release {
+  const { revision, project, version, notes = '', listed = false, discovery } = spec;
+  if ([...notes].length > NOTES_MAX_CHARACTERS) throw new SpaceError('RELEASE_NOTES_INVALID', { limit: NOTES_MAX_CHARACTERS });
+  const appName = revision.appName ?? project.name;
+  return {
+    ...identity,
+    projectId: project.id,
+    spaceId: project.spaceId,
+    revisionId: revision.id,
+    tag: revision.tag,
+    version: checkedVersion(version?.trim() || defaultVersion(identity.channel, revision)),
+    notes,
+    listed,
+    status: 'complete',
+    discovery: checkedDiscovery({ title: appName, ...discovery, appName: discovery?.appName || appName }),
+    hasOwnTexts: discovery !== undefined,
+    screenshots: {},
+    ...(revision.icon && { icon: revision.icon }),
+  };
+}
+
+function defaultVersion(channel: WireChannel, revision: Revision): string {
+  return channel === 'development' ? revision.tag : newReleaseVersion();
+}
+
+function checkedVersion(version: string): string {
+  const field = 'version';
+  if ([...version].length > VERSION_MAX_CHARACTERS) throw new SpaceError('INVALID_FIELD', { field, reason: `has more than ${VERSION_MAX_CHARACTERS} characters` });
+  if (/\p{Cc}/u.test(version)) throw new SpaceError('INVALID_FIELD', { field, reason: 'has a control character' });
+  return version;
+}
+
+async function storeScreenshot(content: Uint8Array | { url: string }, artifacts: Artifacts): Promise<Icon | { url: string }> {
+  if (content instanceof Uint8Array) {
+    const picture = inspectScreenshot(content);
+    return { ...picture, ...(await artifacts.put({ content })) };
+  }
+  return { url: checkedDiscovery({ homepage: content.url }).homepage };
+}
+
+/** @source reference 7.3, observed lines. No line contains an address: old clients would take it for the result. */
+function* logLines(release: Release): Iterable<string> {
+  yield 'creating release...';
+  if (release.listed && !release.hasOwnTexts) {
+    yield `no Discovery.md was sent: the listing shows the name \`${release.discovery.appName}\` from the Spacefile or the project, and no description`;
+  }
+  yield release.listed ? 'publishing release, listed in Discovery...' : 'publishing release, open to those who have its link...';
+  yield `released: ${release.version} (${release.tag})`;
+}
+

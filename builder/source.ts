@@ -1,0 +1,130 @@
+// Owns a developer's source on its way to a folder: the upload to a file, and the safe unpacking of that file.
+// Knows no Spacefile. A refused archive leaves nothing behind.
+import { createWriteStream } from 'node:fs';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { crc32 } from 'node:zlib';
+import * as yauzl from 'yauzl';
+import type { Entry, ZipFile } from 'yauzl';
+import { isSpaceError, SpaceError } from '../core/errors.ts';
+import { assertEntries, isFolderEntry, refused, SOURCE_LIMITS, tooLarge } from './source-entries.ts';
+import type { SourceLimits } from './source-entries.ts';
+
+/** The archive itself, as uploaded. */
+export const SOURCE_MAX_BYTES = 250 * 1024 * 1024;
+
+/** Write an upload to `path`, which exists only once it is whole and durable.
+ *  @throws SOURCE_TOO_LARGE, SOURCE_INVALID (empty), STORE_FULL, and whatever `stream` throws */
+export async function receiveSource(stream: AsyncIterable<Uint8Array>, path: string, maxBytes = SOURCE_MAX_BYTES): Promise<void> {
+  const partPath = `${path}.part`;
+  try {
+    await pipeline(limited(stream, maxBytes), createWriteStream(partPath));
+    await syncFile(partPath);
+    await rename(partPath, path);
+  } catch (error) {
+    await rm(partPath, { force: true });
+    throw diskError(error);
+  }
+}
+
+/** Unpack the archive at `path` into `folder`, which must not exist: all of it, or nothing.
+ *  @throws SOURCE_INVALID, SOURCE_TOO_LARGE, STORE_FULL */
+export async function unpackSource(path: string, folder: string, options: { limits?: SourceLimits; signal?: AbortSignal } = {}): Promise<void> {
+  const { limits = SOURCE_LIMITS, signal } = options;
+  try {
+    const zip = await openArchive(path, limits);
+    try {
+      const entries = await readEntries(zip, limits);
+      assertEntries(entries, limits);
+      await mkdir(folder);
+      await writeEntries(zip, entries, { folder, limits, signal });
+    } finally {
+      zip.close();
+    }
+  } catch (error) {
+    await rm(folder, { recursive: true, force: true });
+    signal?.throwIfAborted();
+    throw archiveError(error);
+  }
+}
+
+async function* limited(stream: AsyncIterable<Uint8Array>, maxBytes: number): AsyncIterable<Uint8Array> {
+  let sizeBytes = 0;
+  for await (const chunk of stream) {
+    sizeBytes += chunk.length;
+    if (sizeBytes > maxBytes) throw tooLarge(`more than ${maxBytes} bytes`);
+    yield chunk;
+  }
+  if (sizeBytes === 0) throw new SpaceError('SOURCE_INVALID', { reason: 'it is empty' });
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function openArchive(path: string, limits: SourceLimits): Promise<ZipFile> {
+  const zip = await yauzl.openPromise(path, { autoClose: false, strictFileNames: true, validateEntrySizes: true });
+  if (zip.entryCount <= limits.maxEntries) return zip;
+  zip.close();
+  throw tooLarge(`more than ${limits.maxEntries} files`);
+}
+
+async function readEntries(zip: ZipFile, limits: SourceLimits): Promise<Entry[]> {
+  const entries: Entry[] = [];
+  for await (const entry of zip.eachEntry()) {
+    entries.push(entry);
+    if (entries.length > limits.maxEntries) throw tooLarge(`more than ${limits.maxEntries} files`);
+  }
+  return entries;
+}
+
+async function writeEntries(zip: ZipFile, entries: Entry[], to: { folder: string; limits: SourceLimits; signal?: AbortSignal }): Promise<void> {
+  let room = to.limits.maxTotalBytes;
+  for (const entry of entries) {
+    to.signal?.throwIfAborted();
+    const path = join(to.folder, entry.fileName);
+    await mkdir(isFolderEntry(entry) ? path : dirname(path), { recursive: true });
+    if (!isFolderEntry(entry)) room -= await writeEntry(zip, entry, { path, room });
+  }
+}
+
+/** @returns how many bytes were written */
+async function writeEntry(zip: ZipFile, entry: Entry, to: { path: string; room: number }): Promise<number> {
+  let sizeBytes = 0;
+  let checksum = 0;
+  const stream = await zip.openReadStreamPromise(entry);
+  async function* counted(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+    for await (const chunk of chunks) {
+      sizeBytes += chunk.length;
+      checksum = crc32(chunk, checksum);
+      if (sizeBytes > to.room) throw tooLarge('it unpacks to more than it says');
+      yield chunk;
+    }
+  }
+  await pipeline(stream, counted, createWriteStream(to.path, { flags: 'wx', mode: 0o644 }));
+  if (checksum !== entry.crc32) throw refused(entry.fileName, 'is damaged: its checksum is wrong');
+  return sizeBytes;
+}
+
+/** What the reader of archives says about a bad one, as ours. */
+function archiveError(error: unknown): unknown {
+  const known = diskError(error);
+  if (isSpaceError(known) || isSystemError(known)) return known;
+  const reason = known instanceof Error ? known.message : String(known);
+  return new SpaceError('SOURCE_INVALID', { reason: `it is no usable zip (${reason})` }, { cause: known });
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && 'syscall' in error;
+}
+
+function diskError(error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return code === 'ENOSPC' || code === 'EDQUOT' ? new SpaceError('STORE_FULL', {}, { cause: error }) : error;
+}

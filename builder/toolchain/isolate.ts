@@ -1,0 +1,136 @@
+// Owns how an isolate Micro is packaged: one ES module with everything that it imports, and its source map.
+// Knows not how an isolate runs.
+import { readFile, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import * as esbuild from 'esbuild';
+import { parse as parseJsonc } from 'jsonc-parser';
+import { SpaceError } from '../../core/errors.ts';
+import { installDependencies } from './dependencies.ts';
+import type { PackageTools } from './dependencies.ts';
+import { importGuard } from './import-guard.ts';
+import { noCommands } from './static.ts';
+import type { Package, Toolchain, ToolchainJob } from './toolchain.ts';
+
+export const BUNDLE_MAX_BYTES = 10 * 1024 * 1024;
+const BUNDLE_TIMEOUT_MS = 60_000;
+const MAX_ERRORS = 10;
+const BUNDLE = 'index.js';
+
+/** Where the code starts when `run` was left at its default. */
+const DEFAULT_ENTRIES = ['index.js', 'index.ts', 'index.mjs', 'index.jsx', 'index.tsx', 'src/index.js', 'src/index.ts'];
+
+/** What of a tsconfig.json changes how code is translated. `extends` would read other files: it is not among them. */
+const TRANSLATION_OPTIONS = [
+  'alwaysStrict', 'baseUrl', 'experimentalDecorators', 'importsNotUsedAsValues', 'jsx', 'jsxFactory', 'jsxFragmentFactory',
+  'jsxImportSource', 'paths', 'preserveValueImports', 'strict', 'target', 'useDefineForClassFields', 'verbatimModuleSyntax',
+];
+
+const OPTIONS = {
+  bundle: true, write: false, metafile: true, format: 'esm', platform: 'neutral', target: 'es2024', charset: 'utf8',
+  mainFields: ['browser', 'module', 'main'], conditions: ['worker', 'browser', 'module', 'production'],
+  define: { 'process.env.NODE_ENV': '"production"' },
+  loader: { '.txt': 'text', '.html': 'text', '.md': 'text', '.css': 'text', '.svg': 'text', '.sql': 'text' },
+  sourcemap: 'linked', sourcesContent: true, legalComments: 'none', logLevel: 'silent', logLimit: MAX_ERRORS, treeShaking: true,
+} as const satisfies esbuild.BuildOptions;
+
+export function createIsolateToolchain(tools: PackageTools): Toolchain {
+  return {
+    async detect(job) {
+      if (job.micro.commands[0] !== undefined) throw noCommands(job, job.micro.commands[0]);
+      await findEntry(job);
+    },
+    install: (job) => installDependencies(job, tools),
+    build: bundleMicro,
+  };
+}
+
+/** Path of the start module below the Micro's folder. @throws BUILD_FAILED */
+async function findEntry(job: ToolchainJob): Promise<string> {
+  const { run } = job.micro;
+  const isDefault = run === undefined || run === DEFAULT_ENTRIES[0];
+  const candidates = isDefault ? DEFAULT_ENTRIES : [run];
+  for (const path of candidates) {
+    if ((await stat(join(job.folder, path)).catch(() => undefined))?.isFile()) return path;
+  }
+  const where = job.micro.src === '.' ? 'the source' : `\`${job.micro.src}\``;
+  throw failed(job, isDefault
+    ? `there is no index.js or index.ts in ${where}. Add one, or name the start module with \`run\``
+    : `the start module \`${run}\` is not in ${where}`);
+}
+
+async function bundleMicro(job: ToolchainJob): Promise<Package> {
+  const root = await realpath(job.folder);
+  const result = await bundle(job, root, await findEntry(job));
+  for (const warning of result.warnings.slice(0, MAX_ERRORS)) job.report(`[${job.micro.name}] warning: ${describe(warning)}`);
+  const outputs = new Map(result.outputFiles.map((file) => [file.path.endsWith('.map') ? `${BUNDLE}.map` : BUNDLE, file.contents]));
+  const code = outputs.get(BUNDLE);
+  if (!code) throw new TypeError('esbuild gave no bundle');
+  if (code.length > BUNDLE_MAX_BYTES) {
+    throw new SpaceError('BUNDLE_TOO_LARGE', { micro: job.micro.name, sizeBytes: code.length, limitBytes: BUNDLE_MAX_BYTES });
+  }
+  assertDefaultExport(job, result.metafile);
+  return { entry: BUNDLE, files: new Map([...outputs].map(([path, content]) => [path, { content }])) };
+}
+
+type Bundle = esbuild.BuildResult<{ write: false; metafile: true }>;
+
+async function bundle(job: ToolchainJob, root: string, entry: string): Promise<Bundle> {
+  const context = await esbuild.context({
+    ...OPTIONS,
+    absWorkingDir: root,
+    entryPoints: [`./${entry}`],
+    outfile: join(root, BUNDLE),
+    allowOverwrite: true,
+    tsconfigRaw: await translationOptions(job, root),
+    plugins: [importGuard(root)],
+  });
+  const cancel = (): void => void context.cancel();
+  const timeout = AbortSignal.any([job.signal, AbortSignal.timeout(BUNDLE_TIMEOUT_MS)]);
+  timeout.addEventListener('abort', cancel, { once: true });
+  try {
+    job.signal.throwIfAborted();
+    return await context.rebuild();
+  } catch (error) {
+    job.signal.throwIfAborted();
+    throw bundleError(job, error);
+  } finally {
+    timeout.removeEventListener('abort', cancel);
+    await context.dispose();
+  }
+}
+
+/** The project's own options, as far as they are harmless; esbuild then looks for no other file. */
+async function translationOptions(job: ToolchainJob, root: string): Promise<string> {
+  const text = await readFile(join(root, 'tsconfig.json'), 'utf8').catch(() => '{}');
+  const given = parseJsonc(text, [], { allowTrailingComma: true }) as { compilerOptions?: Record<string, unknown>; extends?: unknown } | undefined;
+  if (given?.extends !== undefined) job.report(`[${job.micro.name}] \`extends\` of tsconfig.json is not followed`);
+  const options = given?.compilerOptions ?? {};
+  const kept = TRANSLATION_OPTIONS.flatMap((name) => (Object.hasOwn(options, name) ? [[name, options[name]]] : []));
+  return JSON.stringify({ compilerOptions: Object.fromEntries(kept) });
+}
+
+function assertDefaultExport(job: ToolchainJob, metafile: esbuild.Metafile): void {
+  const output = Object.entries(metafile.outputs).find(([path]) => !path.endsWith('.map'))?.[1];
+  if (output?.exports.includes('default')) return;
+  throw failed(job, `\`${output?.entryPoint ?? 'the start module'}\` has no default export. It starts with: export default { async fetch(request, env) { ... } }`);
+}
+
+function bundleError(job: ToolchainJob, error: unknown): unknown {
+  const errors = error instanceof Error && 'errors' in error ? (error.errors as esbuild.Message[]) : undefined;
+  if (!errors) return error;
+  if (errors.length === 0) return failed(job, `bundling took longer than ${BUNDLE_TIMEOUT_MS / 1000} seconds`);
+  return new SpaceError('BUILD_FAILED', { micro: job.micro.name, reason: errors.slice(0, MAX_ERRORS).map(describe).join('\n') }, { cause: error });
+}
+
+/** `file:line:column: what` and the line itself, with a mark below the place. */
+function describe({ text, location }: esbuild.Message): string {
+  if (!location) return text;
+  const { file, line, column, lineText } = location;
+  const shown = lineText.slice(0, 200);
+  const mark = column < shown.length ? `\n    ${shown.slice(0, column).replace(/[^\t]/g, ' ')}^` : '';
+  return `${file}:${line}:${column + 1}: ${text}\n    ${shown}${mark}`;
+}
+
+function failed(job: ToolchainJob, reason: string): SpaceError {
+  return new SpaceError('BUILD_FAILED', { micro: job.micro.name, reason: `${reason}.` });
+}

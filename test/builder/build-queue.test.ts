@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest';
+import { createBuildQueue } from '../../builder/build-queue.ts';
+import type { QueuedBuild } from '../../builder/build-queue.ts';
+
+/** A queue whose Builds end when the test says so. */
+function controlled(options: { concurrency?: number; maxWaiting?: number; maxWaitingPerSpace?: number } = {}) {
+  const started: string[] = [];
+  const ends = new Map<string, () => void>();
+  const run = ({ id }: QueuedBuild): Promise<void> => {
+    started.push(id);
+    return new Promise((resolve) => ends.set(id, resolve));
+  };
+  const queue = createBuildQueue({ run, ...options });
+  const end = async (id: string): Promise<void> => {
+    ends.get(id)?.();
+    await new Promise((resolve) => setImmediate(resolve));
+  };
+  return { queue, started, end };
+}
+
+const of = (id: string): QueuedBuild => ({ id, spaceId: id[0] as string });
+
+test('two run at once, the others wait', async () => {
+  const { queue, started, end } = controlled();
+  for (const id of ['a1', 'a2', 'a3']) queue.add(of(id));
+  expect(started).toEqual(['a1', 'a2']);
+  await end('a2');
+  expect(started).toEqual(['a1', 'a2', 'a3']);
+});
+
+test('a Space with many Builds does not hold up the others', async () => {
+  const { queue, started, end } = controlled();
+  for (const id of ['a1', 'a2', 'a3', 'a4', 'b1', 'c1', 'b2']) queue.add(of(id));
+  for (let index = 0; index < 7; index += 1) await end(started[index] as string);
+  expect(started).toEqual(['a1', 'a2', 'b1', 'a3', 'c1', 'b2', 'a4']);
+});
+
+test('a Space that has one running gives the other place to one that has none', async () => {
+  const { queue, started, end } = controlled();
+  for (const id of ['a1', 'b1', 'a2', 'c1']) queue.add(of(id));
+  await end('b1');
+  expect(started).toEqual(['a1', 'b1', 'c1']);
+});
+
+test('what was removed never starts', async () => {
+  const { queue, started, end } = controlled({ concurrency: 1 });
+  for (const id of ['a1', 'a2', 'b1']) queue.add(of(id));
+  queue.remove('a2');
+  await end('a1');
+  await end('b1');
+  expect(started).toEqual(['a1', 'b1']);
+});
+
+test('it is bounded, in all and for one Space', () => {
+  const { queue } = controlled({ concurrency: 1, maxWaiting: 3, maxWaitingPerSpace: 2 });
+  for (const id of ['a0', 'a1', 'a2']) queue.add(of(id));
+  expect(() => queue.assertRoom('a')).toThrow(expect.objectContaining({ code: 'TOO_MANY_REQUESTS' }));
+  queue.assertRoom('b');
+  queue.add(of('b1'));
+  expect(() => queue.assertRoom('c')).toThrow(expect.objectContaining({ code: 'TOO_MANY_REQUESTS' }));
+});
+
+test('a closed queue starts nothing more, and waits for what runs', async () => {
+  const { queue, started, end } = controlled({ concurrency: 1 });
+  queue.add(of('a1'));
+  queue.add(of('a2'));
+  let isClosed = false;
+  const closing = queue.close().then(() => { isClosed = true; });
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(isClosed).toBe(false);
+  await end('a1');
+  await closing;
+  expect(started).toEqual(['a1']);
+});
