@@ -7,7 +7,7 @@ import { renderErrorsPage } from '../../docs/generate-errors.ts';
 
 const CODES = Object.keys(ERRORS) as ErrorCode[];
 
-test('docs/errors.md is up to date: else run `node docs/generate-errors.ts`', async () => {
+test('docs/errors.md is up to date: else run `npm run docs`', async () => {
   const page = await readFile(new URL('../../docs/errors.md', import.meta.url), 'utf8');
   expect(page).toBe(renderErrorsPage());
   for (const code of CODES) expect(page).toContain(`| \`${code}\` |`);

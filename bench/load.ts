@@ -1,0 +1,73 @@
+// Owns one round of load on one address: by wrk, or by autocannon where wrk is not installed. Knows no peers.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { Target } from './http.ts';
+import { runProgram } from './process.ts';
+
+export interface Load { connections: number; seconds: number }
+
+export interface LoadResult {
+  requestsPerSecond: number;
+  p50Ms: number;
+  p99Ms: number;
+  /** Answers that were no 2xx, and connections that broke. A row with any is worth nothing. */
+  failures: number;
+}
+
+const wrk = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'wrk')).find((file) => existsSync(file));
+
+/** The program that makes the load, for the record. */
+export const LOAD_PROGRAM = wrk ? 'wrk' : 'autocannon';
+
+export function applyLoad(target: Target, load: Load): Promise<LoadResult> {
+  return wrk ? applyWrk(wrk, target, load) : applyAutocannon(target, load);
+}
+
+async function applyWrk(program: string, target: Target, { connections, seconds }: Load): Promise<LoadResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'bench-load-'));
+  try {
+    const script = join(folder, 'request.lua');
+    await writeFile(script, wrkScript(target));
+    return parseWrk(await runProgram([program, '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', script, target.url]));
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+function wrkScript({ method = 'GET', headers = {}, body }: Target): string {
+  const text = (value: string): string => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
+  const lines = [`wrk.method = ${text(method)}`, ...Object.entries(headers).map(([name, value]) => `wrk.headers[${text(name)}] = ${text(value)}`)];
+  if (body !== undefined) lines.push(`wrk.body = ${text(body)}`);
+  return `${lines.join('\n')}\n`;
+}
+
+/** @param report what wrk prints with --latency */
+function parseWrk(report: string): LoadResult {
+  const number = (pattern: RegExp): number => Number(pattern.exec(report)?.[1] ?? 0);
+  const latencyMs = (percent: number): number => {
+    const [, value, unit = 'ms'] = new RegExp(`^\\s+${percent}%\\s+([\\d.]+)(us|ms|s)`, 'm').exec(report) ?? [];
+    return Number(value) * ({ us: 0.001, ms: 1, s: 1000 }[unit] ?? Number.NaN);
+  };
+  const socketErrors = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(report)?.slice(1).map(Number) ?? [];
+  return {
+    requestsPerSecond: number(/^Requests\/sec:\s+([\d.]+)/m),
+    p50Ms: latencyMs(50),
+    p99Ms: latencyMs(99),
+    failures: number(/Non-2xx or 3xx responses: (\d+)/) + socketErrors.reduce((sum, one) => sum + one, 0),
+  };
+}
+
+async function applyAutocannon(target: Target, { connections, seconds }: Load): Promise<LoadResult> {
+  const headers = Object.entries(target.headers ?? {}).flatMap(([name, value]) => ['-H', `${name}: ${value}`]);
+  const body = target.body === undefined ? [] : ['-b', target.body];
+  const program = [process.execPath, createRequire(import.meta.url).resolve('autocannon')];
+  const out = await runProgram([...program, '-j', '-c', String(connections), '-d', String(seconds), '-m', target.method ?? 'GET', ...headers, ...body, target.url]);
+  const report = JSON.parse(out) as { requests: { average: number }; latency: { p50: number; p99: number }; errors: number; timeouts: number; non2xx: number };
+  return {
+    requestsPerSecond: report.requests.average, p50Ms: report.latency.p50, p99Ms: report.latency.p99,
+    failures: report.errors + report.timeouts + report.non2xx,
+  };
+}

@@ -1,0 +1,90 @@
+// Owns a real host under measurement: started in a temporary folder as people start it, set up, and used through the
+// addresses and the command that the contract names. Imports none of its code.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ask, cookieHeader, createJar, loopback, visit } from './http.ts';
+import type { Target } from './http.ts';
+import { ROOT } from './machine.ts';
+import { findFreePort, runProgram, startProgram } from './process.ts';
+
+const SETUP_SECRET = 'bench-setup-secret';
+const PERSON = { username: 'bench', password: 'a password of the bench' };
+
+export interface Instance { id: string; url: string; collection_id: string }
+
+export interface Product {
+  port: number;
+  pid: number;
+  /** Call the control plane; `path` follows `/api/v0`. @throws unless the answer is a 2xx */
+  call<Answer>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer>;
+  /** Run the `space` command. @returns its stdout */
+  space(args: readonly string[]): Promise<string>;
+  /** Push a folder as a new Project. @returns its id */
+  createProject(name: string): Promise<string>;
+  push(projectId: string, folder: string): Promise<Instance>;
+  /** What a browser that is signed in sends for this address. */
+  signedIn(url: string): Promise<Target>;
+  stop(): Promise<void>;
+}
+
+export async function startProduct(): Promise<Product> {
+  const data = await mkdtemp(join(tmpdir(), 'bench-host-'));
+  const port = await findFreePort();
+  const origin = `http://127.0.0.1:${port}`;
+  const running = await startProgram(
+    [process.execPath, join(ROOT, 'bin/ownspace.js'), '--port', String(port), '--tls-port', 'off', '--data', data],
+    {
+      cwd: ROOT,
+      env: { OWNSPACE_SETUP_SECRET: SETUP_SECRET, OWNSPACE_LOG: 'error' },
+      isReady: () => ask({ url: `${origin}/api/v0/health`, headers: { host: `localhost:${port}` } }).then(({ status }) => status === 200, () => false),
+    },
+  );
+  const stop = async (): Promise<void> => { await running.stop(); await rm(data, { recursive: true }); };
+  try {
+    return { ...(await useProduct(port)), pid: running.pid, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function useProduct(port: number): Promise<Omit<Product, 'pid' | 'stop'>> {
+  let token = '';
+  const call: Product['call'] = async (method, path, body) => {
+    const { url, host } = loopback(`http://localhost:${port}/api/v0${path}`);
+    const headers = { host, 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
+    const answer = await ask({ url, method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    if (answer.status < 200 || answer.status > 299) throw new Error(`${method} ${path} answers ${answer.status}: ${answer.body}`);
+    return JSON.parse(answer.body || 'null');
+  };
+  token = (await call<{ access_token: string }>('POST', '/setup', { secret: SETUP_SECRET, ...PERSON })).access_token;
+  const env = { SPACE_ROOT: `http://localhost:${port}/api`, SPACE_ACCESS_TOKEN: token };
+  const space: Product['space'] = (args) => runProgram([process.execPath, join(ROOT, 'bin/space.js'), ...args], { env });
+  return {
+    port,
+    call,
+    space,
+    createProject: async (name) => (await call<{ id: string }>('POST', '/apps', { name, alias: '' })).id,
+    async push(projectId, folder) {
+      await space(['push', '--id', projectId, '--dir', folder]);
+      const { instances } = await call<{ instances: Instance[] }>('GET', `/instances?app_id=${projectId}&channel=development`);
+      if (!instances[0]) throw new Error('the push made no Builder Instance');
+      return instances[0];
+    },
+    signedIn: (address) => signIn(port, address),
+  };
+}
+
+async function signIn(port: number, address: string): Promise<Target> {
+  const jar = createJar();
+  const login = await visit(jar, {
+    url: `http://localhost:${port}/api/v0/login`, method: 'POST', body: JSON.stringify(PERSON),
+    headers: { 'content-type': 'application/json', origin: `http://localhost:${port}` },
+  });
+  if (login.status !== 200) throw new Error(`signing in answers ${login.status}: ${login.body}`);
+  const page = await visit(jar, { url: address });
+  if (page.status !== 200) throw new Error(`${address} answers ${page.status} to its owner: ${page.body.slice(0, 300)}`);
+  const { url, host } = loopback(address);
+  return { url, headers: { host, cookie: cookieHeader(jar, address) } };
+}
