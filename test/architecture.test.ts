@@ -103,7 +103,7 @@ const EXAMPLES: Record<string, Example> = {
   },
   'no test runs alone': {
     rule: rules.hasNoFocusedTest, over: tests,
-    bad: { 'test/a.test.ts': `it${'.only'}('x', () => {});` },
+    bad: { 'test/a.test.ts': `it.only('x', () => {});` },
     good: { 'test/a.test.ts': `it('x', () => { config.only = 1; });` },
   },
   'relative imports carry their extension': {

@@ -100,7 +100,7 @@ export async function makeLeaf(signer: Signer, hostName: string, nowMs: number):
 }
 
 function makeKeys(): Promise<KeyPair> {
-  return webcrypto.subtle.generateKey(KEY_KIND, true, ['sign', 'verify']) as Promise<KeyPair>;
+  return webcrypto.subtle.generateKey(KEY_KIND, true, ['sign', 'verify']);
 }
 
 /** Critical: a program that does not understand it refuses the authority. Permitting host names says nothing about
