@@ -1,3 +1,4 @@
+// Owns the proof that the examples say what they are in a valid way.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';

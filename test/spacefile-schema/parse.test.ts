@@ -1,3 +1,4 @@
+// Owns the proof that a Spacefile becomes its values, or issues at the right place, and never anything else.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ENGINE_ALIASES, ENGINE_NAMES } from '../../spacefile-schema/engines.ts';

@@ -1,3 +1,4 @@
+// Owns the proof that request paths have one normal form, reach the right Micro, and are public only when they should be.
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isPublicRoute, microForPath, normalizePath } from '../../spacefile-schema/route.ts';
@@ -81,7 +82,7 @@ describe('normalizePath', () => {
     }));
   });
 
-  it.each(['a', '/', './', '../', 'a/../', '%2e%2e/', '%41', '%25', '%2525', ';', '%', 'a.', '.'])('takes linear time on 200,000 characters of %s', (unit) => {
+  it.each(['a', 'a/', '/', './', '../', 'a/../', '%2e%2e/', '%41', '%25', '%2525', ';', '%', 'a.', '.'])('takes linear time on 200,000 characters of %s', (unit) => {
     const started = performance.now();
     normalizePath(`/${unit.repeat(200_000 / unit.length)}`);
     normalizePath(`/${unit.repeat(200_000 / unit.length)}%`);
@@ -154,6 +155,8 @@ describe('isPublicRoute', () => {
     [['/a*b*c'], '/a-c-b', false],
     [['/a b/ü/*'], '/a%20b/%C3%BC/x', true],
     [['/a%20b'], '/a%20b', true],
+    [['/a*b*b'], '/ab', false],
+    [['/a*b*b'], '/abb', true],
     [['/x', '/y'], '/y', true],
     [['/a.c'], '/abc', false],
     [['/public/../private'], '/private', false],
@@ -186,8 +189,8 @@ describe('isPublicRoute', () => {
   });
 
   it('says the same as a regular expression', () => {
-    const text = fc.string({ unit: fc.constantFrom('a', 'b', '/', '*'), maxLength: 8 });
-    fc.assert(fc.property(text, fc.string({ unit: fc.constantFrom('a', 'b', '/'), maxLength: 12 }), (pattern, path) => {
+    const pattern = fc.string({ unit: fc.constantFrom('a', 'b', '*', '*'), maxLength: 8 });
+    fc.assert(fc.property(pattern, fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 6 }), (pattern, path) => {
       const expected = new RegExp(`^/${pattern.replaceAll('*', '.*')}$`).test(`/${path}`);
       expect(isPublic([`/${pattern}`], `/${path}`)).toBe(expected);
     }), { numRuns: 2000 });
