@@ -35,7 +35,7 @@ export interface WireRelease {
 }
 
 export interface WireInstallation {
-  id: string; instance_id: string; release_id: string; kind: 'install' | 'update' | 'rollback';
+  id: string; instance_id: string; release_id: string; kind: 'install' | 'update' | 'uninstall';
   status: WireJobStatus; step: string; error: string | null; created_at: string;
 }
 export interface WireMicro {
@@ -46,7 +46,7 @@ export interface WireEnv { name: string; description: string; default?: string; 
 /** `channel` tells a Builder Instance (`development`) from an installed one (`experimental`). */
 export interface WireInstance {
   id: string; app_id: string; app_name: string; release_id: string; channel: WireChannel; alias: string; url: string;
-  version: string; status: 'ready' | 'installing' | 'failed'; collection_id: string; created_at: string;
+  version: string; status: 'ready' | 'installing' | 'failed' | 'removing'; collection_id: string; created_at: string;
   update: { release_id: string; version: string; release_notes: string } | null;
   micros: WireMicro[];
 }

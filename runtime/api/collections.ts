@@ -1,0 +1,69 @@
+// Owns the endpoints of Collections: headless ones, and the data keys of all.
+import type { WireCollection } from '../../core/wire.ts';
+import { SpaceError } from '../../core/errors.ts';
+import type { CollectionRecord } from '../instance/collection.ts';
+import { requiredText } from './field.ts';
+import type { ApiParts } from './parts.ts';
+import { api, type Route } from './route.ts';
+
+const NAME_MAX = 64;
+
+export function collectionRoutes({ collections, dataKeys, data }: ApiParts): Route[] {
+  const contentsOf = (record: CollectionRecord): Promise<{ bases: string[]; drives: string[] }> =>
+    data.collection({ spaceId: record.spaceId, collectionId: record.id }).contents();
+
+  return [
+    api('GET /api/v0/collections', {
+      access: 'person', handle: async ({ person }) => ({ json: { collections: (await collections.list(person.id)).map(wireCollection) } }),
+    }),
+    api('POST /api/v0/collections', {
+      access: 'person',
+      async handle(request) {
+        const name = requiredText(await request.json(), 'name').trim();
+        if (name === '' || name.length > NAME_MAX) throw new SpaceError('INVALID_FIELD', { field: 'name', reason: `has 1 to ${NAME_MAX} characters` });
+        return { status: 201, json: wireCollection(await collections.create(request.person.id, name)) };
+      },
+    }),
+    api('GET /api/v0/collections/:id', { access: 'person', object: 'collection', handle: async (_, record) => ({ json: wireCollection(record) }) }),
+    api('DELETE /api/v0/collections/:id', {
+      access: 'person', object: 'collection',
+      async handle(_, record) {
+        if (record.instanceId !== null) throw new SpaceError('CONFLICT', { reason: 'This Collection belongs to an app: uninstall the app to delete it.' });
+        await dataKeys.deleteAll(record.id);
+        await collections.trash(record.id);
+        return { status: 202, json: { id: record.id } };
+      },
+    }),
+    api('GET /api/v0/collections/:id/bases', {
+      access: 'person', object: 'collection',
+      handle: async (_, record) => ({ json: { bases: (await contentsOf(record)).bases.map((name) => ({ name, collection_id: record.id, status: 'active' })) } }),
+    }),
+    api('GET /api/v0/collections/:id/drives', {
+      access: 'person', object: 'collection',
+      handle: async (_, record) => ({ json: { drives: (await contentsOf(record)).drives.map((name) => ({ name, collection_id: record.id, status: 'active' })) } }),
+    }),
+    api('GET /api/v0/collections/:id/keys', {
+      access: 'person', object: 'collection',
+      handle: async (_, { id }) => ({ json: { keys: (await dataKeys.list(id)).map(({ name, createdAt }) => ({ name, created_at: createdAt })) } }),
+    }),
+    api('POST /api/v0/collections/:id/keys', {
+      access: 'person', object: 'collection',
+      async handle(request, { id }) {
+        const { name } = await request.json();
+        const { key, value } = await dataKeys.create(id, name);
+        return { status: 201, json: { name: key.name, created_at: key.createdAt, value } };
+      },
+    }),
+    api('DELETE /api/v0/collections/:id/keys/:name', {
+      access: 'person', object: 'collection',
+      async handle({ params }, { id }) {
+        if (!(await dataKeys.delete(id, params['name'] ?? ''))) throw new SpaceError('NOT_FOUND', { what: 'This key' });
+        return { json: { name: params['name'] } };
+      },
+    }),
+  ];
+}
+
+function wireCollection({ id, name, instanceId, createdAt }: CollectionRecord): WireCollection {
+  return { id, name, instance_id: instanceId, created_at: createdAt };
+}

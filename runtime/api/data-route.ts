@@ -1,0 +1,163 @@
+// Owns the table of the data plane: Deta's HTTP API v1 as method and path below `/v1/<collection>/<name>/`.
+// Knows how an operation reads and answers; not who may call it, nor at which address.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline } from 'node:stream';
+import rangeParser from 'range-parser';
+import { SpaceError } from '../../core/errors.ts';
+import type { ByteRange } from '../../sandbox-data/blob/blob-store.ts';
+import type { Collection, FileInfo } from '../../sandbox-data/data.ts';
+import { parseJsonObject, readBody, refuseLargeBody } from '../http/body.ts';
+import { sendJson, sendJsonText } from '../http/reply.ts';
+
+export interface DataCall {
+  request: IncomingMessage;
+  response: ServerResponse;
+  collection: Collection;
+  /** Of the Base or Drive. */
+  name: string;
+  /** Decoded segments that stand for `:` in the route. */
+  parts: string[];
+  query: URLSearchParams;
+}
+
+export interface DataRoute {
+  method: 'GET' | 'PUT' | 'POST' | 'PATCH' | 'DELETE';
+  service: 'base' | 'drive';
+  /** Below the Base's or Drive's name; `:` takes one segment, decoded once. */
+  path: string;
+  handle(call: DataCall): Promise<void>;
+}
+
+/** @source reference 4.1: 16 MB a request; the JSON around them is not counted so exactly */
+const BASE_MAX_REQUEST_BYTES = 17 * 1024 * 1024;
+/** @source reference 5.4: SDKs send parts of 10 MiB */
+const DRIVE_MAX_PART_BYTES = 10 * 1024 * 1024;
+const DRIVE_MAX_REQUEST_BYTES = 1024 * 1024;
+
+/** Small types that a browser may show in place; anything else it downloads (attack F6). */
+const INLINE_TYPE = /^(image\/(png|jpeg|gif|webp|avif|bmp|x-icon)|video\/|audio\/|text\/plain|application\/(json|pdf))/;
+
+export const DATA_ROUTES: readonly DataRoute[] = [
+  { method: 'PUT', service: 'base', path: 'items', handle: async (call) => sendJsonText(call.response, 207, await base(call).put(await baseBody(call))) },
+  { method: 'POST', service: 'base', path: 'items', handle: async (call) => sendJsonText(call.response, 201, await base(call).insert(await baseBody(call))) },
+  { method: 'GET', service: 'base', path: 'items/:', handle: getItem },
+  { method: 'DELETE', service: 'base', path: 'items/:', handle: deleteItem },
+  { method: 'PATCH', service: 'base', path: 'items/:', handle: async (call) => sendJsonText(call.response, 200, await base(call).update(part(call), await baseBody(call))) },
+  { method: 'POST', service: 'base', path: 'query', handle: async (call) => sendJsonText(call.response, 200, await base(call).query(await baseBody(call))) },
+  { method: 'POST', service: 'drive', path: 'files', handle: putFile },
+  { method: 'GET', service: 'drive', path: 'files/download', handle: getFile },
+  { method: 'GET', service: 'drive', path: 'files', handle: listFiles },
+  { method: 'DELETE', service: 'drive', path: 'files', handle: deleteFiles },
+  { method: 'POST', service: 'drive', path: 'uploads', handle: startUpload },
+  { method: 'POST', service: 'drive', path: 'uploads/:/parts', handle: putPart },
+  { method: 'PATCH', service: 'drive', path: 'uploads/:', handle: completeUpload },
+  { method: 'DELETE', service: 'drive', path: 'uploads/:', handle: abortUpload },
+];
+
+const base = (call: DataCall): ReturnType<Collection['base']> => call.collection.base(call.name);
+const drive = (call: DataCall): ReturnType<Collection['drive']> => call.collection.drive(call.name);
+const part = (call: DataCall): string => call.parts[0] ?? '';
+
+function baseBody({ request }: DataCall): Promise<Buffer> {
+  refuseLargeBody(request, BASE_MAX_REQUEST_BYTES);
+  return readBody(request, BASE_MAX_REQUEST_BYTES);
+}
+
+async function getItem(call: DataCall): Promise<void> {
+  const item = await base(call).get(part(call));
+  if (item === undefined) sendJson(call.response, 404, { key: part(call) });
+  else sendJsonText(call.response, 200, item);
+}
+
+async function deleteItem(call: DataCall): Promise<void> {
+  await base(call).delete(part(call));
+  sendJson(call.response, 200, { key: part(call) });
+}
+
+/** Facts that each Drive answer repeats. */
+const echo = (call: DataCall): Record<string, unknown> => ({ name: fileName(call), project_id: call.collection.ref.collectionId, drive_name: call.name });
+
+function fileName({ query }: DataCall): string {
+  const name = query.get('name');
+  if (name === null || name === '') throw new SpaceError('NAME_INVALID', { reason: 'the query parameter `name` is missing' });
+  return name;
+}
+
+async function putFile(call: DataCall): Promise<void> {
+  const name = fileName(call);
+  refuseLargeBody(call.request, DRIVE_MAX_PART_BYTES);
+  await drive(call).put(name, call.request, { contentType: call.request.headers['content-type'], maxBytes: DRIVE_MAX_PART_BYTES });
+  sendJson(call.response, 201, echo(call));
+}
+
+async function getFile(call: DataCall): Promise<void> {
+  const name = fileName(call);
+  const info = await drive(call).head(name);
+  if (!info) throw new SpaceError('DRIVE_FILE_NOT_FOUND');
+  const range = rangeOf(call.request, info);
+  const file = await drive(call).get(name, range);
+  if (!file) throw new SpaceError('DRIVE_FILE_NOT_FOUND');
+  const length = range ? range.end - range.start + 1 : file.info.sizeBytes;
+  call.response.writeHead(range ? 206 : 200, {
+    'content-type': file.info.contentType, 'content-length': length, 'accept-ranges': 'bytes', etag: file.info.etag,
+    'x-content-type-options': 'nosniff', 'content-security-policy': "default-src 'none'; sandbox", 'cache-control': 'private, no-cache',
+    ...(INLINE_TYPE.test(file.info.contentType) ? {} : { 'content-disposition': 'attachment' }),
+    ...(range ? { 'content-range': `bytes ${range.start}-${range.end}/${file.info.sizeBytes}` } : {}),
+  });
+  await new Promise<void>((resolve) => pipeline(file.stream, call.response, () => resolve()));
+}
+
+/** One range is served; several, or what is no range, are ignored (attack D12). @throws RANGE_NOT_SATISFIABLE */
+function rangeOf(request: IncomingMessage, info: FileInfo): ByteRange | undefined {
+  const header = request.headers.range;
+  if (header === undefined || header.length > 100 || info.sizeBytes === 0) return undefined;
+  const ranges = rangeParser(info.sizeBytes, header);
+  if (ranges === -1) throw new SpaceError('RANGE_NOT_SATISFIABLE', { sizeBytes: info.sizeBytes });
+  const [only] = ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1 ? [] : ranges;
+  return only;
+}
+
+async function listFiles(call: DataCall): Promise<void> {
+  const { query } = call;
+  const limit = Number(query.get('limit') ?? 0);
+  if (!Number.isSafeInteger(limit) || limit < 0) throw new SpaceError('INVALID_FIELD', { field: 'limit', reason: 'is a number from 1 to 1000' });
+  const { names, last } = await drive(call).list({
+    ...(limit > 0 ? { limit } : {}), prefix: query.get('prefix') ?? '', recursive: query.get('recursive') !== 'false',
+    ...(query.get('last') ? { last: query.get('last') as string } : {}),
+  });
+  sendJson(call.response, 200, last === undefined ? { names } : { paging: { size: names.length, last }, names });
+}
+
+async function deleteFiles(call: DataCall): Promise<void> {
+  const { names } = parseJsonObject(await readBody(call.request, DRIVE_MAX_REQUEST_BYTES));
+  if (!Array.isArray(names) || names.length === 0) throw new SpaceError('BAD_REQUEST', { reason: '`names` is a list of 1 to 1000 file names' });
+  if (names.length > 1000) throw new SpaceError('TOO_MANY_ITEMS', { limit: 1000 });
+  if (names.some((name) => typeof name !== 'string')) throw new SpaceError('BAD_REQUEST', { reason: 'a file name is a string' });
+  const { deleted, failed } = await drive(call).delete(names as string[]);
+  if (deleted.length === 0) throw new SpaceError('NAME_INVALID', { reason: 'invalid name' });
+  sendJson(call.response, 200, { deleted, failed });
+}
+
+async function startUpload(call: DataCall): Promise<void> {
+  const { uploadId } = await drive(call).startUpload(fileName(call), { contentType: call.request.headers['content-type'] });
+  sendJson(call.response, 202, { ...echo(call), upload_id: uploadId });
+}
+
+async function putPart(call: DataCall): Promise<void> {
+  const number = Number(call.query.get('part'));
+  if (!Number.isSafeInteger(number) || number < 1 || number > 10_000) throw new SpaceError('INVALID_FIELD', { field: 'part', reason: 'is a number from 1 to 10000' });
+  refuseLargeBody(call.request, DRIVE_MAX_PART_BYTES);
+  const options = { contentType: call.request.headers['content-type'], maxBytes: DRIVE_MAX_PART_BYTES };
+  await drive(call).putPart(part(call), fileName(call), number, call.request, options);
+  sendJson(call.response, 200, { ...echo(call), upload_id: part(call), part: number });
+}
+
+async function completeUpload(call: DataCall): Promise<void> {
+  await drive(call).completeUpload(part(call), fileName(call));
+  sendJson(call.response, 200, { ...echo(call), upload_id: part(call) });
+}
+
+async function abortUpload(call: DataCall): Promise<void> {
+  await drive(call).abortUpload(part(call), fileName(call));
+  sendJson(call.response, 200, { ...echo(call), upload_id: part(call) });
+}

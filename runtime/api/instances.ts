@@ -1,0 +1,132 @@
+// Owns the endpoints of Instances: what runs in a person's Space, its keys, its log, and its end.
+import type { WireChannel, WireInstance, WireLogLine, WireMicro } from '../../core/wire.ts';
+import { SpaceError } from '../../core/errors.ts';
+import { newSecret } from '../../core/ids.ts';
+import type { RevisionMicro } from '../../builder/revision.ts';
+import type { Instance } from '../instance/instance.ts';
+import { oneOf, perPage } from './field.ts';
+import type { ApiParts } from './parts.ts';
+import { api, type Route } from './route.ts';
+
+export function instanceRoutes(parts: ApiParts): Route[] {
+  const { instances, installations, apiKeys, logs } = parts;
+  const wire = (instance: Instance, origin: string): Promise<WireInstance> => wireInstance(parts, instance, origin);
+
+  return [
+    api('GET /api/v0/instances', {
+      access: 'person',
+      async handle({ person, query, origin }) {
+        const found = (await instances.list(person.id)).filter((instance) => matches(instance, query));
+        return { json: { instances: await Promise.all(found.slice(0, perPage(query, 1000)).map((instance) => wire(instance, origin))) } };
+      },
+    }),
+    api('GET /api/v0/instances/:id', {
+      access: 'person', object: 'instance', handle: async ({ origin }, instance) => ({ json: await wire(instance, origin) }),
+    }),
+    api('DELETE /api/v0/instances/:id', {
+      access: 'person', object: 'instance',
+      async handle({ query }, instance) {
+        const data = oneOf(query.get('data') ?? 'keep', ['keep', 'delete'] as const, 'data');
+        const job = await installations.uninstall(instance, data);
+        return { status: 202, json: { id: job.id, instance_id: instance.id, status: 'pending' } };
+      },
+    }),
+    api('GET /api/v0/instances/:id/keys', {
+      access: 'person', object: 'instance',
+      handle: async (_, instance) => ({ json: { keys: await keysOf(parts, instance) } }),
+    }),
+    api('POST /api/v0/instances/:id/keys', {
+      access: 'person', object: 'instance',
+      async handle(request, instance) {
+        const { name, kind } = await request.json();
+        const created = await createKey(parts, instance, { name, kind });
+        return { status: 201, json: { name: created.name, value: created.value, created_at: created.createdAt } };
+      },
+    }),
+    api('DELETE /api/v0/instances/:id/keys/:name', {
+      access: 'person', object: 'instance',
+      async handle({ params, query }, instance) {
+        await deleteKey(parts, instance, { name: params['name'] ?? '', kind: query.get('kind') });
+        return { json: { name: params['name'] } };
+      },
+    }),
+    api('POST /api/v0/instances/:id/api_keys', {
+      access: 'person', object: 'instance',
+      async handle(request, instance) {
+        const { name } = await request.json();
+        const value = newSecret(32);
+        const key = await apiKeys.create(instance.id, name, value);
+        return { json: { name: key.name, value, created_at: key.createdAt } };
+      },
+    }),
+    api('GET /api/v0/instances/:id/logs', {
+      access: 'person', object: 'instance',
+      async handle({ query, signal }, { id, spaceId }) {
+        const owner = { spaceId, instanceId: id };
+        const lines = query.get('follow') === 'true' ? logs.follow(owner, signal) : listOf(await logs.read(owner));
+        return { lines: { source: jsonLines(lines), contentType: 'application/x-ndjson; charset=utf-8' } };
+      },
+    }),
+  ];
+
+  async function* jsonLines(lines: AsyncIterable<WireLogLine>): AsyncGenerator<string> {
+    for await (const line of lines) yield JSON.stringify(line);
+  }
+
+  async function* listOf(lines: WireLogLine[]): AsyncGenerator<WireLogLine> {
+    yield* lines;
+  }
+
+  function matches(instance: Instance, query: URLSearchParams): boolean {
+    const wanted = { app_id: instance.projectId, channel: channelOf(instance), alias: instance.label, id: instance.id };
+    return Object.entries(wanted).every(([field, value]) => (query.get(field) ?? value) === value);
+  }
+}
+
+const KEY_KINDS = ['data', 'api'] as const;
+export type KeyKind = (typeof KEY_KINDS)[number];
+
+/** @returns the key with its value, which is shown this once */
+export async function createKey({ dataKeys, apiKeys }: ApiParts, instance: Instance, { name, kind }: { name: unknown; kind: unknown }): Promise<{ name: string; value: string; createdAt: string; kind: KeyKind }> {
+  const chosen = oneOf(kind, KEY_KINDS, 'kind');
+  if (chosen === 'data') {
+    const { key, value } = await dataKeys.create(instance.collectionId, name);
+    return { name: key.name, value, createdAt: key.createdAt, kind: chosen };
+  }
+  const value = newSecret(32);
+  const key = await apiKeys.create(instance.id, name, value);
+  return { name: key.name, value, createdAt: key.createdAt, kind: chosen };
+}
+
+/** @throws NOT_FOUND */
+export async function deleteKey({ dataKeys, apiKeys }: ApiParts, instance: Instance, { name, kind }: { name: string; kind: unknown }): Promise<void> {
+  const isData = oneOf(kind, KEY_KINDS, 'kind') === 'data';
+  const deleted = isData ? await dataKeys.delete(instance.collectionId, name) : await apiKeys.delete(instance.id, name);
+  if (!deleted) throw new SpaceError('NOT_FOUND', { what: 'This key' });
+}
+
+export async function keysOf({ dataKeys, apiKeys }: ApiParts, instance: Instance): Promise<{ name: string; kind: KeyKind; created_at: string }[]> {
+  const wire = (kind: KeyKind) => (key: { name: string; createdAt: string }) => ({ name: key.name, kind, created_at: key.createdAt });
+  return [...(await dataKeys.list(instance.collectionId)).map(wire('data')), ...(await apiKeys.list(instance.id)).map(wire('api'))];
+}
+
+function channelOf({ kind }: Instance): WireChannel {
+  return kind === 'builder' ? 'development' : 'experimental';
+}
+
+async function wireInstance({ builder, lifecycle, addresses }: ApiParts, instance: Instance, origin: string): Promise<WireInstance> {
+  const revision = instance.revisionId === null ? undefined : await builder.revisions.get(instance.revisionId);
+  const offer = await lifecycle.offer(instance);
+  return {
+    id: instance.id, app_id: instance.projectId, app_name: instance.appName, release_id: instance.releaseId, channel: channelOf(instance),
+    alias: instance.label, url: addresses.instanceUrl(instance.label, origin), version: instance.version, status: instance.state,
+    collection_id: instance.collectionId, created_at: instance.createdAt,
+    update: offer ? { release_id: offer.id, version: offer.version, release_notes: offer.notes } : null,
+    micros: (revision?.micros ?? []).map(wireMicro),
+  };
+}
+
+function wireMicro({ name, engine, path, primary, presets }: RevisionMicro): WireMicro {
+  const env = presets.env.map(({ name: variable, description, default: value }) => ({ name: variable, description, default: value, value: value ?? '' }));
+  return { id: name, name, engine, path, primary, presets: { env, api_keys: presets.apiKeys } };
+}

@@ -1,0 +1,39 @@
+// Owns the list of what the handlers of the control plane and the pages may call. Put together by server.ts.
+import type { Clock } from '../../core/clock.ts';
+import type { Log } from '../../core/log.ts';
+import type { Builder } from '../../builder/builder.ts';
+import type { Data } from '../../sandbox-data/data.ts';
+import type { AccessTokens } from '../auth/access-token.ts';
+import type { DataKeys } from '../auth/data-key.ts';
+import type { InstanceSessions } from '../auth/instance-session.ts';
+import type { Keyring } from '../auth/keyring.ts';
+import type { Sessions } from '../auth/session.ts';
+import type { Spaces } from '../auth/space.ts';
+import type { Addresses } from '../http/address.ts';
+import type { Collections } from '../instance/collection.ts';
+import type { Installations } from '../instance/installation.ts';
+import type { Instances } from '../instance/instance.ts';
+import type { Lifecycle } from '../instance/lifecycle.ts';
+import type { InstanceLogs } from '../instance/logs.ts';
+
+export interface ApiParts {
+  spaces: Spaces;
+  sessions: Sessions;
+  accessTokens: AccessTokens;
+  instanceSessions: InstanceSessions;
+  dataKeys: DataKeys;
+  apiKeys: Keyring;
+  builder: Builder;
+  instances: Instances;
+  installations: Installations;
+  collections: Collections;
+  lifecycle: Lifecycle;
+  data: Data;
+  logs: InstanceLogs;
+  addresses: Addresses;
+  /** Shown on every page, when there is something that its reader must know. */
+  warning: string | undefined;
+  version: string;
+  clock: Clock;
+  log: Log;
+}

@@ -1,0 +1,72 @@
+// Owns the endpoints of Projects, which travel under the name `apps`, their Revisions and their data keys.
+import type { WireApp, WireRevision } from '../../core/wire.ts';
+import type { Project } from '../../builder/project.ts';
+import type { Revision } from '../../builder/revision.ts';
+import { SpaceError } from '../../core/errors.ts';
+import { perPage, requiredText } from './field.ts';
+import type { ApiParts } from './parts.ts';
+import { api, type Route } from './route.ts';
+
+export function projectRoutes({ builder, dataKeys, instances }: ApiParts): Route[] {
+  /** A Project's data is that of its Builder Instance. */
+  async function collectionOf(project: Project): Promise<string> {
+    const instance = await instances.builderOf(project.id);
+    if (!instance) throw new SpaceError('CONFLICT', { reason: 'This project has no data yet: push it once, then its Builder Instance has a Collection.' });
+    return instance.collectionId;
+  }
+
+  return [
+    api('GET /api/v0/apps', {
+      access: 'person',
+      handle: async ({ person }) => ({ json: { apps: (await builder.projects.listBySpace(person.id)).map(wireApp) } }),
+    }),
+    api('POST /api/v0/apps', {
+      access: 'person',
+      async handle(request) {
+        const name = requiredText(await request.json(), 'name');
+        return { status: 201, json: wireApp(await builder.projects.create({ spaceId: request.person.id, name })) };
+      },
+    }),
+    api('GET /api/v0/apps/:id', { access: 'person', object: 'project', handle: async (_, project) => ({ json: wireApp(project) }) }),
+    api('GET /api/v0/apps/:id/revisions', {
+      access: 'person', object: 'project',
+      async handle({ query }, project) {
+        const limit = perPage(query);
+        const found = await builder.revisions.listByProject(project.id, { limit: limit + 1, after: query.get('last') ?? undefined });
+        const revisions = found.slice(0, limit);
+        return { json: { revisions: revisions.map(wireRevision), page: { size: revisions.length, last: found.length > limit ? revisions.at(-1)?.id ?? null : null } } };
+      },
+    }),
+    api('GET /api/v0/apps/:id/revisions/tag/:tag', {
+      access: 'person', object: 'project',
+      async handle({ params }, project) {
+        const revision = await builder.revisions.byTag(project.id, params['tag'] ?? '');
+        if (!revision) throw new SpaceError('REVISION_NOT_FOUND');
+        return { json: { revision: wireRevision(revision) } };
+      },
+    }),
+    api('GET /api/v0/apps/:id/keys', {
+      access: 'person', object: 'project',
+      async handle(_, project) {
+        const keys = await dataKeys.list(await collectionOf(project));
+        return { json: { keys: keys.map(({ name, createdAt }) => ({ name, created_at: createdAt })) } };
+      },
+    }),
+    api('POST /api/v0/apps/:id/keys', {
+      access: 'person', object: 'project',
+      async handle(request, project) {
+        const { name } = await request.json();
+        const { key, value } = await dataKeys.create(await collectionOf(project), name);
+        return { status: 201, json: { name: key.name, created_at: key.createdAt, value } };
+      },
+    }),
+  ];
+}
+
+function wireApp({ id, name, alias, createdAt }: Project): WireApp {
+  return { id, name, alias, created_at: createdAt };
+}
+
+function wireRevision({ id, projectId, tag, createdAt }: Revision): WireRevision {
+  return { id, app_id: projectId, tag, created_at: createdAt };
+}

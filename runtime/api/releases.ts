@@ -1,0 +1,137 @@
+// Owns the endpoints of Releases, which travel under two names: as `promotions` while they are made, as `releases` after.
+import type { WireDiscovery, WirePromotion, WireRelease } from '../../core/wire.ts';
+import type { Discovery } from '../../builder/discovery.ts';
+import type { Release } from '../../builder/release.ts';
+import { SpaceError } from '../../core/errors.ts';
+import { oneOf, optionalFlag, optionalText, optionalTexts, perPage, requiredText } from './field.ts';
+import type { ApiParts } from './parts.ts';
+import { api, type Route } from './route.ts';
+
+const SCREENSHOT_MAX_BYTES = 4 * 1024 * 1024;
+
+export function releaseRoutes({ builder, spaces, addresses }: ApiParts): Route[] {
+  const pageUrl = (release: Release, origin: string): string => `${addresses.controlOrigin(origin)}/r/${release.id}`;
+
+  async function wireRelease(release: Release, origin: string): Promise<WireRelease> {
+    const latest = await builder.releases.latest(release.projectId);
+    return {
+      id: release.id, app_id: release.projectId, app_name: release.discovery.appName, tag: release.tag, revision_id: release.revisionId,
+      version: release.version, release_notes: release.notes, channel: release.channel, listed: release.listed,
+      latest: latest?.id === release.id, released_at: release.createdAt, url: pageUrl(release, origin),
+      author: (await spaces.get(release.spaceId))?.username ?? '', discovery: wireDiscovery(release.discovery),
+    };
+  }
+
+  /** Whoever has the link of a Release may see it; what is on channel development is its developer's alone. */
+  async function visible(id: string, personId: string): Promise<Release> {
+    const release = await builder.releases.get(id);
+    if (release.channel === 'development' && release.spaceId !== personId) throw new SpaceError('RELEASE_NOT_FOUND');
+    return release;
+  }
+
+  async function* logLines(release: Release, origin: string): AsyncGenerator<string> {
+    yield* builder.releases.logs(release.id);
+    if (release.channel === 'experimental') yield pageUrl(release, origin);
+  }
+
+  return [
+    api('POST /api/v0/promotions', {
+      access: 'person',
+      async handle(request) {
+        const body = await request.json();
+        const project = await builder.projects.get(requiredText(body, 'app_id'), request.person.id);
+        const revision = await builder.revisions.get(requiredText(body, 'revision_id'));
+        if (revision?.projectId !== project.id) throw new SpaceError('REVISION_NOT_FOUND');
+        oneOf(body['channel'] ?? 'experimental', ['experimental'], 'channel');
+        const release = await builder.releases.create({
+          project, revision, version: optionalText(body, 'version'), notes: optionalText(body, 'release_notes'), listed: optionalFlag(body, 'discovery_list', false),
+        });
+        return { status: 202, json: { id: release.id } };
+      },
+    }),
+    api('GET /api/v0/promotions', {
+      access: 'person',
+      async handle({ person, query }) {
+        const revision = await builder.revisions.get(query.get('revision_id') ?? '');
+        const found = revision?.spaceId === person.id ? await builder.releases.listByRevision(revision.id) : [];
+        // The one that came with the push is what a push asks for.
+        const promotions = found.toReversed().slice(0, perPage(query)).map(wirePromotion);
+        return { json: { promotions, page: { size: promotions.length, last: null } } };
+      },
+    }),
+    api('GET /api/v0/promotions/:id', { access: 'person', object: 'release', handle: async (_, release) => ({ json: wirePromotion(release) }) }),
+    api('GET /api/v0/promotions/:id/logs', {
+      access: 'person', object: 'release',
+      handle: async ({ origin }, release) => ({ lines: { source: logLines(release, origin), contentType: 'text/plain; charset=utf-8' } }),
+    }),
+    api('POST /api/v0/promotions/:id/discovery', {
+      access: 'person', object: 'release',
+      async handle(request, release) {
+        await builder.releases.putDiscovery(release.id, readDiscovery(await request.json()));
+        return { status: 202, json: { release_id: release.id } };
+      },
+    }),
+    api('POST /api/v0/promotions/:id/discovery/screenshots/:position', {
+      access: 'person', object: 'release',
+      async handle(request, release) {
+        const bytes = await request.bytes(SCREENSHOT_MAX_BYTES);
+        const content = request.contentType === 'text/plain' ? { url: bytes.toString('utf8').trim() } : bytes;
+        await builder.releases.putScreenshot(release.id, Number(request.params['position']), content);
+        return { status: 202, json: { release_id: release.id } };
+      },
+    }),
+    api('GET /api/v0/releases', {
+      access: 'person',
+      async handle({ person, query, origin }) {
+        const project = await builder.projects.get(query.get('app_id') ?? '', person.id);
+        const found = await builder.releases.listByProject(project.id, { limit: perPage(query) });
+        const open = found.filter((release) => release.channel === 'experimental');
+        return { json: { releases: await Promise.all(open.map((release) => wireRelease(release, origin))) } };
+      },
+    }),
+    api('GET /api/v0/releases/latest', {
+      access: 'person',
+      async handle({ person, query, origin }) {
+        const project = await builder.projects.get(query.get('app_id') ?? '', person.id);
+        const release = await builder.releases.latest(project.id, query.get('listed') === 'true' ? { listed: true } : {});
+        if (!release) throw new SpaceError('RELEASE_NOT_FOUND');
+        return { json: await wireRelease(release, origin) };
+      },
+    }),
+    api('GET /api/v0/releases/:id', {
+      access: 'person',
+      handle: async ({ person, params, origin }) => ({ json: await wireRelease(await visible(params['id'] ?? '', person.id), origin) }),
+    }),
+    api('POST /api/v0/releases/:id/unlist', {
+      access: 'person', object: 'release',
+      handle: async ({ origin }, release) => ({ json: await wireRelease(await builder.releases.unlist(release.id), origin) }),
+    }),
+    api('GET /api/v0/discovery/apps', {
+      access: 'person',
+      handle: async ({ origin, query }) => ({
+        json: { releases: await Promise.all((await builder.releases.listListed({ limit: perPage(query) })).map((release) => wireRelease(release, origin))) },
+      }),
+    }),
+  ];
+}
+
+function wirePromotion({ id, projectId, revisionId, status, channel, version }: Release): WirePromotion {
+  return { id, app_id: projectId, revision_id: revisionId, status, channel, version };
+}
+
+function wireDiscovery(discovery: Discovery): WireDiscovery {
+  return {
+    app_name: discovery.appName, title: discovery.title, tagline: discovery.tagline, theme_color: discovery.themeColor, git: discovery.git,
+    homepage: discovery.homepage, media: discovery.media, ported_from: discovery.portedFrom, open_code: discovery.openCode,
+    works_with: discovery.worksWith, content_raw: discovery.contentRaw,
+  };
+}
+
+function readDiscovery(body: Record<string, unknown>): Partial<Discovery> {
+  return {
+    appName: optionalText(body, 'app_name'), title: optionalText(body, 'title'), tagline: optionalText(body, 'tagline'),
+    themeColor: optionalText(body, 'theme_color'), git: optionalText(body, 'git'), homepage: optionalText(body, 'homepage'),
+    media: optionalTexts(body, 'media'), portedFrom: optionalText(body, 'ported_from'), openCode: optionalFlag(body, 'open_code', false),
+    worksWith: optionalTexts(body, 'works_with'), contentRaw: optionalText(body, 'content_raw'),
+  };
+}

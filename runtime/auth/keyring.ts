@@ -1,0 +1,73 @@
+// Owns keys that people create and programs hold: named, shown once, kept as hashes. Knows not what they open.
+import { LRUCache } from 'lru-cache';
+import { isSpaceError, SpaceError } from '../../core/errors.ts';
+import { isoTime, type Clock } from '../../core/clock.ts';
+import type { Store } from '../../sandbox-data/store/store.ts';
+import { createTable } from '../../sandbox-data/store/table.ts';
+import { sha256 } from './vault.ts';
+
+/** `id` is the hash of the value; `subject` is what it opens: a Collection or an Instance. */
+export interface StoredKey {
+  id: string;
+  subject: string;
+  name: string;
+  createdAt: string;
+}
+
+export interface Keyring {
+  /** @throws CONFLICT when the subject has a key of that name, INVALID_FIELD */
+  create(subject: string, name: unknown, value: string): Promise<StoredKey>;
+  list(subject: string): Promise<StoredKey[]>;
+  delete(subject: string, name: string): Promise<boolean>;
+  deleteAll(subject: string): Promise<void>;
+  /** What the key opens. Immediate for a key that was used lately: this stands on the hot path. */
+  subjectOf(value: string): string | undefined | Promise<string | undefined>;
+}
+
+const MAX_NAME = 64;
+const MAX_VALUE = 128;
+
+export function createKeyring(store: Store, clock: Clock, table: 'data-key' | 'api-key'): Keyring {
+  const keys = createTable<StoredKey>(store, table, {
+    subject: { of: (key) => key.subject },
+    name: { of: (key) => `${key.subject}/${key.name}`, unique: true },
+  });
+  /** Keys end through this process only, so a remembered key is a good key. */
+  const seen = new LRUCache<string, StoredKey>({ max: 10_000 });
+
+  async function remove(key: StoredKey): Promise<void> {
+    await keys.delete(key.id);
+    for (const [value, known] of seen.entries()) if (known.id === key.id) seen.delete(value);
+  }
+
+  return {
+    async create(subject, name, value) {
+      if (typeof name !== 'string' || name.trim() === '' || name.length > MAX_NAME) {
+        throw new SpaceError('INVALID_FIELD', { field: 'name', reason: `has 1 to ${MAX_NAME} characters` });
+      }
+      const key: StoredKey = { id: sha256(value), subject, name: name.trim(), createdAt: isoTime(clock.now()) };
+      await keys.insert(key).catch((error) => {
+        throw isSpaceError(error, 'STORE_CONDITION_FAILED') ? new SpaceError('CONFLICT', { reason: `A key named "${key.name}" exists already.` }) : error;
+      });
+      return key;
+    },
+    list: (subject) => keys.list({ by: { index: 'subject', value: subject } }),
+    async delete(subject, name) {
+      const key = await keys.find('name', `${subject}/${name}`);
+      if (key) await remove(key);
+      return key !== undefined;
+    },
+    async deleteAll(subject) {
+      for (const key of await keys.list({ by: { index: 'subject', value: subject } })) await remove(key);
+    },
+    subjectOf(value) {
+      const known = seen.get(value);
+      if (known) return known.subject;
+      if (value.length > MAX_VALUE) return undefined;
+      return keys.get(sha256(value)).then((key) => {
+        if (key) seen.set(value, key);
+        return key?.subject;
+      });
+    },
+  };
+}

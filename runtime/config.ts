@@ -1,0 +1,139 @@
+// Owns the meaning of the host's flags and variables: text in, one frozen Config out. Reads nothing by itself.
+import { parseArgs } from 'node:util';
+import { resolve } from 'node:path';
+import { isIP } from 'node:net';
+import { SpaceError } from '../core/errors.ts';
+import type { LogLevel } from '../core/log.ts';
+
+export interface Config {
+  /** Everything that the host keeps. */
+  readonly dataFolder: string;
+  /** HTTP; 0 picks a free port. */
+  readonly port: number;
+  /** HTTPS, or undefined when off; 0 picks a free port. */
+  readonly tlsPort: number | undefined;
+  readonly listenAddress: string;
+  /** Dashboard, control plane, data plane. */
+  readonly domain: string;
+  /** Instances live at `<label>.<appsDomain>`. */
+  readonly appsDomain: string;
+  readonly unsafeNoSandbox: boolean;
+  /** One-time secret of the first set-up; random when undefined. */
+  readonly setupSecret: string | undefined;
+  readonly logLevel: LogLevel;
+}
+
+interface Setting {
+  flag?: string;
+  variable: string;
+  /** Shown in --help behind the flag; none for a switch. */
+  value?: string;
+  fallback: string;
+  meaning: string;
+}
+
+const SETTINGS = {
+  data: { flag: 'data', variable: 'OWNSPACE_DATA', value: 'DIR', fallback: './data', meaning: 'everything the host keeps; copy this folder while stopped to move the host' },
+  port: { flag: 'port', variable: 'OWNSPACE_PORT', value: 'N', fallback: '4400', meaning: 'HTTP port; 0 picks a free one' },
+  tlsPort: { flag: 'tls-port', variable: 'OWNSPACE_TLS_PORT', value: 'N', fallback: '4443', meaning: 'HTTPS port; 0 picks a free one, off disables it' },
+  host: { flag: 'host', variable: 'OWNSPACE_HOST', value: 'ADDR', fallback: '127.0.0.1', meaning: 'address to listen on' },
+  domain: { flag: 'domain', variable: 'OWNSPACE_DOMAIN', value: 'D', fallback: 'localhost', meaning: 'dashboard, control plane and data plane' },
+  appsDomain: { flag: 'apps-domain', variable: 'OWNSPACE_APPS_DOMAIN', value: 'D', fallback: '', meaning: 'apps live at <label>.D; the domain itself unless given' },
+  store: { flag: 'store', variable: 'OWNSPACE_STORE', value: 'URL', fallback: 'level:', meaning: 'where records live; level: keeps them in the data folder' },
+  blobs: { flag: 'blobs', variable: 'OWNSPACE_BLOBS', value: 'URL', fallback: 'file:', meaning: 'where file contents live; file: keeps them in the data folder' },
+  bus: { flag: 'bus', variable: 'OWNSPACE_BUS', value: 'URL', fallback: 'local:', meaning: 'how several hosts talk; local: is one host' },
+  grpcPort: { flag: 'grpc-port', variable: 'OWNSPACE_GRPC_PORT', value: 'N', fallback: 'off', meaning: 'gRPC of the data plane' },
+  unsafeNoSandbox: { flag: 'unsafe-no-sandbox', variable: 'OWNSPACE_UNSAFE_NO_SANDBOX', fallback: '', meaning: 'run process Micros and builds without a sandbox; every page says so' },
+  setupSecret: { variable: 'OWNSPACE_SETUP_SECRET', fallback: '', meaning: 'one-time secret of the first set-up; random unless given' },
+  log: { variable: 'OWNSPACE_LOG', fallback: 'info', meaning: 'debug, info, warn or error; JSON lines on stderr' },
+} as const satisfies Record<string, Setting>;
+
+type SettingName = keyof typeof SETTINGS;
+
+/** Drivers that this version has; other schemes of the contract are refused by name. */
+const DRIVERS: Partial<Record<SettingName, string>> = { store: 'level:', blobs: 'file:', bus: 'local:', grpcPort: 'off' };
+
+const LOG_LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error'];
+const DOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
+
+/** @param args flags without the program's name; a flag wins over its variable
+ *  @returns 'help' when help was asked for  @throws CONFIG_INVALID with every problem at once */
+export function loadConfig(env: Record<string, string | undefined>, args: readonly string[]): Config | 'help' {
+  const problems: string[] = [];
+  const flags = readFlags(args, problems);
+  if (flags.help) return 'help';
+  const text = (name: SettingName): string => {
+    const setting: Setting = SETTINGS[name];
+    const flag = setting.flag === undefined ? undefined : flags[setting.flag];
+    return String(flag ?? env[setting.variable] ?? setting.fallback);
+  };
+  const where = (name: SettingName): string => {
+    const setting: Setting = SETTINGS[name];
+    return setting.flag && flags[setting.flag] !== undefined ? `--${setting.flag}` : setting.variable;
+  };
+  const port = (name: 'port' | 'tlsPort'): number => {
+    const value = text(name);
+    const number = Number(value);
+    if (!/^\d{1,5}$/.test(value) || number > 65535) problems.push(`${where(name)} is "${value}": use a number from 0 to 65535`);
+    return number;
+  };
+  const domainName = (name: 'domain' | 'appsDomain', value: string): string => {
+    const lower = value.toLowerCase();
+    if (!DOMAIN.test(lower) || isIP(lower)) problems.push(`${where(name)} is "${value}": use a host name such as example.org, without scheme and port`);
+    return lower;
+  };
+  for (const [name, only] of Object.entries(DRIVERS)) {
+    const value = text(name as SettingName);
+    if (value !== only) problems.push(`${where(name as SettingName)} is "${value.split('//')[0]}": this version has "${only}" only`);
+  }
+  const listenAddress = text('host');
+  if (!isIP(listenAddress)) problems.push(`${where('host')} is "${listenAddress}": use an IP address, such as 127.0.0.1 or 0.0.0.0`);
+  const level = text('log');
+  if (!LOG_LEVELS.includes(level)) problems.push(`OWNSPACE_LOG is "${level}": use one of ${LOG_LEVELS.join(', ')}`);
+  const secret = text('setupSecret');
+  if (secret !== '' && secret.length < 8) problems.push('OWNSPACE_SETUP_SECRET is too short: use 8 characters or more');
+  const domain = domainName('domain', text('domain'));
+  const config: Config = {
+    dataFolder: resolve(text('data')),
+    port: port('port'),
+    tlsPort: text('tlsPort') === 'off' ? undefined : port('tlsPort'),
+    listenAddress,
+    domain,
+    appsDomain: text('appsDomain') === '' ? domain : domainName('appsDomain', text('appsDomain')),
+    unsafeNoSandbox: isOn(text('unsafeNoSandbox')),
+    setupSecret: secret === '' ? undefined : secret,
+    logLevel: level as LogLevel,
+  };
+  if (config.port !== 0 && config.port === config.tlsPort) problems.push(`--port and --tls-port are both ${config.port}: use two ports`);
+  if (problems.length > 0) throw new SpaceError('CONFIG_INVALID', { problems });
+  return Object.freeze(config);
+}
+
+type Flags = Record<string, string | boolean | undefined>;
+
+function readFlags(args: readonly string[], problems: string[]): Flags {
+  const options: Record<string, { type: 'string' | 'boolean' }> = { help: { type: 'boolean' } };
+  for (const setting of Object.values<Setting>(SETTINGS)) {
+    if (setting.flag) options[setting.flag] = { type: setting.value === undefined ? 'boolean' : 'string' };
+  }
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: false }).values as Flags;
+  } catch (error) {
+    problems.push(`${(error as Error).message.split('. To specify')[0]} (npm start -- --help lists the flags)`);
+    return {};
+  }
+}
+
+function isOn(value: string): boolean {
+  return value === 'true' || value === '1' || value === 'on' || value === 'yes';
+}
+
+/** The text of `npm start -- --help`. */
+export function helpText(): string {
+  const lines = Object.values<Setting>(SETTINGS).map((setting) => {
+    const flag = setting.flag ? `--${setting.flag}${setting.value ? ` ${setting.value}` : ''}` : '';
+    const fallback = setting.fallback === '' ? '' : ` (${setting.fallback})`;
+    return `  ${flag.padEnd(22)}${setting.variable.padEnd(28)}${setting.meaning}${fallback}`;
+  });
+  return `Start an Ownspace host.\n\n  npm start -- [flags]\n\nFlags, their environment variables, meaning (default); a flag wins:\n${lines.join('\n')}\n`;
+}

@@ -1,0 +1,49 @@
+// Owns reading request bodies within limits, and proving signed ones. Knows no route.
+import type { IncomingMessage } from 'node:http';
+import { SpaceError } from '../../core/errors.ts';
+import type { SignatureVerifier } from '../auth/access-token.ts';
+
+/** Read a whole body. @throws PAYLOAD_TOO_LARGE as soon as the limit is passed, before the rest arrives */
+export async function readBody(source: AsyncIterable<Uint8Array>, limitBytes: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of source) {
+    size += chunk.length;
+    if (size > limitBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes });
+    chunks.push(chunk);
+  }
+  return chunks.length === 1 ? Buffer.from(chunks[0] as Uint8Array) : Buffer.concat(chunks);
+}
+
+/** The announced size, when there is one and it is too large: refused before a byte is read. */
+export function refuseLargeBody(request: IncomingMessage, limitBytes: number): void {
+  const length = Number(request.headers['content-length'] ?? 0);
+  if (length > limitBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes });
+}
+
+export function hasBody(request: IncomingMessage): boolean {
+  return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
+}
+
+/** The body of a signed request: it ends only if the signature covers it, else it fails with UNAUTHORIZED.
+ *  Whoever acts after the last chunk therefore acts on proven bytes. */
+export async function* provenBody(source: AsyncIterable<Uint8Array>, verifier: SignatureVerifier): AsyncGenerator<Uint8Array> {
+  for await (const chunk of source) {
+    verifier.update(chunk);
+    yield chunk;
+  }
+  if (!verifier.matches()) throw new SpaceError('UNAUTHORIZED');
+}
+
+/** @throws BAD_JSON, INVALID_FIELD when it is not an object */
+export function parseJsonObject(body: Buffer): Record<string, unknown> {
+  if (body.length === 0) return {};
+  let value: unknown;
+  try {
+    value = JSON.parse(body.toString('utf8'));
+  } catch (error) {
+    throw new SpaceError('BAD_JSON', { reason: (error as Error).message }, { cause: error });
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new SpaceError('BAD_JSON', { reason: 'send an object' });
+  return value as Record<string, unknown>;
+}

@@ -1,0 +1,152 @@
+// Owns the control plane's HTTP: every route of the tables mounted in one way: identify, authorize, load, call, render.
+// Knows no route by name; Koa stays in here.
+import Koa from 'koa';
+import Router from '@koa/router';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { isSpaceError, SpaceError, toSpaceError } from '../../core/errors.ts';
+import { newId } from '../../core/ids.ts';
+import type { Log } from '../../core/log.ts';
+import type { Route, RouteObject, RouteObjects, RouteRequest } from '../api/route.ts';
+import { isNotCrossOrigin, isSameOrigin, type Identify, type Identity } from '../auth/identify.ts';
+import type { Space } from '../auth/space.ts';
+import { hasBody, parseJsonObject, provenBody, readBody, refuseLargeBody } from './body.ts';
+import { errorBody, logError, SERVER_NAME } from './reply.ts';
+import { render } from './render.ts';
+
+export interface EdgeParts {
+  routes: readonly Route[];
+  identify: Identify;
+  /** The object of this kind and id, with the id of the Space that it belongs to; undefined when there is none. */
+  load<K extends RouteObject>(kind: K, id: string): Promise<RouteObjects[K] | undefined>;
+  /** An error as a page for a person. */
+  errorPage(error: SpaceError, context: { requestId: string; person: Space | undefined }): string;
+  appsDomain: string;
+  log: Log;
+}
+
+/** Not found reads the same whether a thing is missing or another person's. */
+const MISSING: Record<RouteObject, ConstructorParameters<typeof SpaceError>[0]> = {
+  project: 'PROJECT_NOT_FOUND', build: 'NOT_FOUND', revision: 'REVISION_NOT_FOUND', release: 'RELEASE_NOT_FOUND',
+  installation: 'INSTALLATION_NOT_FOUND', instance: 'INSTANCE_NOT_FOUND', collection: 'COLLECTION_NOT_FOUND',
+};
+
+const JSON_LIMIT_BYTES = 1024 * 1024;
+/** Bodies that are proven before their route runs. */
+const SIGNED_LIMIT_BYTES = 4 * 1024 * 1024;
+const FORM_LIMIT_BYTES = 64 * 1024;
+
+/** Pages load nothing from elsewhere, run no script, and are framed by nobody. Browsers hold `form-action` against
+ *  redirects too, and signing in leads back to an app. */
+function pagePolicy(appsDomain: string): string {
+  return `default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self' http://*.${appsDomain}:* https://*.${appsDomain}:*; base-uri 'none'; frame-ancestors 'none'`;
+}
+
+export function createEdge(parts: EdgeParts): (request: IncomingMessage, response: ServerResponse) => void {
+  const app = new Koa({ proxy: false });
+  const router = new Router();
+  const policy = pagePolicy(parts.appsDomain);
+  for (const route of parts.routes) {
+    router.register(route.path, [route.method], async (ctx) => handle(parts, route, ctx));
+  }
+  app.use(async (ctx, next) => {
+    ctx.state.id = newId('request');
+    ctx.set({
+      server: SERVER_NAME, 'x-request-id': ctx.state.id, 'x-content-type-options': 'nosniff', 'cache-control': 'no-store',
+      'referrer-policy': 'same-origin', 'content-security-policy': policy, 'cross-origin-opener-policy': 'same-origin',
+      'cross-origin-resource-policy': 'same-origin', 'x-frame-options': 'DENY',
+    });
+    try {
+      await next();
+      if (ctx.status === 404 && ctx.body === undefined) throw new SpaceError('NOT_FOUND');
+    } catch (error) {
+      answerError(parts, ctx, error);
+    }
+  });
+  app.use(router.routes());
+  app.use((ctx) => {
+    const other = parts.routes.filter((route) => route.method !== ctx.method && router.match(ctx.path, route.method).route);
+    if (other.length > 0) throw new SpaceError('METHOD_NOT_ALLOWED', { allow: [...new Set(other.map((route) => route.method))].join(', ') });
+  });
+  app.on('error', (error) => parts.log.debug('response.failed', { error }));
+  return app.callback();
+}
+
+async function handle(parts: EdgeParts, route: Route, ctx: Koa.Context): Promise<void> {
+  const isSecure = 'encrypted' in ctx.req.socket;
+  const origin = `${isSecure ? 'https' : 'http'}://${(ctx.req.headers.host ?? '').toLowerCase()}`;
+  const identity = await parts.identify(ctx.req, isSecure);
+  ctx.state.kind = route.kind;
+  ctx.state.person = identity.person;
+  checkOrigin(route, identity, ctx.req, origin);
+  const request = routeRequest(ctx, { identity, isSecure, origin });
+  await proveUpfront(route, identity, request);
+  if (route.access !== 'public' && !identity.person) {
+    if (route.kind !== 'page') throw new SpaceError('UNAUTHORIZED');
+    ctx.redirect(`/login?redirect_uri=${encodeURIComponent(route.method === 'GET' ? origin + ctx.url : `${origin}/`)}`);
+    return;
+  }
+  if (route.access === 'host-owner' && identity.person?.role !== 'owner') throw new SpaceError('FORBIDDEN', { reason: 'Only the owner of this host may do this.' });
+  const object = route.object ? await loadOwn(parts, route.object, request) : undefined;
+  await render(ctx, await route.handle(request, object as never), request);
+}
+
+/** A cookie is sent by the browser whoever asked for it, so an unsafe request counts only from our own pages. */
+function checkOrigin(route: Route, identity: Identity, request: IncomingMessage, origin: string): void {
+  if (route.method === 'GET') return;
+  const passes = identity.session ? isSameOrigin(request, origin) : identity.person !== undefined || isNotCrossOrigin(request, origin);
+  if (!passes) throw new SpaceError('ORIGIN_FORBIDDEN');
+}
+
+/** A small signed body is proven before anything is done; a large one proves itself when it is read to its end. */
+async function proveUpfront(route: Route, identity: Identity, request: RouteRequest): Promise<void> {
+  if (!identity.verifier || route.streams) return;
+  const body = await request.bytes(SIGNED_LIMIT_BYTES);
+  request.stream = () => Readable.from([body]);
+}
+
+async function loadOwn(parts: EdgeParts, kind: RouteObject, { params, person }: RouteRequest): Promise<unknown> {
+  const object = await parts.load(kind, params['id'] ?? '');
+  if (!object || object.spaceId !== person?.id) throw new SpaceError(MISSING[kind], { what: 'This' });
+  return object;
+}
+
+function routeRequest(ctx: Koa.Context, { identity, isSecure, origin }: { identity: Identity; isSecure: boolean; origin: string }): RouteRequest {
+  const source = identity.verifier ? provenBody(ctx.req, identity.verifier) : ctx.req;
+  const abort = new AbortController();
+  ctx.res.on('close', () => abort.abort());
+  const request: RouteRequest = {
+    id: ctx.state.id, params: ctx['params'] ?? {}, query: new URLSearchParams(ctx.querystring), address: ctx.req.socket.remoteAddress ?? '',
+    isSecure, origin, contentType: (ctx.req.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '',
+    signal: abort.signal, person: identity.person, session: identity.session,
+    stream: () => source,
+    async bytes(limitBytes) {
+      refuseLargeBody(ctx.req, limitBytes);
+      return readBody(request.stream(), limitBytes);
+    },
+    async json() {
+      if (hasBody(ctx.req) && request.contentType !== 'application/json') throw new SpaceError('UNSUPPORTED_MEDIA_TYPE', { expected: 'JSON, with Content-Type: application/json' });
+      return parseJsonObject(await request.bytes(JSON_LIMIT_BYTES));
+    },
+    async form() {
+      if (request.contentType !== 'application/x-www-form-urlencoded') throw new SpaceError('UNSUPPORTED_MEDIA_TYPE', { expected: 'a form, with Content-Type: application/x-www-form-urlencoded' });
+      return Object.fromEntries(new URLSearchParams((await request.bytes(FORM_LIMIT_BYTES)).toString()));
+    },
+  };
+  return request;
+}
+
+function answerError(parts: EdgeParts, ctx: Koa.Context, error: unknown): void {
+  const known = isSpaceError(error) ? error : toSpaceError(error);
+  logError(parts.log, known, ctx.state.id);
+  ctx.status = known.status;
+  if (known.code === 'TOO_MANY_REQUESTS') ctx.set('retry-after', String(known.details['retryAfterSeconds'] ?? 60));
+  if (known.status === 413) ctx.set('connection', 'close');
+  const wantsPage = ctx.state.kind === 'page' || (ctx.state.kind === undefined && !ctx.path.startsWith('/api/') && /text\/html/.test(ctx.get('accept')));
+  if (wantsPage) {
+    ctx.type = 'html';
+    ctx.body = parts.errorPage(known, { requestId: ctx.state.id, person: ctx.state.person });
+  } else {
+    ctx.body = errorBody(known, ctx.state.id);
+  }
+}

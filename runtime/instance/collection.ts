@@ -1,0 +1,68 @@
+// Owns the host's records of Collections: whose each one is, and what becomes of it without its Instance.
+// Knows no Item and no File; those are sandbox-data's.
+import { newId } from '../../core/ids.ts';
+import { isoTime, type Clock } from '../../core/clock.ts';
+import type { Data } from '../../sandbox-data/data.ts';
+import type { Store } from '../../sandbox-data/store/store.ts';
+import { createTable, type Write } from '../../sandbox-data/store/table.ts';
+
+/** `instanceId` null: headless. `trashedAt`: gone for its owner, deleted for good after 30 days. */
+export interface CollectionRecord {
+  id: string;
+  spaceId: string;
+  name: string;
+  instanceId: string | null;
+  createdAt: string;
+  trashedAt: string | null;
+}
+
+export interface Collections {
+  get(id: string): Promise<CollectionRecord | undefined>;
+  /** What is not in the trash. */
+  list(spaceId: string): Promise<CollectionRecord[]>;
+  /** A headless Collection. */
+  create(spaceId: string, name: string): Promise<CollectionRecord>;
+  /** The record of a new Instance's Collection, to be written with the Instance. */
+  forInstance(spaceId: string, instanceId: string, name: string): { record: CollectionRecord; write: Write };
+  /** Its Instance goes: keep the data as a headless Collection, or put it into the trash. */
+  detachWrite(record: CollectionRecord, data: 'keep' | 'delete'): Write;
+  trash(id: string): Promise<void>;
+  /** Delete for good what has lain in the trash for 30 days. */
+  sweep(): Promise<void>;
+}
+
+const TRASH_MS = 30 * 86_400_000;
+
+export function createCollections({ store, data, clock }: { store: Store; data: Data; clock: Clock }): Collections {
+  const records = createTable<CollectionRecord>(store, 'collection', {
+    space: { of: (record) => record.spaceId },
+    trash: { of: (record) => (record.trashedAt === null ? undefined : 'trash') },
+  });
+  const newRecord = (spaceId: string, name: string, instanceId: string | null): CollectionRecord =>
+    ({ id: newId('collection'), spaceId, name, instanceId, createdAt: isoTime(clock.now()), trashedAt: null });
+  const trashed = (record: CollectionRecord): CollectionRecord => ({ ...record, instanceId: null, trashedAt: isoTime(clock.now()) });
+
+  return {
+    get: (id) => records.get(id),
+    list: async (spaceId) => (await records.list({ by: { index: 'space', value: spaceId } })).filter((record) => record.trashedAt === null),
+    async create(spaceId, name) {
+      const record = newRecord(spaceId, name, null);
+      await records.insert(record);
+      return record;
+    },
+    forInstance(spaceId, instanceId, name) {
+      const record = newRecord(spaceId, name, instanceId);
+      return { record, write: records.insertWrite(record) };
+    },
+    detachWrite: (record, fate) => records.replaceWrite(record, fate === 'keep' ? { ...record, instanceId: null } : trashed(record)),
+    trash: async (id) => void (await records.update(id, trashed)),
+    async sweep() {
+      for (const record of await records.list({ by: { index: 'trash', value: 'trash' } })) {
+        if (record.trashedAt === null || clock.now() - Date.parse(record.trashedAt) < TRASH_MS) continue;
+        await data.remove({ spaceId: record.spaceId, collectionId: record.id });
+        await records.delete(record.id);
+      }
+    },
+  };
+}
+

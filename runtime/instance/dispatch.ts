@@ -1,0 +1,169 @@
+// Owns the way of a request to a Micro: from the front door, and from one Micro to another. The front door's hot path:
+// no Koa, no Web objects, and no promise before the Engine where everything is remembered.
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { SpaceError } from '../../core/errors.ts';
+import { newId } from '../../core/ids.ts';
+import type { Log } from '../../core/log.ts';
+import { microForPath, normalizePath } from '../../spacefile-schema/route.ts';
+import { actsForOwner, isNavigation, type Access, type Decision } from '../auth/access.ts';
+import type { Engine, MicroRequest, MicroResponse } from '../engine/engine.ts';
+import { hasBody } from '../http/body.ts';
+import { cookieName, setCookie } from '../http/cookie.ts';
+import { cleanRequestHeaders, type CleanRequest } from '../http/headers.ts';
+import { redirect, SERVER_NAME } from '../http/reply.ts';
+import { sendMicroResponse } from '../http/send.ts';
+import { INSTANCE_SESSION_SECONDS } from '../auth/instance-session.ts';
+import type { LiveInstance, LiveInstances, RevisionMicro } from './live.ts';
+
+/** A request at an Instance's host, read once. */
+export interface InstanceCall {
+  id: string;
+  request: IncomingMessage;
+  response: ServerResponse;
+  live: LiveInstance;
+  /** Normalised; what is decided on and what the Micro receives. */
+  path: string;
+  /** With its `?`, or ''. */
+  query: string;
+  /** Scheme, host and port by which it came. */
+  origin: string;
+  isSecure: boolean;
+  clean: CleanRequest;
+}
+
+export interface DispatchParts {
+  live: LiveInstances;
+  access: Access;
+  engineFor(micro: RevisionMicro): Engine;
+  /** `/__space/...` of an Instance's host. */
+  reserved(call: InstanceCall): Promise<void>;
+  /** Answer with an error: a page for a person, JSON for a program. */
+  refuse(call: Pick<InstanceCall, 'id' | 'request' | 'response'> & { live?: LiveInstance }, error: unknown): void;
+  /** Where people sign in, for the host and port by which a request came. */
+  loginUrl(call: InstanceCall): string;
+  log: Log;
+}
+
+export interface Dispatch {
+  /** A request of the instance plane. */
+  handle(request: IncomingMessage, response: ServerResponse, at: { label: string; host: string; isSecure: boolean }): void;
+  /** A call by URL from a Micro to a host name of this host's Instances: keys and public routes open it, sessions do not. */
+  fetchByUrl(live: LiveInstance, request: MicroRequest): Promise<MicroResponse>;
+  /** A call from a Micro to another of its own Instance. */
+  fetchMicro(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse>;
+}
+
+/** Micros calling Micros: deeper than this is a loop (attack A23). */
+export const MAX_HOPS = 8;
+
+export function createDispatch(parts: DispatchParts): Dispatch {
+  function handle(request: IncomingMessage, response: ServerResponse, at: { label: string; host: string; isSecure: boolean }): void {
+    const id = newId('request');
+    const live = parts.live.byLabel(at.label);
+    if (live !== undefined && !(live instanceof Promise)) {
+      serve(id, request, response, live, at);
+      return;
+    }
+    Promise.resolve(live).then((found) => {
+      if (!found) throw new SpaceError('HOST_UNKNOWN', { host: at.host });
+      serve(id, request, response, found, at);
+    }).catch((error) => parts.refuse({ id, request, response }, error));
+  }
+
+  function serve(id: string, request: IncomingMessage, response: ServerResponse, live: LiveInstance, at: { isSecure: boolean }): void {
+    try {
+      const call = readCall(id, request, response, live, at.isSecure);
+      if (live.record.state !== 'ready') throw new SpaceError('INSTANCE_NOT_READY');
+      if (call.path.startsWith('/__space/') || call.path === '/__space') {
+        parts.reserved(call).catch((error) => parts.refuse(call, error));
+        return;
+      }
+      route(call);
+    } catch (error) {
+      parts.refuse({ id, request, response, live }, error);
+    }
+  }
+
+  function route(call: InstanceCall): void {
+    const { live, request } = call;
+    const method = request.method ?? 'GET';
+    const target = microForPath(live.revision.micros, call.path);
+    if (!target) throw new SpaceError('MICRO_NOT_FOUND');
+    const sessionToken = actsForOwner(method, request.rawHeaders, call.origin) ? call.clean.platformCookies[cookieName('instance', call.isSecure)] : undefined;
+    const decision = parts.access.decide({ live, micro: target.micro, path: target.path, headers: request.rawHeaders, sessionToken });
+    if (decision instanceof Promise) {
+      decision.then((late) => proceed(call, target, late)).catch((error) => parts.refuse(call, error));
+    } else {
+      proceed(call, target, decision);
+    }
+  }
+
+  function proceed(call: InstanceCall, target: { micro: RevisionMicro; path: string }, decision: Decision): void {
+    const { request, response, live } = call;
+    const method = request.method ?? 'GET';
+    if (!decision.allowed) {
+      if (!isNavigation(method, request.rawHeaders)) throw new SpaceError('UNAUTHORIZED');
+      redirect(response, parts.loginUrl(call));
+      return;
+    }
+    const abort = new AbortController();
+    const microRequest: MicroRequest = {
+      id: call.id, method, url: call.origin + target.path + call.query, headers: call.clean.headers,
+      body: hasBody(request) ? request : null, hops: 0, signal: abort.signal,
+    };
+    response.on('close', () => {
+      if (!response.writableFinished) abort.abort();
+    });
+    parts.engineFor(target.micro).fetch(live.spec, target.micro.name, microRequest).then((answer) => {
+      const cookie = decision.renewed === undefined ? undefined
+        : setCookie('instance', decision.renewed, { isSecure: call.isSecure, maxAgeSeconds: INSTANCE_SESSION_SECONDS });
+      sendMicroResponse(response, answer, { isHead: method === 'HEAD', isPrivate: decision.by !== 'public', cookie });
+    }).catch((error) => parts.refuse(call, error));
+  }
+
+  async function fetchByUrl(live: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
+    checkHops(request);
+    const url = new URL(request.url);
+    const path = normalizePath(url.pathname);
+    if (path === undefined) throw new SpaceError('BAD_REQUEST', { reason: 'The path is malformed.' });
+    if (path.startsWith('/__space')) throw new SpaceError('FORBIDDEN', { reason: 'This address is reserved for the platform.' });
+    const target = microForPath(live.revision.micros, path);
+    if (!target) throw new SpaceError('MICRO_NOT_FOUND');
+    const decision = await parts.access.decide({ live, micro: target.micro, path: target.path, headers: request.headers, sessionToken: undefined });
+    if (!decision.allowed) return unauthorized();
+    const facts = { host: url.host, proto: url.protocol === 'https:' ? 'https' as const : 'http' as const, clientAddress: '127.0.0.1', requestId: request.id };
+    const { headers } = cleanRequestHeaders(request.headers, facts);
+    return parts.engineFor(target.micro).fetch(live.spec, target.micro.name, { ...request, url: url.origin + target.path + url.search, headers });
+  }
+
+  async function fetchMicro(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse> {
+    checkHops(request);
+    const micro = live.micro(name);
+    if (!micro) throw new SpaceError('MICRO_NOT_FOUND');
+    return parts.engineFor(micro).fetch(live.spec, name, request);
+  }
+
+  return { handle, fetchByUrl, fetchMicro };
+}
+
+function checkHops(request: MicroRequest): void {
+  if (request.hops > MAX_HOPS) throw new SpaceError('MICRO_LOOP', { limit: MAX_HOPS });
+}
+
+function unauthorized(): MicroResponse {
+  const body = Buffer.from(JSON.stringify({ errors: ['Unauthorized'] }));
+  return { status: 401, headers: ['content-type', 'application/json', 'server', SERVER_NAME], body };
+}
+
+function readCall(id: string, request: IncomingMessage, response: ServerResponse, live: LiveInstance, isSecure: boolean): InstanceCall {
+  const target = request.url ?? '/';
+  const end = target.indexOf('?');
+  const path = normalizePath(end < 0 ? target : target.slice(0, end));
+  if (path === undefined) throw new SpaceError('BAD_REQUEST', { reason: 'The path is malformed.' });
+  if (request.method === 'TRACE') throw new SpaceError('METHOD_NOT_ALLOWED', { allow: 'any method but TRACE' });
+  const host = (request.headers.host ?? '').toLowerCase();
+  const proto = isSecure ? 'https' : 'http';
+  const clean = cleanRequestHeaders(request.rawHeaders, { host, proto, clientAddress: request.socket.remoteAddress ?? '', requestId: id });
+  if (clean.hostCount !== 1) throw new SpaceError('HOST_INVALID');
+  return { id, request, response, live, path, query: end < 0 ? '' : target.slice(end), origin: `${proto}://${host}`, isSecure, clean };
+}

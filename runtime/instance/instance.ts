@@ -1,0 +1,95 @@
+// Owns the records of Instances and their labels. Knows no engine and no HTTP.
+import { newId, newLabelSuffix } from '../../core/ids.ts';
+import { isoTime, type Clock } from '../../core/clock.ts';
+import type { Store } from '../../sandbox-data/store/store.ts';
+import { createTable, type Write } from '../../sandbox-data/store/table.ts';
+
+/** installing: the first Installation runs. failed: it failed. removing: it is being uninstalled. */
+export type InstanceState = 'installing' | 'ready' | 'failed' | 'removing';
+
+export interface Instance {
+  id: string;
+  spaceId: string;
+  projectId: string;
+  /** A Project has one Builder Instance; every other copy is installed from a Release. */
+  kind: 'builder' | 'installed';
+  /** First label of its host name. */
+  label: string;
+  appName: string;
+  releaseId: string;
+  /** The only pointer that moves on an update; null until the first Installation is complete. */
+  revisionId: string | null;
+  version: string;
+  collectionId: string;
+  state: InstanceState;
+  /** Rises whenever code or settings change: what runs under an older one is retired. */
+  generation: number;
+  createdAt: string;
+  updatedAt: string;
+}
+
+export interface NewInstance {
+  spaceId: string;
+  projectId: string;
+  kind: Instance['kind'];
+  alias: string;
+  appName: string;
+  releaseId: string;
+  version: string;
+}
+
+/** A label once given stays with its Instance, even after it is gone: old links never reach another app. */
+interface Label { id: string; instanceId: string }
+
+export interface Instances {
+  get(id: string): Promise<Instance | undefined>;
+  byLabel(label: string): Promise<Instance | undefined>;
+  list(spaceId: string): Promise<Instance[]>;
+  builderOf(projectId: string): Promise<Instance | undefined>;
+  ofProject(projectId: string): Promise<Instance[]>;
+  /** A new Instance, not yet written. */
+  draft(fresh: NewInstance, collection: (instanceId: string) => { id: string }): Instance;
+  insertWrites(instance: Instance): Write[];
+  replaceWrite(before: Instance, after: Instance): Write;
+  deleteWrite(instance: Instance): Write;
+  /** A copy that says when it changed. */
+  touched(instance: Instance, change: Partial<Instance>): Instance;
+}
+
+const LABEL_MAX = 63;
+
+export function createInstances(store: Store, clock: Clock): Instances {
+  const instances = createTable<Instance>(store, 'instance', {
+    space: { of: (instance) => instance.spaceId },
+    project: { of: (instance) => instance.projectId },
+    builder: { of: (instance) => (instance.kind === 'builder' ? instance.projectId : undefined), unique: true },
+  });
+  const labels = createTable<Label>(store, 'label');
+
+  return {
+    get: (id) => instances.get(id),
+    async byLabel(label) {
+      const known = await labels.get(label);
+      return known && instances.get(known.instanceId);
+    },
+    list: (spaceId) => instances.list({ by: { index: 'space', value: spaceId } }),
+    builderOf: (projectId) => instances.find('builder', projectId),
+    ofProject: (projectId) => instances.list({ by: { index: 'project', value: projectId } }),
+    draft({ alias, ...fresh }, collection) {
+      const id = newId('instance');
+      const suffix = `-${newLabelSuffix()}`;
+      const now = isoTime(clock.now());
+      return {
+        ...fresh, id, label: alias.slice(0, LABEL_MAX - suffix.length) + suffix, revisionId: null,
+        collectionId: collection(id).id, state: 'installing', generation: 1, createdAt: now, updatedAt: now,
+      };
+    },
+    insertWrites: (instance) => [
+      instances.insertWrite(instance),
+      labels.insertWrite({ id: instance.label, instanceId: instance.id }),
+    ],
+    replaceWrite: instances.replaceWrite,
+    deleteWrite: instances.deleteWrite,
+    touched: (instance, change) => ({ ...instance, ...change, updatedAt: isoTime(clock.now()) }),
+  };
+}

@@ -1,0 +1,86 @@
+// Owns what people and pushes may ask of Instances: install a Release, take an update, follow a push. The one place that
+// says which Release fits which Instance; the jobs themselves are Installations.
+import { SpaceError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { Project } from '../../builder/project.ts';
+import type { Release, Releases } from '../../builder/release.ts';
+import type { Revision } from '../../builder/revision.ts';
+import type { Space } from '../auth/space.ts';
+import type { Installation, Installations } from './installation.ts';
+import type { Instance, Instances } from './instance.ts';
+
+export interface LifecycleParts {
+  instances: Instances;
+  installations: Installations;
+  releases: Releases;
+  project(id: string): Promise<Project>;
+  log: Log;
+}
+
+export interface Lifecycle {
+  /** A new Instance in this person's Space. @throws RELEASE_NOT_FOUND */
+  install(person: Space, releaseId: string): Promise<Installation>;
+  /** Another Release of the same app. @throws RELEASE_NOT_FOUND, CONFLICT, INSTALLATION_RUNNING */
+  update(instance: Instance, releaseId: string): Promise<Installation>;
+  /** The listed Release that this Instance could be updated to. */
+  offer(instance: Instance): Promise<Release | undefined>;
+  /** A push is built: put it on the Project's Builder Instance, making that on the first push. Its job's failure is the
+   *  Installation's to tell, not the Build's. */
+  followPush(project: Project, revision: Revision): Promise<void>;
+}
+
+export function createLifecycle(parts: LifecycleParts): Lifecycle {
+  const { instances, installations, releases } = parts;
+
+  /** A Release that this person may install: development Releases are for Builder Instances only. */
+  async function installable(id: string): Promise<Release> {
+    const release = await releases.get(id);
+    if (release.channel !== 'experimental') throw new SpaceError('RELEASE_NOT_FOUND');
+    return release;
+  }
+
+  return {
+    async install(person, releaseId) {
+      const release = await installable(releaseId);
+      const project = await parts.project(release.projectId);
+      return installations.install({
+        spaceId: person.id, projectId: project.id, kind: 'installed', alias: project.alias,
+        appName: release.discovery.appName, releaseId: release.id, version: release.version,
+      });
+    },
+    async update(instance, releaseId) {
+      const release = await installable(releaseId);
+      if (instance.kind === 'builder') throw new SpaceError('CONFLICT', { reason: 'A Builder Instance follows its pushes: use `space push`.' });
+      if (release.projectId !== instance.projectId) throw new SpaceError('CONFLICT', { reason: 'That release is of another app.' });
+      return installations.update(instance, release);
+    },
+    async offer(instance) {
+      if (instance.kind === 'builder' || instance.state === 'removing') return undefined;
+      const latest = await releases.latest(instance.projectId, { listed: true });
+      if (!latest || latest.id === instance.releaseId) return undefined;
+      const current = await releases.get(instance.releaseId).catch(() => undefined);
+      return !current || latest.createdAt > current.createdAt ? latest : undefined;
+    },
+    async followPush(project, revision) {
+      const [release] = (await releases.listByRevision(revision.id)).toReversed();
+      if (!release) throw new TypeError('a Revision has a development Release');
+      const instance = await instances.builderOf(project.id);
+      if (instance && instance.state !== 'removing') {
+        await afterOpenJob(installations, instance.id);
+        const current = (await instances.get(instance.id)) ?? instance;
+        await installations.update(current, release);
+      } else {
+        await installations.install({
+          spaceId: project.spaceId, projectId: project.id, kind: 'builder', alias: project.alias,
+          appName: revision.appName ?? project.name, releaseId: release.id, version: release.version,
+        });
+      }
+    },
+  };
+}
+
+/** Pushes that overtake each other wait their turn. */
+async function afterOpenJob(installations: Installations, instanceId: string): Promise<void> {
+  const open = await installations.openFor(instanceId);
+  if (open) await installations.ended(open.id);
+}

@@ -1,0 +1,119 @@
+// Owns Instances as they run: record, Revision, routes and services joined, remembered for the hot path.
+// Knows no HTTP; what a Micro may reach is put together here and nowhere else.
+import { LRUCache } from 'lru-cache';
+import type { Revision } from '../../builder/revision.ts';
+import type { Data } from '../../sandbox-data/data.ts';
+import type { InstanceServices, InstanceSpec, MicroRequest, MicroResponse, MicroSpec } from '../engine/engine.ts';
+import { composeEnv, type MicroKeys } from './env.ts';
+import type { Instance, Instances } from './instance.ts';
+import type { InstanceLogs } from './logs.ts';
+
+export type RevisionMicro = Revision['micros'][number];
+
+export interface LiveInstance {
+  record: Instance;
+  revision: Revision;
+  spec: InstanceSpec;
+  microKey: string;
+  /** A Micro by its name. */
+  micro(name: string): RevisionMicro | undefined;
+}
+
+export interface LiveInstances {
+  /** By label of the host name. Immediate when it was asked for lately: this stands on the hot path. */
+  byLabel(label: string): LiveInstance | undefined | Promise<LiveInstance | undefined>;
+  /** What was remembered of this Instance is no longer true. */
+  forget(instanceId: string): void;
+}
+
+export interface LiveParts {
+  instances: Instances;
+  data: Data;
+  logs: InstanceLogs;
+  revision(id: string): Promise<Revision | undefined>;
+  readArtifact(hash: string): Promise<Buffer>;
+  keysOf(instance: Instance): MicroKeys;
+  /** Host name and port as `DETA_SPACE_APP_HOSTNAME` gives them. */
+  hostnameOf(instance: Instance): string;
+  /** Calls that leave a Micro. */
+  fetchMicro(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse>;
+  fetchUrl(live: LiveInstance, request: MicroRequest): Promise<MicroResponse>;
+}
+
+const REMEMBERED = 2000;
+
+export function createLiveInstances(parts: LiveParts): LiveInstances {
+  const known = new LRUCache<string, LiveInstance>({ max: REMEMBERED });
+  const loading = new Map<string, Promise<LiveInstance | undefined>>();
+  /** Rises with every change, so that a load that began before it is not remembered. */
+  let changes = 0;
+
+  async function load(label: string): Promise<LiveInstance | undefined> {
+    const before = changes;
+    const record = await parts.instances.byLabel(label);
+    if (!record) return undefined;
+    const revision = record.revisionId === null ? undefined : await parts.revision(record.revisionId);
+    if (!revision) return undefined;
+    const live = join(parts, record, revision);
+    if (before === changes && record.state === 'ready') known.set(label, live);
+    return live;
+  }
+
+  return {
+    byLabel(label) {
+      const live = known.get(label);
+      if (live) return live;
+      const pending = loading.get(label);
+      if (pending) return pending;
+      const fresh = load(label).finally(() => loading.delete(label));
+      loading.set(label, fresh);
+      return fresh;
+    },
+    forget(instanceId) {
+      changes += 1;
+      for (const [label, live] of known.entries()) if (live.record.id === instanceId) known.delete(label);
+      loading.clear();
+    },
+  };
+}
+
+function join(parts: LiveParts, record: Instance, revision: Revision): LiveInstance {
+  const keys = parts.keysOf(record);
+  const hostname = parts.hostnameOf(record);
+  const byName = new Map(revision.micros.map((micro) => [micro.name, micro]));
+  const live: LiveInstance = {
+    record, revision, microKey: keys.microKey,
+    micro: (name) => byName.get(name),
+    spec: {
+      instanceId: record.id, spaceId: record.spaceId, generation: `${record.generation}.${revision.id}`,
+      micros: revision.micros.map((micro) => microSpec(micro, composeEnv(record, micro, { ...keys, hostname }), parts)),
+      services: undefined as unknown as InstanceServices,
+    },
+  };
+  live.spec.services = services(parts, live);
+  return live;
+}
+
+function microSpec(micro: RevisionMicro, env: Record<string, string>, parts: LiveParts): MicroSpec {
+  return {
+    name: micro.name, env, entry: micro.entry, files: micro.files,
+    readFile(path) {
+      const file = micro.files[path];
+      if (!file) throw new TypeError(`Micro ${micro.name} has no file ${path}`);
+      return parts.readArtifact(file.hash);
+    },
+  };
+}
+
+function services(parts: LiveParts, live: LiveInstance): InstanceServices {
+  const { record } = live;
+  const collection = parts.data.collection({ spaceId: record.spaceId, collectionId: record.collectionId });
+  const owner = { spaceId: record.spaceId, instanceId: record.id };
+  return {
+    base: (name) => collection.base(name),
+    drive: (name) => collection.drive(name),
+    fetchMicro: (name, request) => parts.fetchMicro(live, name, request),
+    fetchUrl: (request) => parts.fetchUrl(live, request),
+    log: (entry) => parts.logs.append(owner, entry),
+  };
+}

@@ -1,0 +1,142 @@
+// Owns the logs of Instances: what their Micros print and why one was ended. Product data, apart from the host's log.
+// Kept in two files of at most MAX_FILE_BYTES each, so a chatty Micro replaces its own past and nothing else.
+import { appendFile, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isoTime, type Clock } from '../../core/clock.ts';
+import type { Log } from '../../core/log.ts';
+import type { WireLogLine } from '../../core/wire.ts';
+import type { MicroLogEntry } from '../engine/engine.ts';
+
+export interface InstanceLogs {
+  append(owner: LogOwner, entry: MicroLogEntry): void;
+  /** The newest `limit` lines, oldest first. */
+  read(owner: LogOwner, limit?: number): Promise<WireLogLine[]>;
+  /** Those lines, then what comes, until `signal` aborts. */
+  follow(owner: LogOwner, signal: AbortSignal): AsyncIterable<WireLogLine>;
+  remove(owner: LogOwner): Promise<void>;
+  /** Write out what is pending. */
+  close(): Promise<void>;
+}
+
+export interface LogOwner { spaceId: string; instanceId: string }
+
+const MAX_FILE_BYTES = 4 * 1024 * 1024;
+const MAX_LINE_CHARS = 16_384;
+/** More than this waiting for the disk is dropped, with a line that says how much. */
+const MAX_PENDING_CHARS = 1024 * 1024;
+const FLUSH_MS = 200;
+const MAX_FOLLOWER_LINES = 1000;
+
+interface Journal { pending: string[]; pendingChars: number; dropped: number; writing: Promise<void> | undefined; followers: Set<(line: WireLogLine) => void> }
+
+export function createInstanceLogs({ folder, clock, log }: { folder: string; clock: Clock; log: Log }): InstanceLogs {
+  const journals = new Map<string, Journal>();
+  const fileOf = ({ spaceId, instanceId }: LogOwner): string => join(folder, spaceId, 'logs', `${instanceId}.jsonl`);
+
+  function journalOf(owner: LogOwner): Journal {
+    const known = journals.get(owner.instanceId);
+    if (known) return known;
+    const fresh: Journal = { pending: [], pendingChars: 0, dropped: 0, writing: undefined, followers: new Set() };
+    journals.set(owner.instanceId, fresh);
+    return fresh;
+  }
+
+  function append(owner: LogOwner, entry: MicroLogEntry): void {
+    const journal = journalOf(owner);
+    const text = entry.text.length > MAX_LINE_CHARS ? `${entry.text.slice(0, MAX_LINE_CHARS)}... (cut)` : entry.text;
+    const line: WireLogLine = { time: isoTime(clock.now()), micro: entry.micro, level: entry.level, text, request_id: entry.requestId };
+    for (const follower of journal.followers) follower(line);
+    if (journal.pendingChars > MAX_PENDING_CHARS) {
+      journal.dropped += 1;
+      return;
+    }
+    const json = `${JSON.stringify(line)}\n`;
+    journal.pending.push(json);
+    journal.pendingChars += json.length;
+    journal.writing ??= new Promise((resolve) => setTimeout(resolve, FLUSH_MS)).then(() => flush(owner, journal));
+  }
+
+  async function flush(owner: LogOwner, journal: Journal): Promise<void> {
+    const text = journal.pending.join('') + droppedLine(journal);
+    journal.pending = [];
+    journal.pendingChars = 0;
+    journal.dropped = 0;
+    try {
+      await write(fileOf(owner), text);
+    } catch (error) {
+      log.warn('instance-log.failed', { instanceId: owner.instanceId, error });
+    }
+    journal.writing = undefined;
+    if (journal.pending.length > 0) journal.writing = flush(owner, journal);
+    else if (journal.followers.size === 0) journals.delete(owner.instanceId);
+  }
+
+  function droppedLine(journal: Journal): string {
+    if (journal.dropped === 0) return '';
+    const line: WireLogLine = { time: isoTime(clock.now()), micro: '', level: 'warn', text: `${journal.dropped} lines were dropped: too much output at once`, request_id: null };
+    return `${JSON.stringify(line)}\n`;
+  }
+
+  async function settle(owner: LogOwner): Promise<void> {
+    const journal = journals.get(owner.instanceId);
+    while (journal?.writing) await journal.writing;
+  }
+
+  async function read(owner: LogOwner, limit = 500): Promise<WireLogLine[]> {
+    await settle(owner);
+    const file = fileOf(owner);
+    const texts = await Promise.all([`${file}.1`, file].map((path) => readFile(path, 'utf8').catch(() => '')));
+    return texts.join('').split('\n').filter((line) => line !== '').slice(-limit).flatMap(parseLine);
+  }
+
+  return {
+    append,
+    read,
+    async *follow(owner, signal) {
+      const queue: WireLogLine[] = [];
+      let wake: () => void = () => {};
+      const follower = (line: WireLogLine): void => {
+        if (queue.length < MAX_FOLLOWER_LINES) queue.push(line);
+        wake();
+      };
+      const past = await read(owner);
+      const journal = journalOf(owner);
+      journal.followers.add(follower);
+      const onAbort = (): void => wake();
+      signal.addEventListener('abort', onAbort);
+      try {
+        yield* past;
+        while (!signal.aborted) {
+          while (queue.length > 0) yield queue.shift() as WireLogLine;
+          if (!signal.aborted) await new Promise<void>((resolve) => (wake = resolve));
+        }
+      } finally {
+        signal.removeEventListener('abort', onAbort);
+        journal.followers.delete(follower);
+      }
+    },
+    async remove(owner) {
+      await settle(owner);
+      await Promise.all([fileOf(owner), `${fileOf(owner)}.1`].map((path) => rm(path, { force: true })));
+    },
+    async close() {
+      for (const journal of [...journals.values()]) while (journal.writing) await journal.writing;
+    },
+  };
+}
+
+async function write(file: string, text: string): Promise<void> {
+  await mkdir(join(file, '..'), { recursive: true });
+  const size = await stat(file).then((info) => info.size, () => 0);
+  if (size + text.length > MAX_FILE_BYTES) await rename(file, `${file}.1`).catch(() => undefined);
+  await appendFile(file, text);
+}
+
+/** A line that a crash cut in half is left out. */
+function parseLine(line: string): WireLogLine[] {
+  try {
+    return [JSON.parse(line) as WireLogLine];
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,68 @@
+// Owns `/__space/...` on an Instance's host: the end of a sign-in, the data plane for the app's own pages, and the
+// files of the platform's own pages. Everything else there is closed to the outside (attack E21).
+import type { ServerResponse } from 'node:http';
+import { SpaceError } from '../../core/errors.ts';
+import type { Data } from '../../sandbox-data/data.ts';
+import { dataAddress, type DataPlane } from '../api/data-plane.ts';
+import { actsForOwner } from '../auth/access.ts';
+import { INSTANCE_SESSION_SECONDS, type InstanceSessions } from '../auth/instance-session.ts';
+import { cookieName, setCookie } from '../http/cookie.ts';
+import { redirect } from '../http/reply.ts';
+import { ASSET_CACHE, type Assets } from '../page/assets.ts';
+import type { InstanceCall } from './dispatch.ts';
+
+export interface ReservedParts { instanceSessions: InstanceSessions; data: Data; dataPlane: DataPlane; assets: Assets; loginUrl(call: InstanceCall): string }
+
+export function createReserved(parts: ReservedParts): (call: InstanceCall) => Promise<void> {
+  return async (call) => {
+    const [area, ...rest] = call.path.slice('/__space/'.length).split('/');
+    if (area === 'auth' && rest.length === 0) finishSignIn(parts, call);
+    else if (area === 'assets' && rest.length === 1) sendAsset(parts.assets, call.response, rest[0] ?? '');
+    else if (area === 'v0' && (rest[0] === 'base' || rest[0] === 'drive')) await ownData(parts, call);
+    else if (area === 'v0' && rest[0] === 'actions') throw new SpaceError('FORBIDDEN', { reason: 'This address is for the platform only.' });
+    else throw new SpaceError('NOT_FOUND');
+  };
+}
+
+/** The dashboard sent the browser here with a code. Whoever has none starts the sign-in over. */
+function finishSignIn({ instanceSessions, loginUrl }: ReservedParts, call: InstanceCall): void {
+  const query = new URLSearchParams(call.query);
+  const token = instanceSessions.redeem(query.get('code') ?? '', call.live.record.id);
+  const path = localPath(query.get('to'));
+  if (token === undefined) {
+    redirect(call.response, loginUrl({ ...call, path, query: '' }));
+    return;
+  }
+  redirect(call.response, path, {
+    'set-cookie': setCookie('instance', token, { isSecure: call.isSecure, maxAgeSeconds: INSTANCE_SESSION_SECONDS }),
+    'referrer-policy': 'no-referrer',
+  });
+}
+
+/** A path on this host, however it is written; `//host` and the like become `/`. */
+function localPath(to: string | null): string {
+  const url = to?.startsWith('/') ? URL.parse(to, 'http://here') : null;
+  return url?.host === 'here' && !url.pathname.startsWith('//') ? url.pathname + url.search : '/';
+}
+
+/** The platform's own pages load these on every host name, known or not. */
+export function sendAsset(assets: Assets, response: ServerResponse, name: string): void {
+  const asset = assets.get(name);
+  if (!asset) throw new SpaceError('NOT_FOUND', { what: 'This file' });
+  response.writeHead(200, { 'content-type': asset.contentType, 'content-length': asset.content.length, 'cache-control': ASSET_CACHE, 'x-content-type-options': 'nosniff' });
+  response.end(asset.content);
+}
+
+/** Base and Drive for the app's own pages: the owner's session opens them, and only the Instance's own Collection
+ *  (@source reference 3.5, 6). The path is read raw, since keys may hold `%2F`. */
+async function ownData({ instanceSessions, data, dataPlane }: ReservedParts, call: InstanceCall): Promise<void> {
+  const { request, live } = call;
+  const token = call.clean.platformCookies[cookieName('instance', call.isSecure)];
+  const counts = token !== undefined && actsForOwner(request.method ?? 'GET', request.rawHeaders, call.origin);
+  if (!counts || !(await instanceSessions.check(token, live.record.id)).valid) throw new SpaceError('UNAUTHORIZED');
+  const raw = (request.url ?? '').split('?')[0] ?? '';
+  const address = dataAddress(raw.replace(/^\/+__space\/v0/, ''));
+  if (!address) throw new SpaceError('NOT_FOUND');
+  const collection = data.collection({ spaceId: live.record.spaceId, collectionId: live.record.collectionId });
+  await dataPlane.handleFor(collection, request, call.response, { ...address, id: call.id });
+}

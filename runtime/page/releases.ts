@@ -1,0 +1,99 @@
+// Owns the pages of Releases: one to install, the shelf of listed ones, and the Collections that uninstalled apps left.
+import { SpaceError } from '../../core/errors.ts';
+import { collectionsPage } from '../../dashboard/pages/collections.ts';
+import { discoveryPage } from '../../dashboard/pages/discovery.ts';
+import { releasePage, type ReleaseView } from '../../dashboard/pages/release.ts';
+import type { Release } from '../../builder/release.ts';
+import type { RevisionMicro } from '../../builder/revision.ts';
+import type { ApiParts } from '../api/parts.ts';
+import { page, type Route, type RouteRequest } from '../api/route.ts';
+import { shortly } from './apps.ts';
+import { chrome, ownChrome } from './chrome.ts';
+
+const ICON_CACHE = 'public, max-age=31536000, immutable';
+
+export function releasePages(parts: ApiParts): Route[] {
+  const { builder, spaces, installations, lifecycle, collections } = parts;
+
+  async function open(id: string): Promise<Release> {
+    const release = await builder.releases.get(id);
+    if (release.channel !== 'experimental') throw new SpaceError('RELEASE_NOT_FOUND');
+    return release;
+  }
+
+  const card = async (release: Release) => ({
+    id: release.id, name: release.discovery.appName, tagline: release.discovery.tagline, version: release.version,
+    author: (await spaces.get(release.spaceId))?.username ?? 'somebody who left', iconUrl: release.icon ? `/icons/${release.id}` : undefined,
+  });
+
+  async function view(release: Release, { person, origin }: RouteRequest): Promise<ReleaseView> {
+    const revision = await builder.revisions.get(release.revisionId).catch(() => undefined);
+    const mine = person ? (await parts.instances.list(person.id)).filter((instance) => instance.projectId === release.projectId && instance.kind === 'installed' && instance.state !== 'removing') : [];
+    return {
+      ...chrome(parts, person),
+      release: { ...(await card(release)), notes: release.notes, listed: release.listed, releasedAt: release.createdAt },
+      installed: mine.map((instance) => ({
+        id: instance.id, url: parts.addresses.instanceUrl(instance.label, origin), version: instance.version, upToDate: instance.releaseId === release.id,
+      })),
+      permissions: permissions(revision?.micros ?? []),
+    };
+  }
+
+  return [
+    page('GET /r', {
+      access: 'public',
+      async handle({ query }) {
+        const id = /([a-z0-9]{16})\/?\s*$/.exec(query.get('link') ?? '')?.[1];
+        if (id === undefined) throw new SpaceError('RELEASE_NOT_FOUND');
+        return { redirect: `/r/${id}` };
+      },
+    }),
+    page('GET /r/:release', {
+      access: 'public', handle: async (request) => ({ html: releasePage(await view(await open(request.params['release'] ?? ''), request)) }),
+    }),
+    page('POST /r/:release/install', {
+      access: 'person',
+      async handle({ person, params }) {
+        const job = await lifecycle.install(person, params['release'] ?? '');
+        await shortly(installations.ended(job.id));
+        return { redirect: `/installations/${job.id}` };
+      },
+    }),
+    page('GET /icons/:release', {
+      access: 'public',
+      async handle({ params }) {
+        const { icon } = await open(params['release'] ?? '');
+        if (!icon) throw new SpaceError('NOT_FOUND', { what: 'An icon' });
+        return { bytes: { content: await builder.artifacts.readFile(icon.hash), contentType: icon.contentType, cacheControl: ICON_CACHE } };
+      },
+    }),
+    page('GET /discover', {
+      access: 'person',
+      async handle({ person }) {
+        const newest = new Map<string, Release>();
+        for (const release of await builder.releases.listListed({ limit: 200 })) if (!newest.has(release.projectId)) newest.set(release.projectId, release);
+        return { html: discoveryPage({ ...ownChrome(parts, person), releases: await Promise.all([...newest.values()].map(card)) }) };
+      },
+    }),
+    page('GET /collections', {
+      access: 'person',
+      async handle({ person }) {
+        const headless = (await collections.list(person.id)).filter((record) => record.instanceId === null);
+        return { html: collectionsPage({ ...ownChrome(parts, person), collections: headless }) };
+      },
+    }),
+  ];
+}
+
+/** What the app may do, in plain sentences. */
+function permissions(micros: readonly RevisionMicro[]): string[] {
+  const isolates = micros.some((micro) => micro.runs !== 'static');
+  const isPublic = micros.some((micro) => micro.publicRoutes.length > 0);
+  return [
+    'Keep data and files of its own. It cannot reach those of your other apps.',
+    ...(isolates ? ['Run code on this host, and call services on the internet.'] : []),
+    ...(isPublic ? ['Show some of its pages to people who are not signed in.'] : []),
+    ...(micros.some((micro) => micro.presets.apiKeys) ? ['Let programs in that hold a key which you make.'] : []),
+    ...(micros.some((micro) => micro.actions.length > 0) ? ['Do things by itself on a schedule.'] : []),
+  ];
+}
