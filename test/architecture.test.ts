@@ -41,6 +41,11 @@ const EXAMPLES: Record<string, Example> = {
     bad: { 'runtime/engine/a.ts': `import { b } from '../api/b.ts';` },
     good: { 'runtime/api/a.ts': `import { b } from '../engine/b.ts';` },
   },
+  'what everybody in runtime may import imports none of them': {
+    rule: rules.followsRuntimeArrows, over: product,
+    bad: { 'runtime/http/cookie.ts': `import { b } from '../auth/b.ts';` },
+    good: { 'runtime/auth/a.ts': `import { b } from '../http/cookie.ts';` },
+  },
   'no barrels': {
     rule: rules.hasNoBarrel, over: product,
     bad: { 'core/index.ts': `export * from './ids.ts';` },
@@ -128,7 +133,7 @@ test('the sources are found', () => {
 });
 
 /** Folders that hold code, from the root. */
-const codeFolders = [...new Set(everything.map((source) => dirname(source.path)))].filter((folder) => !/^test\/./.test(folder));
+const codeFolders = [...new Set(everything.map((source) => dirname(source.path)))].filter((folder) => !/^(test|bench\/apps)\/./.test(folder));
 
 test.each(codeFolders)('%s has a README of at most 30 lines', (folder) => {
   const file = join(ROOT, folder, 'README.md');
