@@ -29,24 +29,19 @@ export interface Product {
 }
 
 export async function startProduct(): Promise<Product> {
-  const data = await mkdtemp(join(tmpdir(), 'bench-host-'));
+  await using undo = new AsyncDisposableStack();
+  const data = undo.adopt(await mkdtemp(join(tmpdir(), 'bench-host-')), (folder) => rm(folder, { recursive: true }));
   const port = await findFreePort();
-  const origin = `http://127.0.0.1:${port}`;
-  const running = await startProgram(
+  const health = { url: `http://127.0.0.1:${port}/api/v0/health`, headers: { host: `localhost:${port}` } };
+  const isReady = (): Promise<boolean> => ask(health).then(({ status }) => status === 200, () => false);
+  const running = undo.adopt(await startProgram(
     [process.execPath, join(ROOT, 'bin/ownspace.js'), '--port', String(port), '--tls-port', 'off', '--data', data],
-    {
-      cwd: ROOT,
-      env: { OWNSPACE_SETUP_SECRET: SETUP_SECRET, OWNSPACE_LOG: 'error' },
-      isReady: () => ask({ url: `${origin}/api/v0/health`, headers: { host: `localhost:${port}` } }).then(({ status }) => status === 200, () => false),
-    },
-  );
-  const stop = async (): Promise<void> => { await running.stop(); await rm(data, { recursive: true }); };
-  try {
-    return { ...(await useProduct(port)), pid: running.pid, stop };
-  } catch (error) {
-    await stop();
-    throw error;
-  }
+    { cwd: ROOT, env: { OWNSPACE_SETUP_SECRET: SETUP_SECRET, OWNSPACE_LOG: 'error' }, isReady },
+  ), (host) => host.stop());
+  const product = await useProduct(port);
+  // It stands: from here on it ends when its user says so.
+  const ending = undo.move();
+  return { ...product, pid: running.pid, stop: () => ending.disposeAsync() };
 }
 
 async function useProduct(port: number): Promise<Omit<Product, 'pid' | 'stop'>> {
