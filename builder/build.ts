@@ -125,12 +125,14 @@ export function createBuilds(parts: BuildParts): Builds {
   }
 
   async function cancel(id: string): Promise<Build> {
-    const { build, moved } = await table.step(id, 'cancel', () => ({ error: 'The build was cancelled.' }));
+    const message = 'The build was cancelled.';
+    // The line comes first: a reader who sees the Build as ended reads on no further.
+    if (BUILD_STEPS[(await get(id)).state].cancel === 'failed') logs.write(id, message);
+    const { build, moved } = await table.step(id, 'cancel', () => ({ error: message }));
     if (!moved) return build;
     queue.remove(id);
     parts.abort(id);
     await rm(sourcePath(id), { force: true });
-    logs.write(id, 'The build was cancelled.');
     await logs.finish(id);
     return build;
   }
@@ -151,7 +153,9 @@ export function createBuilds(parts: BuildParts): Builds {
     try {
       await receiveSource(stream, sourcePath(id));
     } catch (error) {
-      await table.fail(id, isSpaceError(error) ? error : uploadCut(error));
+      const known = isSpaceError(error) ? error : uploadCut(error);
+      logs.write(id, known.message);
+      await table.fail(id, known);
       await logs.finish(id);
       throw error;
     }

@@ -21,6 +21,7 @@ import { createReleases } from './release.ts';
 import type { Releases } from './release.ts';
 import { createRevisions } from './revision.ts';
 import type { Revisions } from './revision.ts';
+import type { PackageTools } from './toolchain/dependencies.ts';
 import { createIsolateToolchain } from './toolchain/isolate.ts';
 import { staticToolchain } from './toolchain/static.ts';
 
@@ -37,6 +38,9 @@ export interface BuilderOptions {
   npmCommand?: readonly [string, ...string[]] | string[];
   /** PATH of the programs that a build starts. */
   toolPath?: string;
+  /** Variables that package managers see besides PATH and HOME, such as NODE_EXTRA_CA_CERTS, HTTPS_PROXY or
+   *  npm_config_registry. None by default; never secrets. */
+  toolEnv?: Record<string, string>;
   onRevision?: OnRevision;
 }
 
@@ -103,10 +107,10 @@ async function deleteProject(id: string, { projects, builds, releases }: Pick<Bu
   await projects.delete(id);
 }
 
-function packageTools(options: BuilderOptions): { npmCommand: [string, ...string[]]; toolPath: string; cacheFolder: string } {
+function packageTools(options: BuilderOptions): PackageTools {
   const [program = 'npm', ...args] = options.npmCommand ?? [];
   const toolPath = options.toolPath ?? `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`;
-  return { npmCommand: [program, ...args], toolPath, cacheFolder: join(options.workFolder, 'cache') };
+  return { npmCommand: [program, ...args], toolPath, toolEnv: options.toolEnv ?? {}, cacheFolder: join(options.workFolder, 'cache') };
 }
 
 /** Instants that never repeat, so that what is made later sorts later. */

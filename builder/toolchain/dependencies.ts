@@ -12,6 +12,8 @@ export interface PackageTools {
   npmCommand: readonly [string, ...string[]];
   /** PATH of what a build starts. */
   toolPath: string;
+  /** Variables that every build may see, such as the host's extra certificates or proxy. Never secrets. */
+  toolEnv: Record<string, string>;
   /** Where downloaded packages are kept, one folder a Space. */
   cacheFolder: string;
 }
@@ -33,7 +35,8 @@ const PROVIDED = new Set(['deta']);
 const KEPT_FIELDS = ['name', 'version', 'dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies', 'overrides', 'resolutions'];
 
 /** `--git=false` names the program for git dependencies: the one that always fails. */
-const NPM_FLAGS = ['--ignore-scripts', '--omit=dev', '--no-audit', '--no-fund', '--no-update-notifier', '--no-progress', '--no-workspaces', '--install-links=false', '--git=false'];
+const NPM_FLAGS = ['--ignore-scripts', '--omit=dev', '--no-audit', '--no-fund', '--no-update-notifier', '--no-progress', '--no-workspaces', '--git=false',
+  '--fetch-retries=1', '--fetch-retry-mintimeout=1000'];
 
 /** The first whose lock file is there; npm when there is none (@source reference, Appendix B 20). */
 const PACKAGE_MANAGERS: PackageManager[] = [
@@ -115,7 +118,7 @@ async function stage(job: ToolchainJob, manifest: Manifest, to: { staging: strin
 function assertLock(job: ToolchainJob, lockFile: string, text: string): void {
   if (text.length > LOCK_MAX_BYTES) throw failed(job, `${lockFile} is larger than ${LOCK_MAX_BYTES} bytes`);
   const local = /(?:["'\s@:])((?:file|link|portal|git|git\+[a-z]+|ssh):[^\s"',}]*)/.exec(text)?.[1];
-  const foreign = [...text.matchAll(/(?:resolved|version|tarball)["']?:?\s+["']?(https?:[^\s"',}#]+)/g)].find(([, address]) => !isRegistryAddress(address))?.[1];
+  const foreign = [...text.matchAll(/(?:resolved|version|tarball)["']?:?\s*["']?(https?:[^\s"',}#]+)/g)].find(([, address]) => !isRegistryAddress(address))?.[1];
   const found = local ?? foreign;
   if (found) throw failed(job, `${lockFile} takes a package from ${JSON.stringify(found)}; only packages of the registry can be installed`);
 }
@@ -133,7 +136,7 @@ async function fetchPackages(job: ToolchainJob, manager: PackageManager, to: { s
   const end = await runCommand({
     argv: manager.argv(to.tools, cache),
     folder: to.staging,
-    env: { PATH: to.tools.toolPath, HOME: home, TMPDIR: home, CI: '1', LANG: 'C.UTF-8', npm_config_globalconfig: join(home, 'none'), npm_config_userconfig: join(home, '.npmrc') },
+    env: { ...to.tools.toolEnv, PATH: to.tools.toolPath, HOME: home, TMPDIR: home, CI: '1', LANG: 'C.UTF-8', npm_config_globalconfig: join(home, 'none'), npm_config_userconfig: join(home, '.npmrc') },
     timeoutMs: INSTALL_TIMEOUT_MS,
     maxOutputBytes: MAX_OUTPUT_BYTES,
     report: (line) => job.report(`[${job.micro.name}] ${line}`),

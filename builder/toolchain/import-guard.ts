@@ -1,14 +1,15 @@
 // Owns what the imports of an isolate Micro may reach: files of its own folder and the `deta` module, nothing else.
 // Knows not how a bundle is put together.
-import { realpath } from 'node:fs/promises';
+import { readFile, realpath } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
-import { sep } from 'node:path';
-import type { OnResolveArgs, OnResolveResult, Plugin, PluginBuild, ResolveResult } from 'esbuild';
+import { extname, sep } from 'node:path';
+import type { OnLoadResult, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from 'esbuild';
 
 /** Modules that the host provides to every isolate. */
 const PROVIDED = 'deta';
 const PROVIDED_BY_REQUIRE = 'provided-by-require';
 const GUARDED = Symbol('guarded');
+const CODE_EXTENSIONS = new Set(['', '.js', '.mjs', '.cjs', '.jsx', '.ts', '.mts', '.cts', '.tsx']);
 const NODE_MODULES = new Set(builtinModules);
 
 /** @param root the real path of the Micro's folder */
@@ -17,10 +18,20 @@ export function importGuard(root: string): Plugin {
     name: 'import-guard',
     setup(build) {
       build.onResolve({ filter: /.*/ }, (args) => resolveInside(build, root, args));
+      build.onLoad({ filter: /.*/, namespace: 'file' }, ({ path }) => withoutSourceMap(path));
       // `require('deta')` gets the same module that `import` gets.
       build.onLoad({ filter: /.*/, namespace: PROVIDED_BY_REQUIRE }, () => ({ contents: `export * from '${PROVIDED}';`, resolveDir: root }));
     },
   };
+}
+
+/** A file may name a source map, and that map any file of this machine as its source, which esbuild then reads.
+ *  The escape means the same wherever it stands in code, and nothing in a comment. */
+async function withoutSourceMap(path: string): Promise<OnLoadResult | undefined> {
+  if (!CODE_EXTENSIONS.has(extname(path))) return undefined;
+  const text = await readFile(path, 'utf8');
+  if (!text.includes('sourceMappingURL')) return undefined;
+  return { contents: text.replaceAll('sourceMappingURL', 'source\\u004dappingURL'), loader: 'default' };
 }
 
 async function resolveInside(build: PluginBuild, root: string, args: OnResolveArgs): Promise<OnResolveResult | undefined> {
@@ -32,7 +43,7 @@ async function resolveInside(build: PluginBuild, root: string, args: OnResolveAr
   if (args.path.startsWith('node:')) return refusal(noNode(args.path));
   const { importer, namespace, resolveDir, kind } = args;
   const found = await build.resolve(args.path, { importer, namespace, resolveDir, kind, pluginData: GUARDED, with: args.with });
-  if (found.errors.length > 0 || found.path === '') return unresolved(args, found);
+  if (found.errors.length > 0 || found.path === '') return unresolved(args);
   if (found.namespace !== 'file') return found;
   return (await isInside(root, found.path)) ? found : outside(args);
 }
@@ -44,14 +55,13 @@ async function isInside(root: string, path: string): Promise<boolean> {
 
 /** A bare name that was found outside came from the host's own packages: for the source it does not exist. */
 function outside(args: OnResolveArgs): OnResolveResult {
-  if (isBare(args.path)) return unresolved(args, undefined);
+  if (isBare(args.path)) return unresolved(args);
   return refusal(`\`${shorten(args.path)}\` leads out of the Micro's folder`);
 }
 
-function unresolved(args: OnResolveArgs, found: ResolveResult | undefined): OnResolveResult {
+function unresolved(args: OnResolveArgs): OnResolveResult {
   if (NODE_MODULES.has(args.path)) return refusal(noNode(args.path));
   if (isBare(args.path)) return refusal(`\`${shorten(args.path)}\` is not installed: list it under \`dependencies\` in the package.json of the Micro's folder`);
-  if (found && found.path === '' && found.errors.length === 0) return refusal(`\`${shorten(args.path)}\` was not found`);
   return refusal(`\`${shorten(args.path)}\` was not found`);
 }
 

@@ -72,3 +72,9 @@ export function rawZip(entries: RawEntry[]): Buffer {
 export async function* chunks(content: Buffer, sizeBytes = 64 * 1024): AsyncIterable<Buffer> {
   for (let start = 0; start < content.length; start += sizeBytes) yield content.subarray(start, start + sizeBytes);
 }
+
+export async function collected<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}

@@ -1,0 +1,49 @@
+// Owns a Micro's folder on the disk and a job of a Toolchain over it, for tests.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { createReadStream } from 'node:fs';
+import type { ArtifactSource } from '../../builder/artifact.ts';
+import type { Package, Toolchain, ToolchainJob } from '../../builder/toolchain/toolchain.ts';
+import type { SpacefileMicro } from '../../spacefile-schema/types.ts';
+
+export interface TestJob extends ToolchainJob {
+  /** Parent of the Micro's folder. */
+  base: string;
+  lines: string[];
+  clear(): Promise<void>;
+}
+
+export async function toolchainJob(files: Record<string, string | Buffer>, micro: Partial<SpacefileMicro> = {}): Promise<TestJob> {
+  const base = await mkdtemp(join(tmpdir(), 'toolchain-'));
+  const folder = join(base, 'source', 'api');
+  await mkdir(join(base, 'scratch'));
+  await mkdir(folder, { recursive: true });
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), content);
+  }
+  const lines: string[] = [];
+  return {
+    base, folder, lines, scratchFolder: join(base, 'scratch'), spaceId: 'space1',
+    micro: {
+      name: 'api', src: 'api', engine: 'isolate', primary: true, path: '/', commands: [], include: [],
+      presets: { env: [], apiKeys: false }, publicRoutes: [], provideActions: false, actions: [], ...micro,
+    },
+    report: (line) => lines.push(line),
+    signal: new AbortController().signal,
+    clear: () => rm(base, { recursive: true, force: true }),
+  };
+}
+
+export async function packageOf(toolchain: Toolchain, job: ToolchainJob): Promise<Package> {
+  await toolchain.detect(job);
+  await toolchain.install(job);
+  return toolchain.build(job);
+}
+
+export async function contentOf(source: ArtifactSource | undefined): Promise<Buffer> {
+  if (!source) throw new Error('there is no such file in the package');
+  return 'content' in source ? Buffer.from(source.content) : buffer(createReadStream(source.path));
+}
