@@ -1,0 +1,166 @@
+// Owns what a Micro may ask of the host: Base, Drive, fetch, its sibling Micros. Checks every question: they come from a Cell.
+// Whose data it is follows from the Cell's own socket: `services` belong to one Instance, no question names another.
+import type { Readable } from 'node:stream';
+import { SpaceError, toSpaceError } from '../../../core/errors.ts';
+import type { HeaderList, InstanceServices, MicroRequest, MicroResponse } from '../engine.ts';
+import { checkHeaders, responseHead } from './head.ts';
+import type { GuestError } from './protocol.ts';
+
+export interface HostCall {
+  question: unknown;
+  body: Uint8Array | null;
+  services: InstanceServices;
+  /** Of the request on whose behalf this is. */
+  requestId: string;
+  origin: string;
+  hops: number;
+  bodyMaxBytes: number;
+  dataMaxBytes: number;
+}
+
+/** `text`: the body is text for the guest. `head`: the answer to a fetch. */
+export type HostAnswer =
+  | { kind: 'value'; meta: string; body: string | Uint8Array | null; text: boolean }
+  | { kind: 'response'; head: string; body: Uint8Array | null };
+
+/** A question that no pristine guest asks: the Cell is not to be trusted any more. */
+export class BadQuestion extends Error {}
+
+/** @throws BadQuestion at once; a rejection is for the guest */
+export function performHostCall(call: HostCall): Promise<HostAnswer> {
+  const { question } = call;
+  if (!Array.isArray(question)) throw new BadQuestion('not a list');
+  switch (question[0]) {
+    case 'base': return askBase(call, texts(question, 4));
+    case 'drive': return askDrive(call, question);
+    case 'fetch': return askFetch(call, question.slice(1), (request) => call.services.fetchUrl(request));
+    case 'micro': return askMicro(call, question);
+    default: throw new BadQuestion('unknown question');
+  }
+}
+
+function texts(question: unknown[], count: number): string[] {
+  if (question.length !== count || !question.every((part) => typeof part === 'string')) throw new BadQuestion('not texts');
+  return question as string[];
+}
+
+const value = (body: string | undefined): HostAnswer => ({ kind: 'value', meta: '', body: body ?? null, text: true });
+
+async function askBase({ services, body }: HostCall, [, name, method, key]: string[]): Promise<HostAnswer> {
+  const base = services.base(name!);
+  const json = body ?? '';
+  switch (method) {
+    case 'get': return value(await base.get(key!));
+    case 'put': return value(await base.put(json));
+    case 'insert': return value(await base.insert(json));
+    case 'update': return value(await base.update(key!, json));
+    case 'delete': await base.delete(key!); return value(undefined);
+    case 'query': return value(await base.query(json));
+    default: throw new SpaceError('BAD_REQUEST', { reason: 'A Base has no such method.' });
+  }
+}
+
+async function askDrive(call: HostCall, question: unknown[]): Promise<HostAnswer> {
+  const [, name, method, file, contentType = ''] = texts(question, question[2] === 'put' ? 5 : 4);
+  const drive = call.services.drive(name!);
+  switch (method) {
+    case 'put': return value(JSON.stringify(await drive.put(file!, once(call.body ?? new Uint8Array(0)), { contentType, maxBytes: call.dataMaxBytes })));
+    case 'get': return getFile(call, name!, file!);
+    case 'list': return value(listAnswer(await drive.list(listOptions(call.body))));
+    case 'delete': return value(JSON.stringify(await drive.delete(fileNames(call.body))));
+    default: throw new SpaceError('BAD_REQUEST', { reason: 'A Drive has no such method.' });
+  }
+}
+
+async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (bytes.length > 0) yield bytes;
+}
+
+async function getFile(call: HostCall, drive: string, file: string): Promise<HostAnswer> {
+  const found = await call.services.drive(drive).get(file);
+  if (!found) return { kind: 'value', meta: '', body: null, text: false };
+  if (found.info.sizeBytes > call.dataMaxBytes) {
+    found.stream.destroy();
+    throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: call.dataMaxBytes });
+  }
+  const body = await collectBody(found.stream, call.dataMaxBytes);
+  return { kind: 'value', meta: JSON.stringify({ contentType: found.info.contentType }), body, text: false };
+}
+
+/** The shape of the SDK: `paging` only when there is more (@source reference 5.3). */
+function listAnswer({ names, last }: { names: string[]; last?: string }): string {
+  return JSON.stringify(last === undefined ? { names } : { paging: { size: names.length, last }, names });
+}
+
+function parseBody(body: Uint8Array | null): unknown {
+  try {
+    return JSON.parse(Buffer.from(body ?? []).toString());
+  } catch {
+    throw new SpaceError('BAD_JSON');
+  }
+}
+
+function listOptions(body: Uint8Array | null): { limit?: number; prefix?: string; last?: string; recursive?: boolean } {
+  const { limit, prefix, last, recursive } = (parseBody(body) ?? {}) as Record<string, unknown>;
+  return {
+    recursive: recursive !== false,
+    ...(typeof limit === 'number' && limit > 0 ? { limit } : {}),
+    ...(typeof prefix === 'string' && prefix !== '' ? { prefix } : {}),
+    ...(typeof last === 'string' && last !== '' ? { last } : {}),
+  };
+}
+
+function fileNames(body: Uint8Array | null): string[] {
+  const names = parseBody(body);
+  if (!Array.isArray(names) || names.length > 1000 || !names.every((name) => typeof name === 'string')) throw new SpaceError('BAD_REQUEST', { reason: 'Names must be a list of up to 1000 texts.' });
+  return names;
+}
+
+const RELATIVE = 'http://micro.invalid/';
+
+function askMicro(call: HostCall, question: unknown[]): Promise<HostAnswer> {
+  const [, name, method, url, ...rest] = question;
+  if (typeof name !== 'string' || typeof url !== 'string') throw new BadQuestion('not a Micro');
+  const address = url.startsWith(RELATIVE) ? `${call.origin}/${url.slice(RELATIVE.length)}` : url;
+  return askFetch(call, [method, address, ...rest], (request) => call.services.fetchMicro(name, request));
+}
+
+async function askFetch(call: HostCall, parts: unknown[], send: (request: MicroRequest) => Promise<MicroResponse>): Promise<HostAnswer> {
+  const [method, url, redirect, headers] = parts;
+  if (typeof method !== 'string' || typeof url !== 'string' || typeof redirect !== 'string' || !isTexts(headers)) throw new SpaceError('BAD_REQUEST', { reason: 'This request cannot be sent.' });
+  if (call.body && call.body.length > call.bodyMaxBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: call.bodyMaxBytes });
+  const request: MicroRequest = { id: call.requestId, method, url, headers: checkHeaders(headers), body: call.body, hops: call.hops + 1 };
+  const response = await send(request);
+  const body = await collectBody(response.body, call.bodyMaxBytes);
+  return { kind: 'response', head: responseHead(response.status, checkHeaders(response.headers)), body };
+}
+
+function isTexts(list: unknown): list is HeaderList {
+  return Array.isArray(list) && list.every((item) => typeof item === 'string');
+}
+
+/** The whole body. @throws PAYLOAD_TOO_LARGE */
+export async function collectBody(body: Uint8Array | Readable | null, maxBytes: number): Promise<Uint8Array | null> {
+  if (body === null) return null;
+  if (body instanceof Uint8Array) {
+    if (body.length > maxBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: maxBytes });
+    return body;
+  }
+  const pieces: Uint8Array[] = [];
+  let sizeBytes = 0;
+  for await (const piece of body as AsyncIterable<Uint8Array>) {
+    sizeBytes += piece.length;
+    if (sizeBytes > maxBytes) {
+      body.destroy();
+      throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: maxBytes });
+    }
+    pieces.push(piece);
+  }
+  return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
+}
+
+/** What the guest may know of a failure: nothing about the host. */
+export function guestError(error: unknown): GuestError {
+  const { code, message, status } = toSpaceError(error);
+  return { code, message, status };
+}

@@ -1,0 +1,86 @@
+// Owns the Cell process: frames in, turns, frames out. Its only door is descriptor 3; when that closes, it ends.
+// Knows no files, no network and no secret. Started by cell/process.ts as `cell.cjs <isolated-vm binary>`.
+import { createRequire } from 'node:module';
+import { Socket } from 'node:net';
+import type ivm from 'isolated-vm';
+import { type CellInit, FLAG, FRAME, type Frame, FrameReader, FrameWriter, type MicroLoad } from '../protocol.ts';
+import { EVENT, GuestIsolate, type Ivm } from './isolate.ts';
+import { CellMicro, type CellState } from './micro.ts';
+
+const BODY_MAX_BYTES = 64 * 1024 * 1024;
+const SWEEP_MS = 250;
+const MICROS_MAX = 64;
+
+const engine = (createRequire(__filename)(process.argv[2]!) as { ivm: Ivm }).ivm;
+const socket = new Socket({ fd: 3, readable: true, writable: true });
+const out = new FrameWriter(socket);
+const micros = new Map<number, CellMicro>();
+let dirty: CellMicro[] = [];
+let state: CellState | undefined;
+/** An isolate made ahead, for the Micro that comes first. */
+let spare: GuestIsolate | undefined;
+let cache: { id: number; bytes: Uint8Array } | undefined;
+
+function onFrame(frame: Frame): void {
+  switch (frame.type) {
+    case FRAME.INIT: return start(JSON.parse(frame.utf8()) as CellInit, Buffer.from(frame.body!));
+    case FRAME.CACHE: cache = { id: frame.id, bytes: Buffer.from(frame.body!) }; return;
+    case FRAME.LOAD: return load(frame);
+    case FRAME.REQUEST: return touch(frame, (micro) => micro.request(frame.id, frame.latin1(), frame.body));
+    case FRAME.RESULT: return touch(frame, (micro) => micro.result(EVENT.result, frame.id, frame.utf8(), frame.body, (frame.flags & FLAG.text) !== 0));
+    case FRAME.RESULT_RESPONSE: return touch(frame, (micro) => micro.result(EVENT.response, frame.id, frame.latin1(), frame.body, false));
+    case FRAME.RESULT_ERROR: return touch(frame, (micro) => micro.result(EVENT.failure, frame.id, frame.utf8(), null, false));
+    case FRAME.CANCEL: return touch(frame, (micro) => micro.cancel(frame.id));
+    case FRAME.PING: return out.add({ type: FRAME.PONG, id: frame.id });
+    case FRAME.CAREFUL: state!.careful = frame.utf8() === '1'; return;
+  }
+}
+
+function start(init: CellInit, body: Buffer): void {
+  if (init.mode === 'snapshot') {
+    const made = engine.Isolate.createSnapshot([{ code: body.toString(), filename: 'ownspace:web.js' }]);
+    out.add({ type: FRAME.SNAPSHOT, id: 0, body: new Uint8Array(made.copy()) });
+    return;
+  }
+  const bytes = body.buffer.slice(body.byteOffset, body.byteOffset + body.length) as ArrayBuffer;
+  const snapshot = new engine.ExternalCopy(bytes) as ivm.ExternalCopy<ArrayBuffer>;
+  state = { ivm: engine, init, snapshot, out, careful: init.careful, hasRun: false };
+  spare = newGuest();
+  out.add({ type: FRAME.READY, id: 0 });
+  setInterval(() => { for (const micro of micros.values()) micro.sweep(Date.now()); out.flush(); }, SWEEP_MS);
+}
+
+function newGuest(): GuestIsolate {
+  return new GuestIsolate(state!.ivm, state!.snapshot, state!.init.heapMb);
+}
+
+function load(frame: Frame): void {
+  if (micros.size >= MICROS_MAX) throw new Error('too many Micros');
+  const micro = micros.get(frame.micro) ?? new CellMicro(frame.micro, state!);
+  micros.set(frame.micro, micro);
+  const guest = spare ?? newGuest();
+  spare = undefined;
+  const given = cache?.id === frame.id ? cache.bytes : null;
+  cache = undefined;
+  const source = frame.body === null ? '' : Buffer.from(frame.body.buffer, frame.body.byteOffset, frame.body.length).toString();
+  micro.load(frame.id, JSON.parse(frame.utf8()) as MicroLoad, source, given, guest);
+}
+
+function touch(frame: Frame, act: (micro: CellMicro) => void): void {
+  const micro = micros.get(frame.micro);
+  if (!micro) return;
+  act(micro);
+  if (!dirty.includes(micro)) dirty.push(micro);
+}
+
+const reader = new FrameReader(BODY_MAX_BYTES, onFrame);
+
+socket.on('data', (chunk: Buffer) => {
+  reader.push(chunk);
+  const touched = dirty;
+  dirty = [];
+  for (const micro of touched) micro.run();
+  out.flush();
+});
+socket.on('drain', () => out.flush());
+for (const event of ['end', 'close', 'error']) socket.on(event, () => process.exit(0));

@@ -1,0 +1,308 @@
+// Owns one Micro inside the Cell: its isolate, its events, its CPU account, its timers.
+import { isAscii } from 'node:buffer';
+import type ivm from 'isolated-vm';
+import { type CellInit, FRAME, type FrameWriter, type GuestFailure, type IsolateLoss, type MicroLoad } from '../protocol.ts';
+import { EVENT, GuestIsolate, guestStack, type Ivm, type TurnEnd } from './isolate.ts';
+import { type GuestRecord, readRecords } from './records.ts';
+
+/** What the Micros of a Cell share. */
+export interface CellState {
+  readonly ivm: Ivm;
+  readonly init: CellInit;
+  readonly snapshot: ivm.ExternalCopy<ArrayBuffer>;
+  readonly out: FrameWriter;
+  careful: boolean;
+  /** Guest code has run here: code caches made from now on are not taken. */
+  hasRun: boolean;
+}
+
+const BATCH_EVENTS = 64;
+const TEXT_MAX_BYTES = 64 * 1024;
+/** Shares smaller than this are not put on a request's account. */
+const NOTEWORTHY_MS = 0.05;
+const CALLS_MAX = 1_024;
+
+export class CellMicro {
+  readonly index: number;
+  #state: CellState;
+  #guest: GuestIsolate | undefined;
+  #loading: { id: number; load: MicroLoad; deadline: number } | undefined;
+  /** kind, id, meta, body, ... */
+  #events: unknown[] = [];
+  /** CPU milliseconds of each request that is not done. */
+  #live = new Map<number, number>();
+  /** Host calls in flight, and the request that each belongs to. */
+  #calls = new Map<number, number>();
+  #buffers: ArrayBuffer[] | undefined;
+  #timerDue = 0;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(index: number, state: CellState) {
+    this.index = index;
+    this.#state = state;
+  }
+
+  get hasEvents(): boolean {
+    return this.#events.length > 0 && this.#guest !== undefined && this.#loading === undefined;
+  }
+
+  load(id: number, load: MicroLoad, source: string, cache: Uint8Array | null, guest: GuestIsolate): void {
+    this.#drop();
+    this.#guest = guest;
+    this.#loading = { id, load, deadline: Date.now() + this.#state.init.startMs };
+    let made: Uint8Array | null;
+    try {
+      made = guest.compile(source, load.name, cache);
+    } catch (error) {
+      this.#failLoad(error instanceof Error ? error.message : String(error));
+      return;
+    }
+    if (made && !this.#state.hasRun) this.#state.out.add({ type: FRAME.CODE_CACHE, id, body: made });
+    this.#state.hasRun = true;
+    this.#announce(0);
+    const end = guest.evaluate(this.#state.init.startMs);
+    if (end.kind === 'threw') this.#failLoad(end.message, end.stack);
+    else if (end.kind === 'timeout') this.#failLoad(`its top-level code ran longer than ${this.#state.init.startMs} ms`);
+    else if (end.kind === 'memory') this.#failLoad('its top-level code used too much memory');
+    else this.#afterTurn();
+  }
+
+  request(id: number, head: string, body: Uint8Array | null): void {
+    if (!this.#guest) return;
+    this.#live.set(id, 0);
+    if (this.#timerDue !== 0) this.#armTimer();
+    this.#events.push(EVENT.request, id, head, this.#toGuest(body, false));
+  }
+
+  result(kind: number, id: number, meta: string, body: Uint8Array | null, isText: boolean): void {
+    if (!this.#guest || !this.#calls.has(id)) return;
+    this.#events.push(kind, id, meta, this.#toGuest(body, isText));
+    // While it loads, the module's top level waits for this.
+    if (this.#loading) this.#runAll();
+  }
+
+  cancel(id: number): void {
+    if (this.#live.delete(id)) this.#events.push(EVENT.cancel, id, '', undefined);
+    this.#restTimer();
+  }
+
+  /** Run everything that waits. */
+  run(): void {
+    if (this.#guest && !this.#loading) this.#runAll();
+  }
+
+  /** Called now and then: top-level code may not take for ever. */
+  sweep(now: number): void {
+    if (this.#loading && now > this.#loading.deadline) this.#failLoad(`its top-level code did not finish within ${this.#state.init.startMs} ms`);
+  }
+
+  #runAll(): void {
+    while (this.#events.length > 0 && this.#guest) {
+      // Requests wait until the module is there; answers to its own calls do not.
+      const events = this.#loading ? this.#takeResults() : this.#takeBatch();
+      if (events.length === 0) return;
+      this.#turn(events);
+    }
+  }
+
+  #takeBatch(): unknown[] {
+    const size = this.#state.careful ? 4 : BATCH_EVENTS * 4;
+    if (this.#events.length <= size) {
+      const all = this.#events;
+      this.#events = [];
+      return all;
+    }
+    return this.#events.splice(0, size);
+  }
+
+  #takeResults(): unknown[] {
+    const [taken, kept]: [unknown[], unknown[]] = [[], []];
+    for (let at = 0; at < this.#events.length; at += 4) (this.#events[at] === EVENT.request ? kept : taken).push(...this.#events.slice(at, at + 4));
+    this.#events = kept;
+    return taken;
+  }
+
+  #turn(events: unknown[]): void {
+    const guest = this.#guest!;
+    const owners = this.#ownersOf(events);
+    if (this.#state.careful) this.#announce(owners[0] ?? 0);
+    const before = guest.cpuTime;
+    const end = guest.turn(events, this.#budgetMs(owners));
+    if (end.kind === 'memory') return this.#lose('memory', owners.length === 1 ? owners : [], []);
+    this.#afterTurn();
+    if (this.#guest !== guest) return;
+    if (end.kind === 'timeout') return this.#loseToTimeout(events, owners);
+    if (end.kind === 'threw') this.#logThrown(end);
+    this.#charge(owners, Number(guest.cpuTime - before) / 1e6);
+  }
+
+  #ownersOf(events: unknown[]): number[] {
+    const owners: number[] = [];
+    for (let at = 0; at < events.length; at += 4) {
+      const [kind, id] = [events[at], events[at + 1] as number];
+      if (kind === EVENT.request || kind === EVENT.cancel) owners.push(id);
+      else if (kind === EVENT.timers) owners.push(0);
+      else { owners.push(this.#calls.get(id) ?? 0); this.#calls.delete(id); }
+    }
+    return owners;
+  }
+
+  /** In a batch the longest rest counts; alone, a request has what is left of its own. */
+  #budgetMs(owners: number[]): number {
+    const { cpuMs } = this.#state.init;
+    if (owners.length !== 1) return cpuMs;
+    return Math.max(1, Math.ceil(cpuMs - (this.#live.get(owners[0]!) ?? 0)));
+  }
+
+  #charge(owners: number[], spentMs: number): void {
+    const share = spentMs / owners.length;
+    if (share < NOTEWORTHY_MS) return;
+    const over: number[] = [];
+    for (const owner of owners) {
+      const used = this.#live.get(owner);
+      if (used === undefined) continue;
+      this.#live.set(owner, used + share);
+      if (used + share >= this.#state.init.cpuMs) over.push(owner);
+    }
+    if (over.length > 0) this.#lose('cpu', over, []);
+  }
+
+  #loseToTimeout(events: unknown[], owners: number[]): void {
+    const { begun, current } = this.#guest!.progress();
+    const culprits = owners.length === 1 ? owners : current === 0 ? [] : [current];
+    const unstarted: number[] = [];
+    for (let at = begun * 4; at < events.length; at += 4) if (events[at] === EVENT.request) unstarted.push(events[at + 1] as number);
+    this.#lose('cpu', culprits, unstarted);
+  }
+
+  #lose(reason: IsolateLoss['reason'], culprits: number[], unstarted: number[]): void {
+    for (let at = 0; at < this.#events.length; at += 4) if (this.#events[at] === EVENT.request) unstarted.push(this.#events[at + 1] as number);
+    const loss: IsolateLoss = { reason, culprits: culprits.filter((id) => id !== 0), unstarted };
+    this.#state.out.add({ type: FRAME.LOST, micro: this.index, id: 0, meta: JSON.stringify(loss) });
+    this.#drop();
+  }
+
+  #drop(): void {
+    this.#guest?.dispose();
+    this.#guest = undefined;
+    this.#loading = undefined;
+    this.#events = [];
+    this.#live.clear();
+    this.#calls.clear();
+    this.#timerDue = 0;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Say whose code runs next, before it can hang. */
+  #announce(owner: number): void {
+    this.#state.out.add({ type: FRAME.ENTER, micro: this.index, id: 0, other: owner });
+    this.#state.out.flush();
+  }
+
+  #failLoad(reason: string, stack = ''): void {
+    const { id } = this.#loading!;
+    const failure: GuestFailure = { code: 'MICRO_START_FAILED', reason: reason.slice(0, 2_000), stack: guestStack(stack) };
+    if (this.#guest && !this.#guest.isGone) this.#sendCollected();
+    this.#state.out.add({ type: FRAME.LOAD_FAILED, micro: this.index, id, meta: JSON.stringify(failure) });
+    this.#drop();
+  }
+
+  #afterTurn(): void {
+    const guest = this.#guest!;
+    if (!this.#sendCollected() || !this.#loading || this.#guest !== guest) return;
+    const { id, load } = this.#loading;
+    const said = guest.adopt(JSON.stringify(load.env), JSON.stringify(load.micros));
+    if (said === 'wait') return;
+    if (said !== 'ok') return this.#failLoad(said);
+    this.#loading = undefined;
+    this.#state.out.add({ type: FRAME.LOADED, micro: this.index, id });
+  }
+
+  /** @returns false when the isolate had to go */
+  #sendCollected(): boolean {
+    try {
+      this.#buffers = undefined;
+      readRecords(this.#guest!.collect(), (record) => this.#send(record));
+      return true;
+    } catch {
+      if (this.#loading) return true;
+      this.#lose('broken', [], []);
+      return false;
+    }
+  }
+
+  #send(record: GuestRecord): void {
+    const { out } = this.#state;
+    const { id, other, meta } = record;
+    switch (record.kind) {
+      case 'R': case 'F': {
+        if (!this.#live.has(id)) return;
+        if (other === 0) this.#finish(id);
+        if (record.kind === 'R') out.add({ type: FRAME.RESPONSE, micro: this.index, id, other, meta, latin1: true, body: this.#body(record) });
+        else out.add({ type: FRAME.FAILED, micro: this.index, id, other, meta });
+        return;
+      }
+      case 'C':
+        if (this.#calls.size >= CALLS_MAX) throw new TypeError('too many calls');
+        this.#calls.set(id, other);
+        out.add({ type: FRAME.CALL, micro: this.index, id, other, meta, body: this.#body(record) });
+        return;
+      case 'L': return out.add({ type: FRAME.LOG, micro: this.index, id: 0, other, meta });
+      case 'D':
+        this.#finish(id);
+        return out.add({ type: FRAME.DONE, micro: this.index, id });
+      case 'T':
+        this.#timerDue = Number(meta) < 0 ? 0 : Date.now() + Number(meta);
+        return this.#armTimer();
+      default: throw new TypeError('unknown record');
+    }
+  }
+
+  #body(record: GuestRecord): string | Uint8Array | null {
+    if (typeof record.body !== 'number') return record.body;
+    this.#buffers ??= this.#guest!.takeBuffers();
+    const buffer = this.#buffers[record.body];
+    if (!(buffer instanceof ArrayBuffer)) throw new TypeError('a buffer is missing');
+    return new Uint8Array(buffer);
+  }
+
+  #finish(id: number): void {
+    this.#live.delete(id);
+    this.#restTimer();
+  }
+
+  /** Timers run only on behalf of a request that is not done; with none, the isolate rests. */
+  #armTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#timerDue === 0 || (this.#live.size === 0 && !this.#loading)) return;
+    this.#timer = setTimeout(() => this.#onTimer(), Math.max(0, this.#timerDue - Date.now()));
+  }
+
+  #restTimer(): void {
+    if (this.#live.size === 0 && this.#timer) { clearTimeout(this.#timer); this.#timer = undefined; }
+  }
+
+  #onTimer(): void {
+    this.#timer = undefined;
+    this.#timerDue = 0;
+    this.#events.push(EVENT.timers, 0, '', undefined);
+    this.#runAll();
+    this.#state.out.flush();
+  }
+
+  #logThrown(end: Extract<TurnEnd, { kind: 'threw' }>): void {
+    const text = `Uncaught (in promise) ${end.stack || end.message}`;
+    this.#state.out.add({ type: FRAME.LOG, micro: this.index, id: 0, meta: JSON.stringify(['error', text.slice(0, 8_000)]) });
+  }
+
+  /** Short ASCII as text, which is cheapest; anything else as bytes. */
+  #toGuest(body: Uint8Array | null, isText: boolean): unknown {
+    if (body === null) return undefined;
+    const bytes = Buffer.from(body.buffer, body.byteOffset, body.byteLength);
+    if (isText) return bytes.toString();
+    if (bytes.length <= TEXT_MAX_BYTES && isAscii(bytes)) return bytes.toString('latin1');
+    return this.#guest!.bring(bytes);
+  }
+}

@@ -1,0 +1,36 @@
+// Owns the text that leaves an isolate after a turn: records of (kind, id, other, meta, body). Trusts nothing in it.
+
+export interface GuestRecord {
+  kind: string;
+  id: number;
+  other: number;
+  meta: string;
+  /** Text, or the number of a buffer. */
+  body: string | number | null;
+}
+
+const TEXT_MAX_CHARS = 64 * 1024 * 1024;
+
+/** @throws TypeError for what no sound guest writes */
+export function readRecords(text: string, take: (record: GuestRecord) => void): void {
+  if (text.length > TEXT_MAX_CHARS) throw new TypeError('too much text');
+  let at = 0;
+  while (at < text.length) {
+    const lineEnd = text.indexOf('\n', at);
+    const fields = text.slice(at + 1, lineEnd).split(' ');
+    if (lineEnd < 0 || fields.length !== 4) throw new TypeError('a record is broken');
+    const metaEnd = lineEnd + 1 + count(fields[2]!);
+    const [kind, size] = [fields[3]![0], fields[3]!.slice(1)];
+    const bodyEnd = kind === 'S' ? metaEnd + count(size) : metaEnd;
+    if (bodyEnd > text.length) throw new TypeError('a record is cut');
+    const body = kind === 'S' ? text.slice(metaEnd, bodyEnd) : kind === 'B' ? count(size) : null;
+    take({ kind: text[at]!, id: count(fields[0]!), other: count(fields[1]!), meta: text.slice(lineEnd + 1, metaEnd), body });
+    at = bodyEnd;
+  }
+}
+
+function count(text: string): number {
+  const number = Number(text);
+  if (!(number >= 0 && number <= 0xffffffff) || !Number.isInteger(number)) throw new TypeError('a number is broken');
+  return number;
+}

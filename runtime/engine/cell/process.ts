@@ -1,0 +1,137 @@
+// Owns one Cell process as the host sees it: spawn, the socket to it, frames both ways, its end.
+// Knows no Instance and no Micro. A peer that breaks the protocol is killed.
+import type { ChildProcess } from 'node:child_process';
+import { dirname } from 'node:path';
+import type { Socket } from 'node:net';
+import type { Log } from '../../../core/log.ts';
+import { keepTail, killTree, launch } from '../../../sandbox/launch.ts';
+import { CELL_FLAGS, type CellParts } from './build.ts';
+import type { IsolateLimits } from './limits.ts';
+import { type CellInit, FRAME, type Frame, FrameReader, FrameWriter, type Outgoing, ProtocolError } from './protocol.ts';
+
+/** Why a Cell ended. `idle` and `retired` are ours; `crash` is its own doing. */
+export type CellEnd = 'cpu' | 'memory' | 'protocol' | 'crash' | 'idle' | 'retired';
+
+export interface CellProcessOptions { parts: Omit<CellParts, 'snapshot'>; limits: IsolateLimits; node: string; log: Log }
+
+const DATA_HEADROOM_MB = 768;
+const LAST_WORDS_MS = 100;
+const BACKLOG_MAX_BYTES = 256 * 1024 * 1024;
+const OUT_OF_MEMORY = /out of memory|Allocation failed|JavaScript heap|bad_alloc/i;
+
+export class CellProcess {
+  onFrame: (frame: Frame) => void = () => {};
+  onEnd: (end: CellEnd) => void = () => {};
+  /** Settles when the Cell said READY, or died before. */
+  readonly ready: Promise<void>;
+  readonly exited: Promise<void>;
+  isReady = false;
+  isDead = false;
+  #child: ChildProcess;
+  #writer: FrameWriter;
+  #reader: FrameReader;
+  #flushing = false;
+  #end: CellEnd | undefined;
+  #log: Log;
+
+  constructor(options: CellProcessOptions) {
+    this.#log = options.log;
+    this.#child = launch({
+      command: cellCommand(options),
+      env: {},
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
+      limits: { dataBytes: (options.limits.cellMb + DATA_HEADROOM_MB) * 1024 * 1024, openFiles: 64, fileSizeBytes: 0 },
+    });
+    const socket = this.#child.stdio[3] as unknown as Socket;
+    this.#writer = new FrameWriter(socket);
+    this.#reader = new FrameReader(options.limits.dataMaxBytes + options.limits.bodyMaxBytes, (frame) => this.#take(frame));
+    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    socket.on('drain', () => this.#writer.flush());
+    // The exit itself follows and says more; a process that only closed its door is ended.
+    for (const event of ['error', 'end']) socket.on(event, () => setTimeout(() => killTree(this.#child), LAST_WORDS_MS).unref());
+    let settle: () => void;
+    this.ready = new Promise((resolve) => { settle = resolve; });
+    this.#onReady = () => { this.isReady = true; settle(); };
+    this.exited = this.#watchExit(() => settle());
+  }
+
+  #onReady: () => void;
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  start(init: CellInit, body: Uint8Array): void {
+    this.send({ type: FRAME.INIT, id: 0, meta: JSON.stringify(init), body, whole: true });
+  }
+
+  /** Sent with everything else of this tick. */
+  send(frame: Outgoing): void {
+    if (this.isDead) return;
+    this.#writer.add(frame);
+    if (this.#flushing) return;
+    this.#flushing = true;
+    setImmediate(this.#flush);
+  }
+
+  #flush = (): void => {
+    this.#flushing = false;
+    if (this.isDead) return;
+    this.#writer.flush();
+    if (this.#writer.backlogBytes > BACKLOG_MAX_BYTES) this.kill('protocol');
+  };
+
+  kill(end: CellEnd): void {
+    if (this.isDead) return;
+    this.#end ??= end;
+    killTree(this.#child);
+    this.#die();
+  }
+
+  #read(chunk: Buffer): void {
+    if (this.isDead) return;
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      this.#log.warn('cell.misbehaved', { pid: this.pid, error: error instanceof Error ? error : String(error) });
+      if (!(error instanceof ProtocolError) && !(error instanceof SyntaxError)) this.#log.error('cell.frame_failed', { error });
+      this.kill('protocol');
+    }
+  }
+
+  #take(frame: Frame): void {
+    if (this.isDead) return;
+    if (frame.type === FRAME.READY) this.#onReady();
+    else this.onFrame(frame);
+  }
+
+  #watchExit(settle: () => void): Promise<void> {
+    const words = [keepTail(this.#child.stdout), keepTail(this.#child.stderr)];
+    return new Promise((resolve) => {
+      const ended = (code: number | null, signal: string | null): void => {
+        const said = words.map((word) => word()).join('').trim();
+        if (this.#end === undefined) {
+          this.#end = OUT_OF_MEMORY.test(said) ? 'memory' : 'crash';
+          this.#log.warn('cell.crashed', { pid: this.pid, code, signal, said: said.slice(-2_000) });
+        }
+        this.#die();
+        settle();
+        resolve();
+      };
+      this.#child.on('error', (error) => { this.#log.error('cell.spawn_failed', { error }); ended(null, null); });
+      this.#child.on('close', ended);
+    });
+  }
+
+  #die(): void {
+    if (this.isDead) return;
+    this.isDead = true;
+    this.onEnd(this.#end ?? 'crash');
+  }
+}
+
+/** Node's permission model is a second fence: no files but these two, no children, no workers. */
+function cellCommand({ parts, node }: CellProcessOptions): string[] {
+  const fence = ['--permission', '--allow-addons', `--allow-fs-read=${parts.programPath}`, `--allow-fs-read=${dirname(parts.addonPath)}`];
+  return [node, ...CELL_FLAGS, ...fence, '--disable-warning=SecurityWarning', parts.programPath, parts.addonPath];
+}

@@ -1,0 +1,113 @@
+// Owns bodies: what may become one, and how one is read. Shared by Request and Response.
+import { Blob, blobAround, bytesOfBlob, bytesOfSource, joinBytes } from './blob.ts';
+import { decodeText, encodeText } from './encoding.ts';
+import { FormData, formFromMultipart, formFromPairs, formToMultipart } from './form-data.ts';
+import { ReadableStream } from './stream.ts';
+import { URLSearchParams } from './url.ts';
+
+/** Text and bytes are kept as they came; a stream is read when somebody asks. */
+export type BodyContent = string | Uint8Array | ReadableStream | null;
+
+export interface BodyState { content: BodyContent; used: boolean; stream: ReadableStream | undefined }
+
+/** @returns content, and the content type that goes with it */
+export function bodyFrom(init: unknown): { content: BodyContent; type: string | null } {
+  if (init === null || init === undefined) return { content: null, type: null };
+  if (typeof init === 'string') return { content: init, type: 'text/plain;charset=UTF-8' };
+  if (init instanceof URLSearchParams) return { content: init.toString(), type: 'application/x-www-form-urlencoded;charset=UTF-8' };
+  if (init instanceof Blob) return { content: bytesOfBlob(init), type: init.type || null };
+  if (init instanceof ReadableStream) {
+    if (init.locked) throw new TypeError('The stream is in use already');
+    return { content: init, type: null };
+  }
+  if (init instanceof FormData) return formToMultipart(init);
+  const bytes = bytesOfSource(init);
+  if (bytes) return { content: bytes.slice(), type: null };
+  return { content: String(init), type: 'text/plain;charset=UTF-8' };
+}
+
+export function newBody(content: BodyContent): BodyState {
+  return { content, used: false, stream: undefined };
+}
+
+/** The body's content for one reader. @throws TypeError when it was read before */
+export function takeContent(body: BodyState): BodyContent {
+  if (body.used || body.stream?.locked) throw new TypeError('The body was read already');
+  if (body.content === null) return null;
+  body.used = true;
+  return body.stream ?? body.content;
+}
+
+export function bodyStream(body: BodyState): ReadableStream | null {
+  if (body.content === null) return null;
+  body.stream ??= body.content instanceof ReadableStream ? body.content : oneChunk(body, body.content);
+  return body.stream;
+}
+
+function oneChunk(body: BodyState, content: string | Uint8Array): ReadableStream {
+  return new ReadableStream({
+    pull(controller) {
+      body.used = true;
+      const bytes = typeof content === 'string' ? encodeText(content) : content;
+      if (bytes.length > 0) controller.enqueue(bytes);
+      controller.close();
+    },
+  });
+}
+
+/** A second body with the same content. */
+export function cloneBody(body: BodyState): BodyState {
+  if (body.used || body.stream?.locked) throw new TypeError('The body was read already');
+  if (!body.stream) return newBody(body.content);
+  const [mine, other] = body.stream.tee();
+  body.content = body.stream = mine;
+  return newBody(other);
+}
+
+/** All bytes of a stream. @throws TypeError for chunks that are no bytes */
+export async function readAll(stream: ReadableStream): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  for await (const chunk of stream) {
+    if (!(chunk instanceof Uint8Array)) throw new TypeError('A body stream must yield Uint8Array chunks');
+    parts.push(chunk);
+  }
+  return joinBytes(parts);
+}
+
+async function textOf(body: BodyState): Promise<string> {
+  const content = takeContent(body);
+  if (content === null) return '';
+  if (typeof content === 'string') return content.charCodeAt(0) === 0xfeff ? content.slice(1) : (content as any).toWellFormed();
+  return decodeText(content instanceof Uint8Array ? content : await readAll(content));
+}
+
+/** Bytes that the caller may keep and change. */
+async function bytesOf(body: BodyState): Promise<Uint8Array> {
+  const content = takeContent(body);
+  if (content === null) return new Uint8Array(0);
+  if (typeof content === 'string') return encodeText(content);
+  return content instanceof Uint8Array ? content.slice() : readAll(content);
+}
+
+/** The reading half of Request and Response. */
+export abstract class Body {
+  abstract get _body(): BodyState;
+  abstract get _type(): string | null;
+
+  get body(): ReadableStream | null { return bodyStream(this._body); }
+  get bodyUsed(): boolean { return this._body.used; }
+  async text(): Promise<string> { return textOf(this._body); }
+  async json(): Promise<unknown> { return JSON.parse(await textOf(this._body)); }
+  async bytes(): Promise<Uint8Array> { return bytesOf(this._body); }
+  async arrayBuffer(): Promise<ArrayBuffer> {
+    const bytes = await bytesOf(this._body);
+    return (bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer;
+  }
+  async blob(): Promise<Blob> { return blobAround(await bytesOf(this._body), (this._type ?? '').toLowerCase()); }
+  async formData(): Promise<FormData> {
+    const type = this._type ?? '';
+    if (/^multipart\/form-data/i.test(type)) return formFromMultipart(await bytesOf(this._body), type);
+    if (/^application\/x-www-form-urlencoded/i.test(type)) return formFromPairs(new URLSearchParams(await textOf(this._body)));
+    throw new TypeError(`A body of type ${type || '(none)'} is no form`);
+  }
+}

@@ -1,0 +1,117 @@
+// Owns the way out of the isolate: records collected during a turn, host calls and who made them.
+// Runs inside the isolate. What it keeps is never read by the host; only texts and buffers leave.
+
+/** Asks the Cell at once, for what cannot wait a turn: parsing a URL, random bytes. Never reaches the host. */
+export type AskCell = (question: number, a: string, b?: string, c?: string) => string | undefined;
+
+/** Kinds of records; the Cell translates them into frames. */
+export const RECORD = { response: 'R', failed: 'F', call: 'C', log: 'L', done: 'D', timer: 'T', loaded: 'O', loadFailed: 'X' } as const;
+
+const CALLS_IN_FLIGHT = 256;
+const CALLS_QUEUED = 10_000;
+const LOG_CHARS_PER_TURN = 64 * 1024;
+
+let out = '';
+let buffers: ArrayBuffer[] = [];
+let logChars = 0;
+let logsDropped = 0;
+
+/** The request whose code runs right now, as far as that is known: 0 is nobody. */
+export let current = 0;
+export function setCurrent(id: number): void {
+  current = id;
+}
+
+/** A body that leaves: text travels as it is, bytes are copied by the host. */
+export type OutBody = string | Uint8Array | null;
+
+export function emit(kind: string, id: number, other: number, meta: string, body: OutBody): void {
+  if (body === null) {
+    out += kind + id + ' ' + other + ' ' + meta.length + ' N\n' + meta;
+  } else if (typeof body === 'string') {
+    out += kind + id + ' ' + other + ' ' + meta.length + ' S' + body.length + '\n' + meta + body;
+  } else {
+    buffers.push(exactBuffer(body));
+    out += kind + id + ' ' + other + ' ' + meta.length + ' B' + (buffers.length - 1) + '\n' + meta;
+  }
+}
+
+export function emitLog(level: string, text: string): void {
+  if (logChars > LOG_CHARS_PER_TURN) {
+    logsDropped++;
+    return;
+  }
+  logChars += text.length + 16;
+  emit(RECORD.log, 0, current, JSON.stringify([level, text]), null);
+}
+
+/** Everything since the last call, as one text. */
+export function flush(): string {
+  if (logsDropped > 0) {
+    emit(RECORD.log, 0, 0, JSON.stringify(['warn', `${logsDropped} log entries were dropped: too much output at once`]), null);
+    logsDropped = 0;
+  }
+  logChars = 0;
+  const result = out;
+  out = '';
+  return result;
+}
+
+/** The buffers that the last flush spoke of. */
+export function takeBuffers(): ArrayBuffer[] {
+  const result = buffers;
+  buffers = [];
+  return result;
+}
+
+function exactBuffer(bytes: Uint8Array): ArrayBuffer {
+  const { buffer, byteOffset, byteLength } = bytes;
+  if (byteOffset === 0 && byteLength === buffer.byteLength) return buffer as ArrayBuffer;
+  return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
+}
+
+/** What came back: text for data, a head for a fetch. */
+export interface Answer { meta: string; body: string | ArrayBuffer | undefined }
+interface Waiting { resolve: (answer: Answer) => void; reject: (error: Error) => void; owner: number }
+interface Queued extends Waiting { meta: string; body: OutBody }
+
+const waiting = new Map<number, Waiting>();
+const queue: Queued[] = [];
+let lastCall = 0;
+
+/** One call to the host. `owner` is the request on whose behalf it is made; the host checks that it is alive. */
+export function callHost(question: unknown[], body: OutBody, owner: number = current): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const call = { resolve, reject, owner, meta: JSON.stringify(question), body };
+    if (waiting.size < CALLS_IN_FLIGHT) send(call);
+    else if (queue.length < CALLS_QUEUED) queue.push(call);
+    else reject(new Error(`More than ${CALLS_QUEUED} calls are waiting; wait for some of them first.`));
+  });
+}
+
+function send(call: Queued): void {
+  const id = ++lastCall;
+  waiting.set(id, call);
+  emit(RECORD.call, id, call.owner, call.meta, call.body);
+}
+
+/** The host's answer to call `id`. */
+export function settle(id: number, failure: boolean, meta: string, body: string | ArrayBuffer | undefined): void {
+  const call = waiting.get(id);
+  if (!call) return;
+  waiting.delete(id);
+  const next = queue.shift();
+  if (next) send(next);
+  current = call.owner;
+  if (failure) call.reject(hostError(meta));
+  else call.resolve({ meta, body });
+  current = 0;
+}
+
+function hostError(meta: string): Error {
+  const { code, message, status } = JSON.parse(meta);
+  const error: any = String(code).startsWith('EGRESS_') ? new TypeError(message) : new Error(message);
+  error.code = code;
+  error.status = status;
+  return error;
+}

@@ -1,0 +1,140 @@
+// Owns Response, and how one is flattened to leave the isolate.
+import { Body, bodyFrom, type BodyContent, type BodyState, cloneBody, newBody, readAll, takeContent } from './body.ts';
+import { Headers, headersFrom, type HeadersInit, listOf, setDefault } from './headers.ts';
+import { ReadableStream } from './stream.ts';
+import { URL } from './url.ts';
+
+export interface ResponseInit { status?: number; statusText?: string; headers?: HeadersInit }
+
+const NULL_BODY = [101, 103, 204, 205, 304];
+const REDIRECTS = [301, 302, 303, 307, 308];
+const TEXT_LIST = ['content-type', 'text/plain;charset=UTF-8'];
+
+export let isResponse: (value: unknown) => value is Response;
+/** A Response that came from outside. */
+export let receivedResponse: (head: string, body: string | ArrayBuffer | undefined, url: string) => Response;
+/** Head and content; the Response cannot be used again. @throws TypeError */
+export let spendResponse: (response: Response) => { head: string; content: string | Uint8Array | null | Promise<Uint8Array> };
+
+export class Response extends Body {
+  #status = 200;
+  #statusText = '';
+  #headers: Headers | undefined;
+  #state: BodyState;
+  #type = 'default';
+  #url = '';
+  #hasOnlyText = false;
+
+  static {
+    isResponse = (value): value is Response => typeof value === 'object' && value !== null && #status in value;
+    receivedResponse = (head, body, url) => {
+      const response = new Response();
+      const end = head.indexOf('\n');
+      response.#status = Number(end < 0 ? head : head.slice(0, end));
+      response.#headers = headersFrom(end < 0 ? '' : head.slice(end + 1), true);
+      response.#state = newBody(body === undefined || NULL_BODY.includes(response.#status) ? null : typeof body === 'string' ? body : new Uint8Array(body));
+      response.#url = url;
+      response.#type = 'basic';
+      return response;
+    };
+    spendResponse = (response) => {
+      if (response.#status === 0) throw new TypeError('Response.error() is no answer');
+      const content = takeContent(response.#state);
+      return { head: headOf(response), content: content instanceof ReadableStream ? readAll(content) : content };
+    };
+    const headOf = (response: Response): string => {
+      if (response.#hasOnlyText && !response.#headers) return TEXT_HEADS[response.#status] ??= `${response.#status}\n${TEXT_LIST.join('\n')}`;
+      const list = listOf(response.headers);
+      return list.length === 0 ? String(response.#status) : `${response.#status}\n${list.join('\n')}`;
+    };
+    const TEXT_HEADS: Record<number, string> = {};
+  }
+
+  constructor(body: unknown = null, init?: ResponseInit) {
+    super();
+    if (typeof body === 'string' && init === undefined) {
+      this.#state = newBody(body);
+      this.#hasOnlyText = true;
+      return;
+    }
+    this.#state = newBody(null);
+    if (init !== undefined && init !== null) this.#setHead(init);
+    if (body !== null && body !== undefined) this.#setBody(body);
+  }
+
+  static json(data: unknown, init?: ResponseInit): Response {
+    const text = JSON.stringify(data);
+    if (text === undefined) throw new TypeError('The value cannot be written as JSON');
+    const response = new Response(null, init);
+    setDefault(response.headers, 'content-type', 'application/json');
+    response.#replaceBody(text);
+    return response;
+  }
+
+  static redirect(url: unknown, status = 302): Response {
+    const { href } = new URL(url);
+    if (!REDIRECTS.includes(status)) throw new RangeError(`${status} is no redirect status`);
+    const response = new Response(null);
+    response.#status = status;
+    response.#headers = headersFrom(['location', href], true);
+    return response;
+  }
+
+  static error(): Response {
+    const response = new Response(null);
+    response.#status = 0;
+    response.#type = 'error';
+    response.#headers = headersFrom([], true);
+    return response;
+  }
+
+  get _body(): BodyState { return this.#state; }
+  get _type(): string | null { return this.headers.get('content-type'); }
+  get status(): number { return this.#status; }
+  get statusText(): string { return this.#statusText; }
+  get ok(): boolean { return this.#status >= 200 && this.#status < 300; }
+  get headers(): Headers {
+    this.#headers ??= headersFrom(this.#hasOnlyText ? TEXT_LIST.slice() : []);
+    return this.#headers;
+  }
+  get type(): string { return this.#type; }
+  get url(): string { return this.#url; }
+  get redirected(): boolean { return false; }
+  get [Symbol.toStringTag]() { return 'Response'; }
+
+  clone(): Response {
+    const copy = new Response(null);
+    copy.#state = cloneBody(this.#state);
+    copy.#status = this.#status;
+    copy.#statusText = this.#statusText;
+    copy.#headers = headersFrom(listOf(this.headers).slice());
+    copy.#type = this.#type;
+    copy.#url = this.#url;
+    return copy;
+  }
+
+  #setHead(init: ResponseInit): void {
+    const { status = 200, statusText = '', headers } = init;
+    this.#status = checkStatus(status);
+    if (/[^\t\x20-\xff]|\x7f/.test(String(statusText))) throw new TypeError('Invalid statusText');
+    this.#statusText = String(statusText);
+    if (headers !== undefined) this.#headers = new Headers(headers);
+  }
+
+  #setBody(body: unknown): void {
+    const { content, type } = bodyFrom(body);
+    this.#replaceBody(content);
+    if (type) setDefault(this.headers, 'content-type', type);
+  }
+
+  #replaceBody(content: BodyContent): void {
+    if (NULL_BODY.includes(this.#status)) throw new TypeError(`A response of status ${this.#status} has no body`);
+    this.#state = newBody(content);
+  }
+}
+
+function checkStatus(status: unknown): number {
+  const number = Math.trunc(Number(status));
+  if (!(number >= 200 && number <= 599)) throw new RangeError(`The status ${String(status)} is not between 200 and 599`);
+  return number;
+}
