@@ -8,12 +8,14 @@ import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { errorPage } from '../dashboard/pages/error.ts';
 import { openFileBlobStore } from '../sandbox-data/blob/file.ts';
+import type { Data } from '../sandbox-data/data.ts';
 import { createData } from '../sandbox-data/open.ts';
 import { createEgress } from '../sandbox/egress.ts';
-import { apiRoutes } from './api/routes.ts';
 import { createDataPlane } from './api/data-plane.ts';
+import { loaderOf } from './api/load.ts';
 import type { ApiParts } from './api/parts.ts';
-import { createAccess } from './auth/access.ts';
+import { createReserved } from './api/reserved.ts';
+import { createAccess, type Access } from './auth/access.ts';
 import { createAccessTokens } from './auth/access-token.ts';
 import { createDataKeys } from './auth/data-key.ts';
 import { createIdentify } from './auth/identify.ts';
@@ -21,29 +23,29 @@ import { createInstanceSessions } from './auth/instance-session.ts';
 import { createKeyring } from './auth/keyring.ts';
 import { createSessions } from './auth/session.ts';
 import { createSpaces } from './auth/space.ts';
-import { openVault } from './auth/vault.ts';
+import { openVault, type Vault } from './auth/vault.ts';
 import type { Config } from './config.ts';
 import { claimDataFolder, lockedError, prepareDataFolder, releaseDataFolder } from './data-folder.ts';
+import type { Engine } from './engine/engine.ts';
 import { createIsolateEngine } from './engine/isolate.ts';
 import { createStaticEngine } from './engine/static.ts';
 import { createAddresses } from './http/address.ts';
+import { loadAssets } from './http/assets.ts';
 import { createEdge } from './http/edge.ts';
 import { createPlanes } from './http/host.ts';
 import { createFrontDoor, listen } from './http/listener.ts';
-import { openTls } from './http/tls.ts';
+import { openTls, type Tls } from './http/tls.ts';
 import { createCollections } from './instance/collection.ts';
-import { createDispatch, type Dispatch } from './instance/dispatch.ts';
+import { createDispatch } from './instance/dispatch.ts';
 import { createInstallations } from './instance/installation.ts';
 import { createInstances } from './instance/instance.ts';
-import { createLifecycle, type Lifecycle } from './instance/lifecycle.ts';
-import { createLiveInstances, type RevisionMicro } from './instance/live.ts';
+import { createLifecycle } from './instance/lifecycle.ts';
+import { createLiveInstances, type LiveInstances, type LiveParts, type RevisionMicro } from './instance/live.ts';
 import { createInstanceLogs } from './instance/logs.ts';
 import { fetchOutside } from './instance/outside.ts';
 import { createRefuse } from './instance/refuse.ts';
-import { createReserved } from './instance/reserved.ts';
 import { chrome } from './page/chrome.ts';
-import { loadAssets } from './page/assets.ts';
-import { loaderOf } from './api/load.ts';
+import { apiRoutes } from './routes.ts';
 
 export interface Host {
   /** Of the dashboard, without a trailing slash. */
@@ -53,6 +55,19 @@ export interface Host {
   setupUrl: string | undefined;
   /** Drain and stop everything. */
   close(): Promise<void>;
+}
+
+/** What every part may need, and the list of what has to be closed at the end, newest first. */
+interface Ground {
+  config: Config;
+  log: Log;
+  clock: Clock;
+  version: string;
+  data: Data;
+  vault: Vault;
+  addresses: ApiParts['addresses'];
+  setupSecret: string;
+  closers: (() => Promise<void>)[];
 }
 
 const DRAIN_MS = 5000;
@@ -65,139 +80,156 @@ export async function startHost(config: Config, { log, clock, version }: { log: 
   const data = await createData({ folder, clock, log }).catch(async (error) => {
     throw isSpaceError(error, 'DATA_LOCKED') ? await lockedError(folder, error) : error;
   });
-  const closers: (() => Promise<void>)[] = [() => releaseDataFolder(folder), () => data.close()];
-  const closeAll = async (): Promise<void> => {
-    for (const close of closers.toReversed()) await close().catch((error) => log.error('host.close-failed', { error }));
+  const closers: Ground['closers'] = [() => releaseDataFolder(folder), () => data.close()];
+  const close = async (): Promise<void> => {
+    for (const closeOne of closers.toReversed()) await closeOne().catch((error) => log.error('host.close-failed', { error }));
   };
   try {
     await claimDataFolder(folder, clock);
-    const parts = await assemble(config, { log, clock, version, data, closers });
-    const { setupSecret, needsSetup, ports } = parts;
-    const origin = parts.addresses.controlOrigin();
-    log.info('host.started', { version, url: origin });
+    const ports = { http: config.port, tls: config.tlsPort };
+    const addresses = createAddresses({ domain: config.domain, appsDomain: config.appsDomain, ports: () => ports });
+    const setupSecret = config.setupSecret ?? newSecret(24);
+    const ground: Ground = { config, log, clock, version, data, closers, addresses, setupSecret, vault: await openVault(folder) };
+    const { needsSetup } = await assemble(ground, ports);
+    const url = addresses.controlOrigin();
+    log.info('host.started', { version, url });
     return {
-      url: origin,
+      url, close,
       tlsUrl: ports.tls === undefined ? undefined : `https://${config.domain}${ports.tls === 443 ? '' : `:${ports.tls}`}`,
-      setupUrl: needsSetup ? `${origin}/setup?secret=${encodeURIComponent(setupSecret)}` : undefined,
-      close: closeAll,
+      setupUrl: needsSetup ? `${url}/setup?secret=${encodeURIComponent(setupSecret)}` : undefined,
     };
   } catch (error) {
-    await closeAll();
+    await close();
     throw error;
   }
 }
 
-interface Ground { log: Log; clock: Clock; version: string; data: Awaited<ReturnType<typeof createData>>; closers: (() => Promise<void>)[] }
+/** @param ports filled in once the sockets are open */
+async function assemble(ground: Ground, ports: { http: number; tls: number | undefined }): Promise<{ needsSetup: boolean }> {
+  const { config, closers } = ground;
+  const auth = assembleAuth(ground);
+  const { parts, live, engineFor, calls } = await assembleInstances(ground, auth);
+  const frontDoor = await assembleDoors(ground, { parts, live, engineFor, calls, access: auth.access });
+  const tls = await openOwnTls(ground, parts);
+  const listeners = await listen(frontDoor, { address: config.listenAddress, port: config.port, tlsPort: config.tlsPort, tls });
+  Object.assign(ports, listeners.ports);
+  closers.push(() => listeners.close(DRAIN_MS));
+  await parts.installations.resume();
+  closers.push(sweepRegularly(parts));
+  return { needsSetup: await parts.spaces.needsSetup() };
+}
 
-async function assemble(config: Config, { log, clock, version, data, closers }: Ground): Promise<{ addresses: ApiParts['addresses']; setupSecret: string; needsSetup: boolean; ports: { http: number; tls: number | undefined } }> {
-  const folder = config.dataFolder;
+type AuthParts = Pick<ApiParts, 'spaces' | 'sessions' | 'accessTokens' | 'instanceSessions' | 'dataKeys' | 'apiKeys'> & { access: Access };
+
+/** Who is it, may they. */
+function assembleAuth({ data, clock, vault, setupSecret }: Ground): AuthParts {
   const store = data.hostStore;
-  const setupSecret = config.setupSecret ?? newSecret(24);
-  const ports = { http: config.port, tls: config.tlsPort };
-  const warning = config.unsafeNoSandbox ? 'This host runs without a sandbox (--unsafe-no-sandbox): apps can reach everything that it can.' : undefined;
-  const addresses = createAddresses({ domain: config.domain, appsDomain: config.appsDomain, ports: () => ports });
-
-  // Who may
-  const vault = await openVault(folder);
-  const spaces = createSpaces({ store, clock, setupSecret });
   const sessions = createSessions(store, clock);
-  const accessTokens = createAccessTokens({ store, vault, clock });
   const instanceSessions = createInstanceSessions({ vault, sessions, clock });
-  const dataKeys = createDataKeys(createKeyring(store, clock, 'data-key'), vault);
   const apiKeys = createKeyring(store, clock, 'api-key');
-  const access = createAccess({ instanceSessions, apiKeys });
+  return {
+    sessions, instanceSessions, apiKeys,
+    spaces: createSpaces({ store, clock, setupSecret }),
+    accessTokens: createAccessTokens({ store, vault, clock }),
+    dataKeys: createDataKeys(createKeyring(store, clock, 'data-key'), vault),
+    access: createAccess({ instanceSessions, apiKeys }),
+  };
+}
 
-  // What runs
+/** How calls leave a Micro; set when the way to Micros stands, since it is the same way. */
+type Calls = Partial<Pick<LiveParts, 'fetchMicro' | 'fetchUrl'>>;
+
+interface Running { parts: ApiParts; live: LiveInstances; engineFor(micro: RevisionMicro): Engine; calls: Calls }
+
+/** What runs: Engines, Builder, Instances. Builder and runtime meet at the Revision; the Builder calls back. */
+async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthParts): Promise<Running> {
+  const { config, log, clock, data, vault, addresses, closers } = ground;
+  const store = data.hostStore;
+  const folder = config.dataFolder;
   const engines = { static: createStaticEngine(), isolate: await createIsolateEngine({ log, clock, cacheFolder: join(folder, 'cache', 'isolate') }) };
-  closers.push(() => engines.isolate.close(), () => engines.static.close());
-  const engineFor = (micro: RevisionMicro) => {
+  const engineFor = (micro: RevisionMicro): Engine => {
     if (micro.runs === 'process') throw new SpaceError('MICRO_ENGINE_UNSUPPORTED', { engine: micro.engine });
     return engines[micro.runs];
   };
-  const collections = createCollections({ store, data, clock });
-  const instances = createInstances(store, clock);
+  closers.push(() => engines.isolate.close(), () => engines.static.close());
   const logs = createInstanceLogs({ folder: join(folder, 'spaces'), clock, log });
   closers.push(() => logs.close());
+  const collections = createCollections({ store, data, clock });
+  const instances = createInstances(store, clock);
 
-  // Builder and runtime meet at the Revision; the Builder calls back, and never knows whom.
-  let lifecycle: Lifecycle | undefined;
-  const artifacts = await openFileBlobStore(join(folder, 'artifacts'));
-  const builder: Builder = await createBuilder({
-    store, artifacts, workFolder: join(folder, 'builder'), log, clock,
-    onRevision: async (project, revision) => {
-      while (!lifecycle) await new Promise((resolve) => setTimeout(resolve, 10));
-      await lifecycle.followPush(project, revision);
-    },
+  const started = Promise.withResolvers<ApiParts>();
+  const builder = await createBuilder({
+    store, artifacts: await openFileBlobStore(join(folder, 'artifacts')), workFolder: join(folder, 'builder'), log, clock,
+    onRevision: async (project, revision) => (await started.promise).lifecycle.followPush(project, revision),
   });
-
-  let dispatch: Dispatch | undefined;
-  const egress = createEgress({ log });
+  const revision = (id: string): Promise<Awaited<ReturnType<Builder['revisions']['get']>> | undefined> => builder.revisions.get(id).catch(missing);
+  const calls: Calls = {};
   const live = createLiveInstances({
-    instances, data, logs,
-    revision: (id) => builder.revisions.get(id).catch(missing),
+    instances, data, logs, revision,
     readArtifact: (hash) => builder.artifacts.readFile(hash),
-    keysOf: (instance) => ({ dataKey: dataKeys.ownKey(instance.collectionId), microKey: vault.derivedSecret('micro-key', instance.id) }),
+    keysOf: (instance) => ({ dataKey: auth.dataKeys.ownKey(instance.collectionId), microKey: vault.derivedSecret('micro-key', instance.id) }),
     hostnameOf: (instance) => addresses.instanceHostname(instance.label),
-    fetchMicro: (from, name, request) => ready(dispatch).fetchMicro(from, name, request),
-    fetchUrl: (from, request) => fetchOutside({ dispatch: ready(dispatch), live, addresses, egress }, from, request),
+    fetchMicro: (from, name, request) => ready(calls.fetchMicro)(from, name, request),
+    fetchUrl: (from, request) => ready(calls.fetchUrl)(from, request),
   });
   const installations = createInstallations({
-    store, clock, log, instances, collections,
+    store, clock, log, instances, collections, revision,
     release: (id) => builder.releases.get(id).catch(missing),
-    revision: (id) => builder.revisions.get(id).catch(missing),
-    checkRunnable: (revision) => revision.micros.forEach(engineFor),
+    checkRunnable: ({ micros }) => void micros.map(engineFor),
     onChanged: async (instanceId) => {
       live.forget(instanceId);
       await Promise.all(Object.values(engines).map((engine) => engine.stop(instanceId, DRAIN_MS)));
     },
     onRemoved: async (instance) => {
-      await apiKeys.deleteAll(instance.id);
+      await auth.apiKeys.deleteAll(instance.id);
       await logs.remove({ spaceId: instance.spaceId, instanceId: instance.id });
     },
     urlOf: (instance) => addresses.instanceUrl(instance.label),
   });
-  lifecycle = createLifecycle({ instances, installations, releases: builder.releases, project: (id) => builder.projects.get(id), log });
   closers.push(() => installations.close(), () => builder.close());
+  const lifecycle = createLifecycle({ instances, installations, releases: builder.releases, project: (id) => builder.projects.get(id) });
+  const warning = config.unsafeNoSandbox ? 'This host runs without a sandbox (--unsafe-no-sandbox): apps can reach everything that it can.' : undefined;
+  const parts: ApiParts = { ...auth, builder, instances, installations, collections, lifecycle, data, logs, addresses, warning, version: ground.version, clock, log };
+  started.resolve(parts);
+  return { parts, live, engineFor, calls };
+}
 
-  // Three planes
+/** Three planes behind one door. */
+async function assembleDoors({ config, log, data, addresses }: Ground, { parts, live, engineFor, calls, access }: Running & { access: Access }): Promise<ReturnType<typeof createFrontDoor>> {
   const assets = await loadAssets();
-  const api: ApiParts = {
-    spaces, sessions, accessTokens, instanceSessions, dataKeys, apiKeys, builder, instances, installations, collections,
-    lifecycle, data, logs, addresses, warning, version, clock, log,
-  };
-  const dataPlane = createDataPlane({ data, dataKeys, collections, log });
-  const dashboardUrl = (request: IncomingMessage): string => addresses.controlOrigin(originOf(request));
+  const dataPlane = createDataPlane({ data, dataKeys: parts.dataKeys, collections: parts.collections, log });
   const loginUrl = (call: { origin: string; path: string; query: string }): string =>
     `${addresses.controlOrigin(call.origin)}/login?redirect_uri=${encodeURIComponent(call.origin + call.path + call.query)}`;
-  const refuse = createRefuse({ log, assets, dashboardUrl });
-  const reserved = createReserved({ instanceSessions, data, dataPlane, assets, loginUrl });
-  dispatch = createDispatch({ live, access, engineFor, reserved, refuse, loginUrl, log });
+  const refuse = createRefuse({ log, assets, dashboardUrl: (request) => addresses.controlOrigin(originOf(request)) });
+  const reserved = createReserved({ instanceSessions: parts.instanceSessions, data, dataPlane, assets, loginUrl });
+  const dispatch = createDispatch({ live, access, engineFor, reserved, refuse, loginUrl });
+  const egress = createEgress({ log });
+  calls.fetchMicro = dispatch.fetchMicro;
+  calls.fetchUrl = (from, request) => fetchOutside({ dispatch, live, addresses, egress }, from, request);
   const edge = createEdge({
-    routes: apiRoutes(api, assets), identify: createIdentify({ spaces, sessions, accessTokens }), load: loaderOf(api), appsDomain: config.appsDomain, log,
-    errorPage: (error, { requestId, person }) => errorPage({ ...chrome(api, person), status: error.status, title: titleOf(error.status), message: error.message, requestId, signedIn: person !== undefined }),
+    routes: apiRoutes(parts, assets), identify: createIdentify(parts), load: loaderOf(parts), appsDomain: config.appsDomain, log,
+    errorPage: (error, { requestId, person }) =>
+      errorPage({ ...chrome(parts, person), status: error.status, title: titleOf(error.status), message: error.message, requestId, signedIn: person !== undefined }),
   });
+  return createFrontDoor(createPlanes(config), {
+    control: edge,
+    data: dataPlane.handle,
+    instance: dispatch.handle,
+    refuse: (request, response, error) => refuse({ id: 'front-door', request, response }, error),
+  });
+}
 
-  // Open the doors
+/** A certificate for each name at which somebody lives. */
+async function openOwnTls({ config, clock, vault }: Ground, { instances }: ApiParts): Promise<Tls | undefined> {
+  if (config.tlsPort === undefined) return undefined;
   const planeOf = createPlanes(config);
-  const tls = config.tlsPort === undefined ? undefined : await openTls({
-    folder: join(folder, 'tls'), domains: [...new Set([config.domain, config.appsDomain])], clock, sealing: vault,
+  return openTls({
+    folder: join(config.dataFolder, 'tls'), domains: [...new Set([config.domain, config.appsDomain])], clock, sealing: vault,
     isKnownHost: async (name) => {
       const plane = planeOf(name);
       return plane?.kind === 'instance' ? (await instances.byLabel(plane.label)) !== undefined : plane !== undefined && plane.kind !== 'unknown';
     },
   });
-  const frontDoor = createFrontDoor(planeOf, {
-    control: edge,
-    data: (request, response, address) => dataPlane.handle(request, response, address),
-    instance: ready(dispatch).handle,
-    refuse: (request, response, error) => refuse({ id: 'front-door', request, response }, error),
-  });
-  const listeners = await listen(frontDoor, { address: config.listenAddress, port: config.port, tlsPort: config.tlsPort, tls });
-  Object.assign(ports, listeners.ports);
-  closers.push(() => listeners.close(DRAIN_MS));
-  await installations.resume();
-  closers.push(sweepRegularly(collections, { clock, log }));
-  return { addresses, setupSecret, needsSetup: await spaces.needsSetup(), ports };
 }
 
 function ready<T>(part: T | undefined): T {
@@ -205,16 +237,15 @@ function ready<T>(part: T | undefined): T {
   return part;
 }
 
-/** What builder parts say with an error, Installations and live Instances ask for as undefined. */
+/** What the Builder says with an error, Instances ask for as undefined. */
 function missing(error: unknown): undefined {
   if (isSpaceError(error) && error.status === 404) return undefined;
   throw error;
 }
 
 function originOf(request: IncomingMessage): string {
-  const host = request.headers.host ?? '';
-  const origin = URL.parse(`${'encrypted' in request.socket ? 'https' : 'http'}://${host}`)?.origin;
-  return origin ?? 'http://localhost';
+  const proto = 'encrypted' in request.socket ? 'https' : 'http';
+  return URL.parse(`${proto}://${request.headers.host ?? ''}`)?.origin ?? 'http://localhost';
 }
 
 function titleOf(status: number): string {
@@ -224,7 +255,7 @@ function titleOf(status: number): string {
 }
 
 /** @returns what ends it */
-function sweepRegularly(collections: { sweep(): Promise<void> }, { clock, log }: { clock: Clock; log: Log }): () => Promise<void> {
+function sweepRegularly({ collections, clock, log }: ApiParts): () => Promise<void> {
   let cancel = (): void => {};
   const sweep = (): void => {
     collections.sweep().catch((error) => log.error('trash.sweep-failed', { error }));

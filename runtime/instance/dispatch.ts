@@ -3,7 +3,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SpaceError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
-import type { Log } from '../../core/log.ts';
 import { microForPath, normalizePath } from '../../spacefile-schema/route.ts';
 import { actsForOwner, isNavigation, type Access, type Decision } from '../auth/access.ts';
 import type { Engine, MicroRequest, MicroResponse } from '../engine/engine.ts';
@@ -31,6 +30,8 @@ export interface InstanceCall {
   clean: CleanRequest;
 }
 
+type Arrival = Pick<InstanceCall, 'id' | 'request' | 'response' | 'isSecure'>;
+
 export interface DispatchParts {
   live: LiveInstances;
   access: Access;
@@ -41,7 +42,6 @@ export interface DispatchParts {
   refuse(call: Pick<InstanceCall, 'id' | 'request' | 'response'> & { live?: LiveInstance }, error: unknown): void;
   /** Where people sign in, for the host and port by which a request came. */
   loginUrl(call: InstanceCall): string;
-  log: Log;
 }
 
 export interface Dispatch {
@@ -61,18 +61,18 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     const id = newId('request');
     const live = parts.live.byLabel(at.label);
     if (live !== undefined && !(live instanceof Promise)) {
-      serve(id, request, response, live, at);
+      serve({ id, request, response, isSecure: at.isSecure }, live);
       return;
     }
     Promise.resolve(live).then((found) => {
       if (!found) throw new SpaceError('HOST_UNKNOWN', { host: at.host });
-      serve(id, request, response, found, at);
+      serve({ id, request, response, isSecure: at.isSecure }, found);
     }).catch((error) => parts.refuse({ id, request, response }, error));
   }
 
-  function serve(id: string, request: IncomingMessage, response: ServerResponse, live: LiveInstance, at: { isSecure: boolean }): void {
+  function serve({ id, request, response, isSecure }: Arrival, live: LiveInstance): void {
     try {
-      const call = readCall(id, request, response, live, at.isSecure);
+      const call = readCall({ id, request, response, isSecure }, live);
       if (live.record.state !== 'ready') throw new SpaceError('INSTANCE_NOT_READY');
       if (call.path.startsWith('/__space/') || call.path === '/__space') {
         parts.reserved(call).catch((error) => parts.refuse(call, error));
@@ -126,7 +126,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     const url = new URL(request.url);
     const path = normalizePath(url.pathname);
     if (path === undefined) throw new SpaceError('BAD_REQUEST', { reason: 'The path is malformed.' });
-    if (path.startsWith('/__space')) throw new SpaceError('FORBIDDEN', { reason: 'This address is reserved for the platform.' });
+    if (path === '/__space' || path.startsWith('/__space/')) throw new SpaceError('FORBIDDEN', { reason: 'This address is reserved for the platform.' });
     const target = microForPath(live.revision.micros, path);
     if (!target) throw new SpaceError('MICRO_NOT_FOUND');
     const decision = await parts.access.decide({ live, micro: target.micro, path: target.path, headers: request.headers, sessionToken: undefined });
@@ -155,7 +155,7 @@ function unauthorized(): MicroResponse {
   return { status: 401, headers: ['content-type', 'application/json', 'server', SERVER_NAME], body };
 }
 
-function readCall(id: string, request: IncomingMessage, response: ServerResponse, live: LiveInstance, isSecure: boolean): InstanceCall {
+function readCall({ id, request, response, isSecure }: Arrival, live: LiveInstance): InstanceCall {
   const target = request.url ?? '/';
   const end = target.indexOf('?');
   const path = normalizePath(end < 0 ? target : target.slice(0, end));

@@ -1,7 +1,6 @@
 // Owns what people and pushes may ask of Instances: install a Release, take an update, follow a push. The one place that
 // says which Release fits which Instance; the jobs themselves are Installations.
 import { SpaceError } from '../../core/errors.ts';
-import type { Log } from '../../core/log.ts';
 import type { Project } from '../../builder/project.ts';
 import type { Release, Releases } from '../../builder/release.ts';
 import type { Revision } from '../../builder/revision.ts';
@@ -14,7 +13,6 @@ export interface LifecycleParts {
   installations: Installations;
   releases: Releases;
   project(id: string): Promise<Project>;
-  log: Log;
 }
 
 export interface Lifecycle {

@@ -3,11 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { toSpaceError, type SpaceError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import { troublePage, unknownHostPage, type Trouble } from '../../dashboard/pages/error.ts';
+import { sendAsset, type Assets } from '../http/assets.ts';
 import { headerValue } from '../http/headers.ts';
 import { logError, sendError, SERVER_NAME } from '../http/reply.ts';
-import type { Assets } from '../page/assets.ts';
 import type { LiveInstance } from './live.ts';
-import { sendAsset } from './reserved.ts';
 
 export interface Refusal { id: string; request: IncomingMessage; response: ServerResponse; live?: LiveInstance }
 
@@ -22,9 +21,9 @@ const POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri '
 export function createRefuse({ log, assets, dashboardUrl }: { log: Log; assets: Assets; dashboardUrl(request: IncomingMessage): string }): (refusal: Refusal, error: unknown) => void {
   return ({ id, request, response, live }, error) => {
     const known = toSpaceError(error);
-    const asset = /^\/__space\/assets\/([a-z.-]+)$/.exec(request.url ?? '')?.[1];
-    if (known.code === 'HOST_UNKNOWN' && asset !== undefined && assets.has(asset)) {
-      sendAsset(assets, response, asset);
+    const asset = assets.get(/^\/__space\/assets\/([a-z.-]+)$/.exec(request.url ?? '')?.[1] ?? '');
+    if (known.code === 'HOST_UNKNOWN' && asset) {
+      sendAsset(response, asset);
       return;
     }
     const page = wantsPage(request) ? pageFor(known, { id, live, dashboardUrl: dashboardUrl(request) }) : undefined;

@@ -30,7 +30,7 @@ const RUNTIME_ARROWS: Record<string, readonly string[]> = {
 };
 
 /** How HTTP is read and written, without a word of what for: all of runtime may import these, and they nothing of it. */
-const RUNTIME_LEAVES = ['http/body', 'http/cookie', 'http/headers', 'http/reply', 'http/send', 'http/address', 'page/assets'];
+const RUNTIME_LEAVES = ['http/body', 'http/cookie', 'http/headers', 'http/reply', 'http/send', 'http/address', 'http/assets'];
 
 /** Package -> the paths whose files may import it, and how many of them at most. */
 const OWNERS: Record<string, { within: readonly string[]; files?: number }> = {

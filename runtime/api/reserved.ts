@@ -1,15 +1,14 @@
 // Owns `/__space/...` on an Instance's host: the end of a sign-in, the data plane for the app's own pages, and the
 // files of the platform's own pages. Everything else there is closed to the outside (attack E21).
-import type { ServerResponse } from 'node:http';
 import { SpaceError } from '../../core/errors.ts';
 import type { Data } from '../../sandbox-data/data.ts';
-import { dataAddress, type DataPlane } from '../api/data-plane.ts';
+import { dataAddress, type DataPlane } from './data-plane.ts';
 import { actsForOwner } from '../auth/access.ts';
 import { INSTANCE_SESSION_SECONDS, type InstanceSessions } from '../auth/instance-session.ts';
 import { cookieName, setCookie } from '../http/cookie.ts';
 import { redirect } from '../http/reply.ts';
-import { ASSET_CACHE, type Assets } from '../page/assets.ts';
-import type { InstanceCall } from './dispatch.ts';
+import { assetNamed, sendAsset, type Assets } from '../http/assets.ts';
+import type { InstanceCall } from '../instance/dispatch.ts';
 
 export interface ReservedParts { instanceSessions: InstanceSessions; data: Data; dataPlane: DataPlane; assets: Assets; loginUrl(call: InstanceCall): string }
 
@@ -17,7 +16,7 @@ export function createReserved(parts: ReservedParts): (call: InstanceCall) => Pr
   return async (call) => {
     const [area, ...rest] = call.path.slice('/__space/'.length).split('/');
     if (area === 'auth' && rest.length === 0) finishSignIn(parts, call);
-    else if (area === 'assets' && rest.length === 1) sendAsset(parts.assets, call.response, rest[0] ?? '');
+    else if (area === 'assets' && rest.length === 1) sendAsset(call.response, assetNamed(parts.assets, rest[0] ?? ''));
     else if (area === 'v0' && (rest[0] === 'base' || rest[0] === 'drive')) await ownData(parts, call);
     else if (area === 'v0' && rest[0] === 'actions') throw new SpaceError('FORBIDDEN', { reason: 'This address is for the platform only.' });
     else throw new SpaceError('NOT_FOUND');
@@ -43,14 +42,6 @@ function finishSignIn({ instanceSessions, loginUrl }: ReservedParts, call: Insta
 function localPath(to: string | null): string {
   const url = to?.startsWith('/') ? URL.parse(to, 'http://here') : null;
   return url?.host === 'here' && !url.pathname.startsWith('//') ? url.pathname + url.search : '/';
-}
-
-/** The platform's own pages load these on every host name, known or not. */
-export function sendAsset(assets: Assets, response: ServerResponse, name: string): void {
-  const asset = assets.get(name);
-  if (!asset) throw new SpaceError('NOT_FOUND', { what: 'This file' });
-  response.writeHead(200, { 'content-type': asset.contentType, 'content-length': asset.content.length, 'cache-control': ASSET_CACHE, 'x-content-type-options': 'nosniff' });
-  response.end(asset.content);
 }
 
 /** Base and Drive for the app's own pages: the owner's session opens them, and only the Instance's own Collection

@@ -1,0 +1,23 @@
+// Owns the one table of all routes of the control plane and the dashboard. A route that is not here does not exist.
+import { accountPages } from './page/account.ts';
+import { appPages } from './page/apps.ts';
+import type { Assets } from './http/assets.ts';
+import { assetPages } from './page/assets.ts';
+import { releasePages } from './page/releases.ts';
+import { buildRoutes } from './api/builds.ts';
+import { collectionRoutes } from './api/collections.ts';
+import { installationRoutes } from './api/installations.ts';
+import { instanceRoutes } from './api/instances.ts';
+import type { ApiParts } from './api/parts.ts';
+import { projectRoutes } from './api/projects.ts';
+import { releaseRoutes } from './api/releases.ts';
+import type { Route } from './api/route.ts';
+import { spaceRoutes } from './api/spaces.ts';
+
+export function apiRoutes(parts: ApiParts, assets: Assets): Route[] {
+  return [
+    ...spaceRoutes(parts), ...projectRoutes(parts), ...buildRoutes(parts), ...releaseRoutes(parts),
+    ...installationRoutes(parts), ...instanceRoutes(parts), ...collectionRoutes(parts),
+    ...accountPages(parts), ...appPages(parts), ...releasePages(parts), ...assetPages(assets),
+  ];
+}
