@@ -78,14 +78,17 @@ function discoveryOf(fields: Record<string, unknown>, problems: string[]): NewDi
     problems.push(`\`${name}\` is not a list of texts`);
     return null;
   };
-  const openCode = fields.open_code ?? false;
-  if (typeof openCode !== 'boolean') problems.push('`open_code` is neither true nor false');
+  const flag = (name: string): boolean => {
+    const value = fields[name] ?? false;
+    if (typeof value !== 'boolean') problems.push(`\`${name}\` is neither true nor false`);
+    return value === true;
+  };
   return {
     ...EMPTY_DISCOVERY,
     ...Object.fromEntries(TEXT_FIELDS.map((name) => [name, text(name)])),
     media: list('media'),
     works_with: list('works_with'),
-    open_code: openCode === true,
+    open_code: flag('open_code'),
   };
 }
 
