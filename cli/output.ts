@@ -38,6 +38,5 @@ export function formatTime(instant: string | Date): string {
 
 /** Text of an app or a host may not steer the terminal: all control characters but tab go. */
 export function plainText(text: string): string {
-  // oxlint-disable-next-line no-control-regex
   return text.replace(/\u001B\[[0-9;?]*[ -/]*[@-~]/g, '').replace(/[\u0000-\u0008\u000A-\u001F\u007F-\u009F]/g, '');
 }

@@ -59,7 +59,7 @@ describe('space login', () => {
     ['an empty token', ['login', '-t'], { stdin: '' }, 1, 'The access token is empty.'],
     ['no terminal and no flag', ['login'], {}, 2, '--with-token'],
     ['two ways at once', ['login', '-t', '-u', 'ada'], {}, 2, 'exclude each other'],
-  ])('%s is refused, and nothing is stored', async (_, argv, options, code, message) => {
+  ])('%s is refused, and nothing is stored', async (...[, argv, options, code, message]) => {
     const ran = await run([...argv, '--root', host.root], options);
     expect(ran.err).toContain(message);
     expect(ran.code).toBe(code);

@@ -134,7 +134,7 @@ describe('space push', () => {
     ['a damaged .space/meta', async () => place.write({ '.space/meta': '{' }), ['push'], 1, 'is damaged'],
     ['a folder that does not exist', async () => {}, ['push', '--dir', 'nowhere'], 2, 'does not exist'],
     ['an empty --tag', async () => {}, ['push', '--tag', ' '], 2, '--tag is empty'],
-  ])('%s: its own message before anything is sent', async (_, prepare, argv, code, message) => {
+  ])('%s: its own message before anything is sent', async (...[, prepare, argv, code, message]) => {
     await prepare();
     const ran = await run(argv);
     expect(ran.err).toContain(message);

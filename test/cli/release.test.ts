@@ -76,7 +76,7 @@ describe('space release', () => {
     ['long notes', async () => {}, ['release', '--notes', 'x'.repeat(4251)], 2, 'more than 4250'],
     ['a picture that is not there', async () => place.write({ 'Discovery.md': '---\nmedia: [a.png]\n---\n' }), ['release'], 1, 'the picture a.png does not exist'],
     ['a picture outside of the project', async () => place.write({ 'Discovery.md': '---\nmedia: [../a.png]\n---\n' }), ['release'], 1, 'outside of the project'],
-  ])('%s: its own message, and no release', async (_, prepare, argv, code, message) => {
+  ])('%s: its own message, and no release', async (...[, prepare, argv, code, message]) => {
     await prepare();
     const ran = await run(argv);
     expect(ran.err).toContain(message);
