@@ -112,6 +112,7 @@ export const ERRORS = {
   MICRO_OUT_OF_MEMORY: entry(502, 'micro', (d) => `The app used more than its ${d.limitMb} MB of memory.`),
   MICRO_CRASHED: entry(502, 'micro', 'The app stopped while it answered. It has been restarted.'),
   MICRO_BUSY: entry(503, 'micro', 'The app has too many requests at once. Try again in a moment.'),
+  MICRO_QUARANTINED: entry(503, 'micro', (d) => `The app was stopped and rests for ${d.retryAfterSeconds} seconds. ${d.reason}`),
   MICRO_LOOP: entry(508, 'micro', (d) => `Micros called each other more than ${d.limit} times deep.`),
   EGRESS_BLOCKED: entry(403, 'micro', (d) => `Calls to ${d.target} are not allowed: ${d.reason}.`),
   EGRESS_FAILED: entry(502, 'micro', (d) => `${d.target} could not be reached: ${d.reason}.`),
