@@ -2,8 +2,9 @@
 // Knows not how a bundle is put together.
 import { readFile, realpath } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
-import { extname, sep } from 'node:path';
-import type { OnLoadResult, OnResolveArgs, OnResolveResult, Plugin, PluginBuild } from 'esbuild';
+import { extname, relative, sep } from 'node:path';
+import type { OnLoadResult, OnResolveArgs, OnResolveResult, PartialMessage, Plugin, PluginBuild } from 'esbuild';
+import { patternUpwards } from './import-pattern.ts';
 
 /** Modules that the host provides to every isolate. */
 const PROVIDED = 'deta';
@@ -18,20 +19,28 @@ export function importGuard(root: string): Plugin {
     name: 'import-guard',
     setup(build) {
       build.onResolve({ filter: /.*/ }, (args) => resolveInside(build, root, args));
-      build.onLoad({ filter: /.*/, namespace: 'file' }, ({ path }) => withoutSourceMap(path));
+      build.onLoad({ filter: /.*/, namespace: 'file' }, ({ path }) => loadInside(root, path));
       // `require('deta')` gets the same module that `import` gets.
       build.onLoad({ filter: /.*/, namespace: PROVIDED_BY_REQUIRE }, () => ({ contents: `export * from '${PROVIDED}';`, resolveDir: root }));
     },
   };
 }
 
+/** Some files are reached without being resolved here, by a pattern: therefore each is checked once more. */
+async function loadInside(root: string, path: string): Promise<OnLoadResult | undefined> {
+  if (!(await isInside(root, path))) return refusal('a file outside the Micro\'s folder is imported by a pattern');
+  const extension = extname(path);
+  if (!CODE_EXTENSIONS.has(extension)) return undefined;
+  const text = await readFile(path, 'utf8');
+  const pattern = await patternUpwards(text, extension);
+  if (pattern !== undefined) return refusal(`\`${pathInside(root, path)}\` imports by the pattern \`${shorten(pattern)}...\`, which leads upwards; name the modules one by one`);
+  return text.includes('sourceMappingURL') ? { contents: withoutSourceMap(text), loader: 'default' } : undefined;
+}
+
 /** A file may name a source map, and that map any file of this machine as its source, which esbuild then reads.
  *  The escape means the same wherever it stands in code, and nothing in a comment. */
-async function withoutSourceMap(path: string): Promise<OnLoadResult | undefined> {
-  if (!CODE_EXTENSIONS.has(extname(path))) return undefined;
-  const text = await readFile(path, 'utf8');
-  if (!text.includes('sourceMappingURL')) return undefined;
-  return { contents: text.replaceAll('sourceMappingURL', 'source\\u004dappingURL'), loader: 'default' };
+function withoutSourceMap(text: string): string {
+  return text.replaceAll('sourceMappingURL', 'source\\u004dappingURL');
 }
 
 async function resolveInside(build: PluginBuild, root: string, args: OnResolveArgs): Promise<OnResolveResult | undefined> {
@@ -74,7 +83,7 @@ function isBare(path: string): boolean {
 }
 
 /** The location of the import is added by esbuild. */
-function refusal(text: string): OnResolveResult {
+function refusal(text: string): { errors: PartialMessage[] } {
   return { errors: [{ text }] };
 }
 
@@ -82,3 +91,7 @@ function shorten(path: string): string {
   return path.length > 100 ? `${path.slice(0, 100)}...` : path;
 }
 
+
+function pathInside(root: string, path: string): string {
+  return relative(root, path).split(sep).join('/');
+}

@@ -1,57 +1,27 @@
-import { access, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { createBuilder } from '../../builder/builder.ts';
 import type { Builder, BuilderOptions } from '../../builder/builder.ts';
-import { createBuildTable } from '../../builder/build.ts';
-import type { Build } from '../../builder/build.ts';
 import type { Project } from '../../builder/project.ts';
-import { systemClock } from '../../core/clock.ts';
-import { silentLog } from '../../core/log.ts';
-import type { Store } from '../../sandbox-data/store/store.ts';
-import { createMemoryBlobStore } from '../support/memory-blob-store.ts';
-import { createMemoryStore } from '../support/memory-store.ts';
-import { chunks, collected, rawZip, zipOf } from './archive.ts';
+import { chunks, rawZip, zipOf } from './archive.ts';
+import { PNG, SOURCE, SPACEFILE, testBuilder } from './test-builder.ts';
+import type { TestBuilder } from './test-builder.ts';
 
-const SPACEFILE = 'v: 0\nmicros:\n  - name: web\n    src: web\n    engine: static\n    serve: .\n    primary: true\n  - name: api\n    src: api\n    engine: isolate\n    public_routes:\n      - /open\n';
-const SOURCE = { Spacefile: SPACEFILE, 'web/index.html': '<h1>hi</h1>', 'api/index.ts': 'export default { fetch: (request: Request) => new Response(request.url) };' };
-// One red pixel.
-const PNG = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==', 'base64');
-
-let base: string;
-let store: Store;
-let blobs: ReturnType<typeof createMemoryBlobStore>;
+let host: TestBuilder;
 let builder: Builder;
 let project: Project;
-
-async function start(more: Partial<BuilderOptions> = {}): Promise<Builder> {
-  builder = await createBuilder({ store, artifacts: blobs, workFolder: join(base, 'work'), log: silentLog, clock: systemClock, ...more });
-  return builder;
+let base: string;
+const linesOf: TestBuilder['linesOf'] = (...args) => host.linesOf(...args);
+async function restart(more: Partial<BuilderOptions> = {}): Promise<void> {
+  await host.restart(more);
+  builder = host.builder;
 }
-
 beforeEach(async () => {
-  base = await mkdtemp(join(tmpdir(), 'builder-'));
-  store = createMemoryStore();
-  blobs = createMemoryBlobStore();
-  await start();
-  project = await builder.projects.create({ spaceId: 'space1', name: 'Guestbook' });
+  host = await testBuilder();
+  ({ builder, project, base } = host);
 });
-afterEach(async () => {
-  await builder.close();
-  await rm(base, { recursive: true, force: true });
-});
-
-const linesOf = (id: string, follow = true): Promise<string[]> => collected(builder.builds.logs(id, { follow }));
-
-/** Push as the CLI does, and follow the log to its end. */
-async function push(files: Record<string, string | Buffer> = SOURCE, options: { tag?: string; manifest?: string | null; zip?: Buffer } = {}): Promise<{ build: Build; lines: string[] }> {
-  const { id } = await builder.builds.create({ project, tag: options.tag });
-  if (options.manifest !== null) await builder.builds.putManifest(id, options.manifest ?? String(files['Spacefile']));
-  await builder.builds.putSource(id, chunks(options.zip ?? (await zipOf(files))));
-  const lines = await linesOf(id);
-  return { build: await builder.builds.get(id), lines };
-}
+afterEach(() => host.clear());
+const push: TestBuilder['push'] = (...args) => host.push(...args);
 
 describe('a push', () => {
   test('makes a Revision: log, files, micros, development Release', async () => {
@@ -83,15 +53,15 @@ describe('a push', () => {
 
   test('of the same source again has the same content and stores nothing again', async () => {
     const first = await push();
-    const putsBefore = blobs.puts;
+    const putsBefore = host.blobs.puts;
     const second = await push();
-    expect(blobs.puts).toBe(putsBefore);
+    expect(host.blobs.puts).toBe(putsBefore);
     const [a, b] = await Promise.all([builder.revisions.get(first.build.id), builder.revisions.get(second.build.id)]);
     expect(a.contentHash).toBe(b.contentHash);
     expect(a.id).not.toBe(b.id);
     const third = await push({ ...SOURCE, 'web/index.html': '<h1>ho</h1>' });
     expect((await builder.revisions.get(third.build.id)).contentHash).not.toBe(a.contentHash);
-    expect(blobs.puts).toBe(putsBefore + 1);
+    expect(host.blobs.puts).toBe(putsBefore + 1);
   });
 
   test('without a manifest takes the Spacefile of the archive', async () => {
@@ -146,7 +116,7 @@ describe('a push that fails says what and where', () => {
     expect(lines.join('\n')).toContain((build.error as string).split('\n')[0]);
     await expect(builder.revisions.get(build.id)).rejects.toMatchObject({ code: 'REVISION_NOT_FOUND' });
     expect(await builder.releases.listByRevision(build.id)).toEqual([]);
-    expect(blobs.puts).toBeLessThan(3);
+    expect(host.blobs.puts).toBeLessThan(3);
     expect(await readdir(join(base, 'work', 'sources'))).toEqual([]);
     expect(await readdir(join(base, 'work', 'jobs')).catch(() => [])).toEqual([]);
   });
@@ -214,9 +184,8 @@ describe('tags', () => {
 
 describe('the callback for a new Revision', () => {
   test('is called before the Build is complete, writes into its log, and its failure costs nothing', async () => {
-    await builder.close();
     const seen: unknown[] = [];
-    await start({
+    await restart({
       async onRevision(of, revision, report) {
         seen.push([of.id, revision.tag, (await builder.builds.get(revision.id)).status, (await builder.releases.get(revision.developmentReleaseId)).channel]);
         report('starting update...');
@@ -232,10 +201,9 @@ describe('the callback for a new Revision', () => {
 
 describe('cancelling', () => {
   test('stops a running Build and its programs, and nothing of it remains', async () => {
-    await builder.close();
     const bin = join(base, 'npm');
     await writeFile(bin, '#!/bin/sh\necho working\nsleep 4712.5\n', { mode: 0o755 });
-    await start({ npmCommand: [bin] });
+    await restart({ npmCommand: [bin] });
     const { id } = await builder.builds.create({ project });
     await builder.builds.putSource(id, chunks(await zipOf({ ...SOURCE, 'api/package.json': '{"dependencies":{"x":"1"}}' })));
     for await (const line of builder.builds.logs(id, { follow: true })) {
@@ -276,129 +244,10 @@ describe('the log', () => {
   });
 
   test('has no line that an old client cannot read, and no control characters', async () => {
-    await builder.close();
-    await start({ onRevision: async (_, __, report) => { report(`x${'ä'.repeat(100_000)}`); report('\u001b[31mred\u001b[0m\u0007\ntwo'); } });
+    await restart({ onRevision: async (_, __, report) => { report(`x${'ä'.repeat(100_000)}`); report('\u001b[31mred\u001b[0m\u0007\ntwo'); } });
     const { lines } = await push();
     expect(Math.max(...lines.map((line) => Buffer.byteLength(line)))).toBeLessThan(64 * 1024);
     expect(lines.slice(-2)).toEqual(['red', 'two']);
-  });
-});
-
-describe('a restart', () => {
-  const table = () => createBuildTable(store);
-  const sourcePath = (id: string): string => join(base, 'work', 'sources', `${id}.zip`);
-
-  /** A Build as a killed host leaves it: its record in `state`, its source on the disk. */
-  async function leftBehind(state: Build['state'], more: Partial<Build> = {}, files: Record<string, string> | null = SOURCE): Promise<Build> {
-    const build = await builder.builds.create({ project });
-    await table().update(build.id, (before) => ({ ...before, state, status: state === 'running' ? 'running' : 'pending', spacefileText: SPACEFILE, ...more }));
-    if (files) await writeFile(sourcePath(build.id), await zipOf(files));
-    return build;
-  }
-  const restart = async (more: Partial<BuilderOptions> = {}): Promise<void> => {
-    await builder.close();
-    await start(more);
-  };
-
-  test('runs what was queued, and what was running once more', async () => {
-    const queued = await leftBehind('queued');
-    const running = await leftBehind('running', { attempts: 1 });
-    await restart();
-    await linesOf(queued.id);
-    const lines = await linesOf(running.id);
-    expect((await builder.builds.get(queued.id)).status).toBe('complete');
-    expect(await builder.builds.get(running.id)).toMatchObject({ status: 'complete', attempts: 2 });
-    expect(lines[0]).toContain('The host restarted during this build');
-  });
-
-  test('gives up on what was cut off twice, and on what has no source', async () => {
-    const twice = await leftBehind('running', { attempts: 2 });
-    const without = await leftBehind('queued', {}, null);
-    const uploading = await leftBehind('code', {}, null);
-    await restart();
-    expect(await builder.builds.get(twice.id)).toMatchObject({ status: 'failed', errorCode: 'BUILD_INTERRUPTED', error: expect.stringContaining('the host restarted during this build') });
-    expect(await builder.builds.get(without.id)).toMatchObject({ status: 'failed' });
-    expect(await builder.builds.get(uploading.id)).toMatchObject({ status: 'failed', error: expect.stringContaining('during the upload') });
-    expect((await linesOf(twice.id)).join()).toContain('the host restarted');
-    expect(await readdir(join(base, 'work', 'sources'))).toEqual([]);
-  });
-
-  test('lets a push go on that had not sent its source', async () => {
-    const { id } = await builder.builds.create({ project });
-    await builder.builds.putManifest(id, SPACEFILE);
-    await restart();
-    await builder.builds.putSource(id, chunks(await zipOf(SOURCE)));
-    await linesOf(id);
-    expect((await builder.builds.get(id)).status).toBe('complete');
-  });
-
-  test('forgets a push of which nothing came for a day', async () => {
-    const { id } = await builder.builds.create({ project });
-    await restart({ clock: { ...systemClock, now: () => Date.now() + 25 * 60 * 60_000 } });
-    expect(await builder.builds.get(id)).toMatchObject({ status: 'failed', error: expect.stringContaining('no source') });
-  });
-
-  test('tells the runtime again of a Revision whose Build was not complete', async () => {
-    const { build } = await push();
-    await table().update(build.id, (before) => ({ ...before, state: 'released', status: 'running' }));
-    const told: string[] = [];
-    await restart({ onRevision: async (_, revision) => void told.push(revision.id) });
-    await linesOf(build.id);
-    expect(told).toEqual([build.id]);
-    expect((await builder.builds.get(build.id)).status).toBe('complete');
-    expect(await builder.releases.listByRevision(build.id)).toHaveLength(1);
-  });
-
-  test('clears what was half there', async () => {
-    await builder.close();
-    for (const path of ['work/jobs/x/source/a', 'work/sources/x.zip', 'work/sources/y.zip.part']) {
-      await mkdir(dirname(join(base, path)), { recursive: true });
-      await writeFile(join(base, path), 'half');
-    }
-    await start();
-    expect(await access(join(base, 'work/jobs')).then(() => true, () => false)).toBe(false);
-    expect(await readdir(join(base, 'work/sources'))).toEqual([]);
-  });
-
-  test('an orderly one puts a running Build back without counting it', async () => {
-    await builder.close();
-    const bin = join(base, 'npm');
-    await writeFile(bin, '#!/bin/sh\necho working\nsleep 4712.6\n', { mode: 0o755 });
-    await start({ npmCommand: [bin] });
-    const { id } = await builder.builds.create({ project });
-    await builder.builds.putSource(id, chunks(await zipOf({ ...SOURCE, 'api/package.json': '{"dependencies":{"x":"1"}}' })));
-    for await (const line of builder.builds.logs(id, { follow: true })) if (line === '[api] working') break;
-    await builder.close();
-    expect(await table().get(id)).toMatchObject({ state: 'queued', attempts: 0 });
-    await writeFile(bin, '#!/bin/sh\nmkdir node_modules\n', { mode: 0o755 });
-    await start({ npmCommand: [bin] });
-    await linesOf(id);
-    expect((await builder.builds.get(id)).status).toBe('complete');
-  });
-
-  test.each(Array.from({ length: 8 }, (_, index) => index))('a Store that stops at write %i leaves all of a Revision or none', async (allowed) => {
-    await builder.close();
-    let left = Infinity;
-    const real = store;
-    const failing: Store = { ...real, batch: async (changes, conditions) => {
-      if ((left -= 1) < 0) throw new Error('killed');
-      return real.batch(changes, conditions);
-    } };
-    builder = await createBuilder({ store: failing, artifacts: blobs, workFolder: join(base, 'work'), log: silentLog, clock: systemClock });
-    left = allowed;
-    const id = await builder.builds.create({ project }).then((build) => build.id, () => undefined);
-    if (id) await builder.builds.putSource(id, chunks(await zipOf(SOURCE))).catch(() => {});
-    await builder.close();
-    await start();
-    if (!id) return expect(await builder.builds.listByProject(project.id)).toEqual([]);
-    const before = await builder.builds.get(id);
-    if (before.state !== 'created') await linesOf(id);
-    const build = await builder.builds.get(id);
-    const releases = await builder.releases.listByRevision(id);
-    const hasRevision = await builder.revisions.get(id).then(() => true, () => false);
-    expect([build.status, releases.length, hasRevision]).toEqual(
-      build.status === 'complete' ? ['complete', 1, true] : [expect.stringMatching(/pending|failed/), 0, false]);
-    return undefined;
   });
 });
 

@@ -1,4 +1,4 @@
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createIsolateToolchain } from '../../builder/toolchain/isolate.ts';
@@ -181,6 +181,40 @@ describe('nothing outside the folder is read', () => {
 
   test('while the same file inside is', async () => {
     expect(await bundleOf({ 'index.js': `import x from './secret.js'; export default x;`, 'secret.js': SECRET })).toContain('canary-7351');
+  });
+
+  test.each(['../../${name}.js', '../../${name}.txt', './folder/${name}.js', './${name}/secret.txt', '../${name}'])('by way of a pattern: %s', async (pattern) => {
+    for (const load of ['import', 'require']) {
+      const job = await jobWithSecret('placeholder');
+      await writeFile(join(job.base, 'secret.txt'), SECRET);
+      await writeFile(join(job.folder, 'index.js'), `export default (name) => ${load}(\`${pattern}\`);`);
+      const content = await packageOf(toolchain, job).then(async (built) => (await contentOf(built.files.get('index.js'))).toString(), (error: Error) => error.message);
+      expect(content).not.toContain('canary-7351');
+    }
+  });
+
+  const disguises = [
+    'import(`../../${n}`)', 'import("../../" + n + ".js")', "require('../' + n)", 'import/* x */(/* y */ `../${n}`)', 'import(("../" + n))', 'import(n ? `../${n}.js` : "./a.js")',
+    'import(`./sub/../../${n}`)', 'import(`\\x2e\\x2e/${n}`)', 'import("." + "./" + n)', 'requ\\u0069re("../" + n)', 'require.resolve("../" + n)', 'import(`../${n}/${n}.js`, { with: {} })', 'import((0, "../" + n))',
+  ];
+  test.each(disguises)('a pattern that leads upwards is refused however it is written: %s', async (call) => {
+    const job = await jobWithSecret('placeholder');
+    await writeFile(join(job.folder, 'index.js'), `export default (n) => ${call};`);
+    const content = await packageOf(toolchain, job).then(async (built) => (await contentOf(built.files.get('index.js'))).toString(), (error: Error) => error.message);
+    expect(content).not.toMatch(/canary-7351|by a pattern/);
+  });
+
+  test('by a pattern in TypeScript that is put together from an enum', async () => {
+    const job = await jobWithSecret('placeholder');
+    await rm(join(job.folder, 'index.js'));
+    await writeFile(join(job.folder, 'index.ts'), 'const enum Up { Two = "../../" } export default (n: string) => import(`${Up.Two}${n}.js`);');
+    const content = await packageOf(toolchain, job).then(async (built) => (await contentOf(built.files.get('index.js'))).toString(), (error: Error) => error.message);
+    expect(content).not.toMatch(/canary-7351|by a pattern/);
+  });
+
+  test('while a pattern inside is followed', async () => {
+    const code = await bundleOf({ 'index.js': 'export default { one: (name) => import(`./words/${name}.js`) };', 'words/a.js': 'export const x = 5;' });
+    expect((await (await load(code)).default.one('a')).x).toBe(5);
   });
 
   test('by way of a tsconfig.json', async () => {
