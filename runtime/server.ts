@@ -146,7 +146,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const { config, log, clock, data, vault, addresses, closers } = ground;
   const store = data.hostStore;
   const folder = config.dataFolder;
-  const engines = { static: createStaticEngine(), isolate: await createIsolateEngine({ log, clock, cacheFolder: join(folder, 'cache', 'isolate') }) };
+  const engines = { static: createStaticEngine(), isolate: createIsolateEngine({ log, clock, cacheFolder: join(folder, 'cache', 'isolate') }) };
   const engineFor = (micro: RevisionMicro): Engine => {
     if (micro.runs === 'process') throw new SpaceError('MICRO_ENGINE_UNSUPPORTED', { engine: micro.engine });
     return engines[micro.runs];
