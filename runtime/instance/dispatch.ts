@@ -73,7 +73,6 @@ export function createDispatch(parts: DispatchParts): Dispatch {
   function serve({ id, request, response, isSecure }: Arrival, live: LiveInstance): void {
     try {
       const call = readCall({ id, request, response, isSecure }, live);
-      if (live.record.state !== 'ready') throw new SpaceError('INSTANCE_NOT_READY');
       if (call.path.startsWith('/__space/') || call.path === '/__space') {
         parts.reserved(call).catch((error) => parts.refuse(call, error));
         return;

@@ -2,6 +2,7 @@
 // Knows no HTTP; what a Micro may reach is put together here and nowhere else.
 import { LRUCache } from 'lru-cache';
 import type { Revision } from '../../builder/revision.ts';
+import { SpaceError } from '../../core/errors.ts';
 import type { Data } from '../../sandbox-data/data.ts';
 import type { InstanceServices, InstanceSpec, MicroRequest, MicroResponse, MicroSpec } from '../engine/engine.ts';
 import { composeEnv, type MicroKeys } from './env.ts';
@@ -20,7 +21,8 @@ export interface LiveInstance {
 }
 
 export interface LiveInstances {
-  /** By label of the host name. Immediate when it was asked for lately: this stands on the hot path. */
+  /** By label of the host name. Immediate when it was asked for lately: this stands on the hot path.
+   *  @throws INSTANCE_NOT_READY while its first Installation has not put a Revision on it */
   byLabel(label: string): LiveInstance | undefined | Promise<LiveInstance | undefined>;
   /** What was remembered of this Instance is no longer true. */
   forget(instanceId: string): void;
@@ -51,9 +53,9 @@ export function createLiveInstances(parts: LiveParts): LiveInstances {
   async function load(label: string): Promise<LiveInstance | undefined> {
     const before = changes;
     const record = await parts.instances.byLabel(label);
-    if (!record) return undefined;
+    if (!record || record.state === 'removing') return undefined;
     const revision = record.revisionId === null ? undefined : await parts.revision(record.revisionId);
-    if (!revision) return undefined;
+    if (!revision) throw new SpaceError('INSTANCE_NOT_READY');
     const live = join(parts, record, revision);
     if (before === changes && record.state === 'ready') known.set(label, live);
     return live;

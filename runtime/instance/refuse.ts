@@ -43,7 +43,7 @@ export function createRefuse({ log, assets, dashboardUrl }: { log: Log; assets: 
 function pageFor(error: SpaceError, { id, live, dashboardUrl }: { id: string; live: LiveInstance | undefined; dashboardUrl: string }): string | undefined {
   if (error.code === 'HOST_UNKNOWN') return unknownHostPage({ host: String(error.details['host'] ?? ''), dashboardUrl });
   const trouble = TROUBLE[error.code];
-  return trouble && live ? troublePage({ appName: live.record.appName, trouble, reason: error.message, dashboardUrl, requestId: id }) : undefined;
+  return trouble ? troublePage({ appName: live?.record.appName ?? 'This app', trouble, reason: error.message, dashboardUrl, requestId: id }) : undefined;
 }
 
 /** A browser that shows the answer as a page, not one that fetches it for a script. */
