@@ -129,7 +129,7 @@ export async function recoverBuilds(parts: JobParts & { sourceFolder: string; no
     if (recovered) runnable.push(recovered);
     else if (!isAwaitingSource(build.state)) await parts.logs.finish(build.id);
   }
-  const kept = new Set(runnable.map((build) => parts.sourcePath(build.id)));
+  const kept = new Set(runnable.filter(({ state }) => state === 'queued').map((build) => parts.sourcePath(build.id)));
   for (const name of await readdir(parts.sourceFolder)) {
     const path = join(parts.sourceFolder, name);
     if (!kept.has(path)) await rm(path, { recursive: true, force: true });
