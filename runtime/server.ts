@@ -203,7 +203,7 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
   const refuse = createRefuse({ log, assets, dashboardUrl: (request) => addresses.controlOrigin(originOf(request)) });
   const reserved = createReserved({ instanceSessions: parts.instanceSessions, data, dataPlane, assets, loginUrl });
   const dispatch = createDispatch({ live, access, engineFor, reserved, refuse, loginUrl });
-  const egress = createEgress({ log });
+  const egress = createEgress({ log, clock: parts.clock });
   calls.fetchMicro = dispatch.fetchMicro;
   calls.fetchUrl = (from, request) => fetchOutside({ dispatch, live, addresses, egress }, from, request);
   const edge = createEdge({

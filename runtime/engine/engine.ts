@@ -16,6 +16,8 @@ export interface MicroRequest {
   body: Uint8Array | Readable | null;
   /** Calls between Micros so far; written by the host only. */
   hops: number;
+  /** For a call out of a Micro: what to do with a redirect; followed unless it says otherwise. */
+  redirect?: 'follow' | 'manual' | 'error';
   /** Aborted when the caller went away. */
   signal?: AbortSignal;
 }

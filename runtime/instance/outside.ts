@@ -1,20 +1,55 @@
-// Owns calls by URL that leave a Micro: to Instances of this host they stay inside, with their keys and hops; to the
-// platform's own names they do not go; everything else passes the egress rules.
+// Owns calls by URL that leave a Micro: to Instances of this host they stay inside, with their keys and hops; everything
+// else passes the egress rules. Redirects are followed here, so that each hop is judged anew (attack C4).
 import { SpaceError } from '../../core/errors.ts';
 import type { Egress } from '../../sandbox/egress.ts';
 import type { MicroRequest, MicroResponse } from '../engine/engine.ts';
 import type { Addresses } from '../http/address.ts';
+import { headerValue } from '../http/headers.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { LiveInstance, LiveInstances } from './live.ts';
 
 export interface OutsideParts { dispatch: Dispatch; live: LiveInstances; addresses: Addresses; egress: Egress }
 
-export async function fetchOutside({ dispatch, live, addresses, egress }: OutsideParts, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
+/** @source Fetch standard: 20 redirects */
+const MAX_REDIRECTS = 20;
+/** They go to the address that the Micro named, not to where that one points. */
+const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'x-api-key', 'x-space-app-key']);
+
+export async function fetchOutside(parts: OutsideParts, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
+  let current = request;
+  for (let redirects = 0; ; redirects += 1) {
+    const answer = await fetchOnce(parts, from, current);
+    const location = [301, 302, 303, 307, 308].includes(answer.status) ? headerValue(answer.headers, 'location') : undefined;
+    if (location === undefined || request.redirect === 'manual') return answer;
+    if (request.redirect === 'error') throw new SpaceError('EGRESS_FAILED', { target: hostOf(current.url), reason: 'it redirects' });
+    if (redirects === MAX_REDIRECTS) throw new SpaceError('EGRESS_FAILED', { target: hostOf(current.url), reason: 'it redirects without end' });
+    if (answer.body !== null && !(answer.body instanceof Uint8Array)) answer.body.destroy();
+    current = redirected(current, answer.status, location);
+  }
+}
+
+async function fetchOnce({ dispatch, live, addresses, egress }: OutsideParts, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
   const url = URL.parse(request.url);
-  if (!url) throw new SpaceError('EGRESS_BLOCKED', { target: 'this address', reason: 'it is not a URL' });
-  const label = addresses.labelOf(url);
-  if (label === undefined) return egress.fetch(request, { instanceId: from.record.id });
+  const label = url ? addresses.labelOf(url) : undefined;
+  if (label === undefined) return egress.send(request, { instanceId: from.record.id });
   const target = label === from.record.label ? from : await live.byLabel(label);
-  if (!target) throw new SpaceError('EGRESS_BLOCKED', { target: url.hostname, reason: 'no app lives there' });
+  if (!target) throw new SpaceError('EGRESS_BLOCKED', { target: url?.hostname, reason: 'no app lives there' });
   return dispatch.fetchByUrl(target, request);
+}
+
+/** @source Fetch standard, HTTP-redirect fetch */
+function redirected(request: MicroRequest, status: number, location: string): MicroRequest {
+  const url = URL.parse(location, request.url);
+  if (!url) throw new SpaceError('EGRESS_FAILED', { target: hostOf(request.url), reason: 'it redirects to nowhere' });
+  const isGet = status === 303 ? request.method !== 'HEAD' : (status === 301 || status === 302) && request.method === 'POST';
+  const isElsewhere = url.origin !== new URL(request.url).origin;
+  const headers = request.headers.filter((_, index) => {
+    const name = (request.headers[index - (index % 2)] ?? '').toLowerCase();
+    return !(isElsewhere && CREDENTIALS.has(name)) && !(isGet && name.startsWith('content-'));
+  });
+  return { ...request, url: url.href, headers, ...(isGet ? { method: 'GET', body: null } : {}) };
+}
+
+function hostOf(url: string): string {
+  return URL.parse(url)?.hostname ?? 'this address';
 }

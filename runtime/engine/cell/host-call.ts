@@ -129,7 +129,7 @@ async function askFetch(call: HostCall, parts: unknown[], send: (request: MicroR
   const [method, url, redirect, headers] = parts;
   if (typeof method !== 'string' || typeof url !== 'string' || typeof redirect !== 'string' || !isTexts(headers)) throw new SpaceError('BAD_REQUEST', { reason: 'This request cannot be sent.' });
   if (call.body && call.body.length > call.bodyMaxBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: call.bodyMaxBytes });
-  const request: MicroRequest = { id: call.requestId, method, url, headers: checkHeaders(headers), body: call.body, hops: call.hops + 1 };
+  const request: MicroRequest = { id: call.requestId, method, url, headers: checkHeaders(headers), body: call.body, hops: call.hops + 1, redirect: redirect === 'manual' || redirect === 'error' ? redirect : 'follow' };
   const response = await send(request);
   const body = await collectBody(response.body, call.bodyMaxBytes);
   return { kind: 'response', head: responseHead(response.status, checkHeaders(response.headers)), body };
