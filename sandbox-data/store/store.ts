@@ -28,8 +28,17 @@ export interface StoreReader {
   get(key: string): Promise<string | undefined>;
   /** Results in the order of `keys`. */
   getMany(keys: readonly string[]): Promise<(string | undefined)[]>;
-  /** Entries in key order. */
+  /** Entries in key order. A damaged record ends the iteration with RECORD_CORRUPT, whose `key` detail says
+   *  where: go on with `gt` (in reverse `lt`) that key. */
   range(range: StoreRange): AsyncIterable<StoreEntry>;
+}
+
+/** The value of a key that the transaction named. @throws RECORD_CORRUPT */
+export type ReadValue = (key: string) => string | undefined;
+
+export interface Decision<R> {
+  changes: readonly StoreChange[];
+  result: R;
 }
 
 export interface Store extends StoreReader {
@@ -37,6 +46,11 @@ export interface Store extends StoreReader {
   /** All changes or none, durable when the promise resolves.
    *  @throws STORE_CONDITION_FAILED (nothing was written), STORE_FULL, STORE_UNAVAILABLE */
   batch(changes: readonly StoreChange[], conditions?: readonly StoreCondition[]): Promise<void>;
+  /** Read `keys`, decide, commit, as one step; durable when the promise resolves. `decide` is synchronous, may run
+   *  more than once, and may throw: then nothing is written. Drivers that can do better than the optimistic loop
+   *  of `transact.ts` offer this; call it through there.
+   *  @throws what `decide` throws, STORE_FULL, STORE_UNAVAILABLE */
+  transact?<R>(keys: readonly string[], decide: (read: ReadValue) => Decision<R>): Promise<R>;
   /** A consistent view of this moment. Close it. */
   snapshot(): Promise<StoreReader & { close(): Promise<void> }>;
   close(): Promise<void>;

@@ -1,0 +1,153 @@
+// Owns blobs as files of one folder. A blob is written to `tmp/`, synced, and renamed into its place, so it is whole or absent.
+import { open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { SpaceError } from '../../core/errors.ts';
+import { newId } from '../../core/ids.ts';
+import { diskError, hasErrno } from '../disk-error.ts';
+import { createFolder, syncFolder } from '../folder.ts';
+import type { BlobInfo, BlobStore, ByteRange } from './blob-store.ts';
+
+const READ_CHUNK_BYTES = 256 * 1024;
+/** Small chunks are gathered up to one of these before a write. */
+const WRITE_BYTES = 256 * 1024;
+const WRITE_CHUNKS = 512;
+
+/** Open (and create) the blobs of `folder`; what an earlier process left half-written is removed.
+ *  Only one process may have a folder open. @throws STORE_FULL, STORE_UNAVAILABLE */
+export async function openFileBlobStore(folder: string): Promise<BlobStore> {
+  try {
+    await rm(join(folder, 'tmp'), { recursive: true, force: true });
+    await createFolder(join(folder, 'tmp'));
+  } catch (error) {
+    throw diskError(error);
+  }
+  return new FileBlobStore(folder);
+}
+
+class FileBlobStore implements BlobStore {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  async put(key: string, source: AsyncIterable<Uint8Array>, options: { maxBytes?: number } = {}): Promise<BlobInfo> {
+    const place = this.#place(key);
+    const temporary = join(this.#folder, 'tmp', newId('blob'));
+    try {
+      const sizeBytes = await writeFile(temporary, source, options.maxBytes ?? Number.POSITIVE_INFINITY);
+      await onDisk(async () => {
+        await createFolder(place.folder);
+        await rename(temporary, place.path);
+        await syncFolder(place.folder);
+      });
+      return { sizeBytes };
+    } catch (error) {
+      await rm(temporary, { force: true }).catch(() => {}); // the next open removes it
+      throw error;
+    }
+  }
+
+  async get(key: string, range?: ByteRange): Promise<Readable> {
+    const handle = await this.#open(key);
+    try {
+      const { size: sizeBytes } = await handle.stat();
+      if (range && (range.start >= sizeBytes || range.start > range.end || range.start < 0)) {
+        throw new SpaceError('RANGE_NOT_SATISFIABLE', { sizeBytes });
+      }
+      return handle.createReadStream({ highWaterMark: READ_CHUNK_BYTES, ...range });
+    } catch (error) {
+      await handle.close();
+      throw diskError(error);
+    }
+  }
+
+  async head(key: string): Promise<BlobInfo | undefined> {
+    try {
+      return { sizeBytes: (await stat(this.#place(key).path)).size };
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return undefined;
+      throw diskError(error);
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    const { path } = this.#place(key);
+    try {
+      await unlink(path);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw diskError(error);
+    }
+  }
+
+  async *list(): AsyncGenerator<string> {
+    const folders = await onDisk(() => readdir(this.#folder));
+    for (const name of folders.filter((each) => each.length <= 2)) {
+      yield* await onDisk(() => readdir(join(this.#folder, name)));
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  async #open(key: string): Promise<FileHandle> {
+    try {
+      return await open(this.#place(key).path, 'r');
+    } catch (error) {
+      throw hasErrno(error, 'ENOENT') ? new SpaceError('BLOB_NOT_FOUND', {}, { cause: error }) : diskError(error);
+    }
+  }
+
+  /** The only place where a key becomes a path. `tmp` is longer than any folder made here. */
+  #place(key: string): { folder: string; path: string } {
+    if (!/^[a-z0-9]{1,128}$/.test(key)) throw new TypeError('a blob key is 1 to 128 characters of [a-z0-9]');
+    const folder = join(this.#folder, key.slice(0, 2));
+    return { folder, path: join(folder, key) };
+  }
+}
+
+async function onDisk<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    throw diskError(error);
+  }
+}
+
+/** @returns bytes written and synced. Errors of `source` pass as they are. */
+async function writeFile(path: string, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<number> {
+  const handle = await onDisk(() => open(path, 'wx'));
+  try {
+    let sizeBytes = 0;
+    for await (const chunk of gathered(source)) {
+      const bytes = chunk.reduce((sum, part) => sum + part.byteLength, 0);
+      sizeBytes += bytes;
+      if (sizeBytes > maxBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: maxBytes });
+      await onDisk(() => writeAll(handle, chunk, bytes));
+    }
+    await onDisk(() => handle.sync());
+    return sizeBytes;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function writeAll(handle: FileHandle, chunks: Uint8Array[], bytes: number): Promise<void> {
+  const { bytesWritten } = await handle.writev(chunks);
+  if (bytesWritten < bytes) await handle.appendFile(Buffer.concat(chunks).subarray(bytesWritten));
+}
+
+async function* gathered(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array[]> {
+  let chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of source) {
+    chunks.push(chunk);
+    bytes += chunk.byteLength;
+    if (bytes < WRITE_BYTES && chunks.length < WRITE_CHUNKS) continue;
+    yield chunks;
+    chunks = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield chunks;
+}

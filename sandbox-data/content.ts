@@ -1,0 +1,126 @@
+// Owns the bytes of a Collection's Files on the caller's side: blobs that are being written, read, or waiting to be deleted.
+// Knows no names. A blob lives while a record refers to it, while somebody reads it, or while it is being written.
+import { Readable } from 'node:stream';
+import { SpaceError } from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
+import type { BlobStore, ByteRange } from './blob/blob-store.ts';
+import type { BlobPart } from './file-record.ts';
+
+/** How many blobs are asked about at once when orphans are looked for. */
+const COLLECT_STEP = 500;
+
+export class Content {
+  readonly #blobs: BlobStore;
+  /** Written, but perhaps not referred to yet. */
+  readonly #fresh = new Set<string>();
+  readonly #readers = new Map<string, number>();
+  /** To be deleted once nobody reads them. */
+  readonly #doomed = new Set<string>();
+
+  constructor(blobs: BlobStore) {
+    this.#blobs = blobs;
+  }
+
+  /** Write a new blob. Call `settle` with it once a record refers to it, `discard` when none will.
+   *  @throws PAYLOAD_TOO_LARGE, STORE_FULL, and whatever `source` throws */
+  async write(source: AsyncIterable<Uint8Array>, maxBytes?: number): Promise<BlobPart> {
+    const blob = newId('blob');
+    this.#fresh.add(blob);
+    try {
+      const { sizeBytes } = await this.#blobs.put(blob, source, { maxBytes });
+      return { blob, sizeBytes };
+    } catch (error) {
+      this.#fresh.delete(blob);
+      throw error;
+    }
+  }
+
+  settle(parts: readonly BlobPart[]): void {
+    for (const { blob } of parts) this.#fresh.delete(blob);
+  }
+
+  /** Delete blobs that nothing refers to, each when its last reader is done. A failure leaves an orphan for `collect`. */
+  async discard(blobs: readonly string[]): Promise<void> {
+    for (const blob of blobs) {
+      this.#fresh.delete(blob);
+      if (this.#readers.has(blob)) this.#doomed.add(blob);
+      else await this.#blobs.delete(blob).catch(() => {});
+    }
+  }
+
+  /** The bytes of `parts`, in order, or those of `range`. @throws BLOB_NOT_FOUND, also when one is not as long as recorded */
+  async read(parts: readonly BlobPart[], range?: ByteRange): Promise<Readable> {
+    const pieces = range ? piecesOf(parts, range) : parts.map((part): Piece => ({ part }));
+    const blobs = parts.map(({ blob }) => blob);
+    this.#hold(blobs);
+    try {
+      await this.#assertWhole(pieces);
+      const stream = await this.#open(pieces);
+      return stream.once('close', () => this.#release(blobs));
+    } catch (error) {
+      this.#release(blobs);
+      throw error;
+    }
+  }
+
+  /** Delete what a process that died left behind. @param unreferred answers which of these no record refers to */
+  async collect(unreferred: (blobs: string[]) => Promise<string[]>): Promise<number> {
+    const stored: string[] = [];
+    for await (const blob of this.#blobs.list()) stored.push(blob);
+    // Looked at after the listing and before the records: a blob that is missing here was settled before, so a record has it.
+    const candidates = stored.filter((blob) => !this.#fresh.has(blob) && !this.#doomed.has(blob));
+    let collected = 0;
+    for (let start = 0; start < candidates.length; start += COLLECT_STEP) {
+      const orphans = await unreferred(candidates.slice(start, start + COLLECT_STEP));
+      await this.discard(orphans);
+      collected += orphans.length;
+    }
+    return collected;
+  }
+
+  /** One piece is handed on as the driver gives it; several are joined. */
+  async #open(pieces: Piece[]): Promise<Readable> {
+    const [first] = pieces;
+    if (first && pieces.length === 1) return this.#blobs.get(first.part.blob, first.range);
+    return Readable.from(this.#joined(pieces), { objectMode: false });
+  }
+
+  async *#joined(pieces: Piece[]): AsyncGenerator<Uint8Array> {
+    for (const { part, range } of pieces) yield* await this.#blobs.get(part.blob, range);
+  }
+
+  async #assertWhole(pieces: Piece[]): Promise<void> {
+    for (const { part } of pieces) {
+      const info = await this.#blobs.head(part.blob);
+      if (info?.sizeBytes !== part.sizeBytes) throw new SpaceError('BLOB_NOT_FOUND');
+    }
+  }
+
+  #hold(blobs: readonly string[]): void {
+    for (const blob of blobs) this.#readers.set(blob, (this.#readers.get(blob) ?? 0) + 1);
+  }
+
+  #release(blobs: readonly string[]): void {
+    for (const blob of blobs) {
+      const left = this.#readers.get(blob)! - 1;
+      if (left > 0) this.#readers.set(blob, left);
+      else this.#readers.delete(blob);
+    }
+    void this.discard(blobs.filter((blob) => !this.#readers.has(blob) && this.#doomed.delete(blob)));
+  }
+}
+
+interface Piece { part: BlobPart; range?: ByteRange }
+
+/** Which part of which blob a range of the whole means. */
+function piecesOf(parts: readonly BlobPart[], range: ByteRange): Piece[] {
+  const pieces: Piece[] = [];
+  let offset = 0;
+  for (const part of parts) {
+    const start = Math.max(range.start - offset, 0);
+    const end = Math.min(range.end - offset, part.sizeBytes - 1);
+    if (start <= end) pieces.push({ part, range: { start, end } });
+    offset += part.sizeBytes;
+  }
+  return pieces;
+}

@@ -1,0 +1,178 @@
+// Owns the data plane as a whole: its workers, which Collection is pinned to which, and what has to be swept.
+// The front door's thread imports this; nothing here may import a Store driver.
+import { availableParallelism } from 'node:os';
+import { rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { systemClock } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
+import { SpaceError } from '../core/errors.ts';
+import { newId } from '../core/ids.ts';
+import type { Log } from '../core/log.ts';
+import { openFileBlobStore } from './blob/file.ts';
+import { createCollection } from './collection.ts';
+import { Content } from './content.ts';
+import type { Collection, CollectionRef, Data } from './data.ts';
+import { diskError, hasErrno } from './disk-error.ts';
+import { createFolder } from './folder.ts';
+import { collectionFolder } from './place.ts';
+import { createRemoteStore } from './remote-store.ts';
+import { DataThread } from './worker/data-thread.ts';
+import { HOST_ADDRESS } from './worker/messages.ts';
+
+export interface DataOptions {
+  /** The data folder, DATA. */
+  folder: string;
+  log: Log;
+  clock?: Clock;
+  /** Data workers; default: one less than the machine's cores, 1 to 4. */
+  workers?: number;
+  /** Stores of Collections that one worker holds open; the least recently used goes first. Each has up to 8 MB of buffers. */
+  maxOpenStores?: number;
+  /** A Store that nobody used for this long is closed. */
+  idleMs?: number;
+}
+
+const MAX_OPEN_STORES = 64;
+const IDLE_MS = 5 * 60_000;
+const SWEEP_EVERY_MS = 60_000;
+
+/** @throws DATA_LOCKED when another host has the folder, STORE_FULL, STORE_UNAVAILABLE */
+export async function createData(options: DataOptions): Promise<Data> {
+  const data = new DataPlane(options);
+  try {
+    await data.start();
+    return data;
+  } catch (error) {
+    await data.close();
+    throw error;
+  }
+}
+
+class DataPlane implements Data {
+  readonly hostStore;
+  readonly #folder: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #threads: DataThread[];
+  readonly #contents = new Map<string, Promise<Content>>();
+  readonly #removing = new Set<string>();
+  /** Background work that `close` waits for. */
+  readonly #chores = new Set<Promise<unknown>>();
+  #stopSweeping = () => {};
+
+  constructor({ folder, log, clock = systemClock, workers = workerCount(), maxOpenStores = MAX_OPEN_STORES, idleMs = IDLE_MS }: DataOptions) {
+    this.#folder = folder;
+    this.#clock = clock;
+    this.#log = log;
+    const settings = { folder, maxOpenStores, idleMs };
+    this.#threads = Array.from({ length: workers }, () => new DataThread({ settings, clock, log }));
+    this.hostStore = createRemoteStore(this.#threads[0]!, HOST_ADDRESS);
+  }
+
+  /** Opening the host's Store takes the lock that keeps a second host out. */
+  async start(): Promise<void> {
+    await this.hostStore.get('t/');
+    this.#chore(rm(this.#removedFolder(), { recursive: true, force: true }), 'data.remove-failed');
+    this.#sweepLater();
+  }
+
+  collection(ref: CollectionRef): Collection {
+    const address = addressOf(ref);
+    return createCollection({
+      ref: { ...ref }, address, clock: this.#clock,
+      thread: () => this.#threadOf(address),
+      content: () => this.#contentOf(ref),
+    });
+  }
+
+  /** What is there is moved aside at once, so that a kill in between leaves nothing half-deleted in its place. */
+  async remove(ref: CollectionRef): Promise<void> {
+    const address = addressOf(ref);
+    const thread = this.#threadOf(address);
+    this.#removing.add(address);
+    try {
+      await thread.closeStore(address);
+      await this.#contents.get(address)?.catch(() => {});
+      this.#contents.delete(address);
+      await createFolder(this.#removedFolder());
+      const aside = join(this.#removedFolder(), newId('blob'));
+      await rename(collectionFolder(this.#folder, ref), aside);
+      await rm(aside, { recursive: true, force: true });
+    } catch (error) {
+      if (!hasErrno(error, 'ENOENT')) throw diskError(error);
+    } finally {
+      this.#removing.delete(address);
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stopSweeping();
+    await Promise.all(this.#chores);
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+
+  #threadOf(address: string): DataThread {
+    if (this.#removing.has(address)) throw new SpaceError('COLLECTION_NOT_FOUND');
+    return this.#threads[hash(address) % this.#threads.length]!;
+  }
+
+  #contentOf(ref: CollectionRef): Promise<Content> {
+    const address = addressOf(ref);
+    const known = this.#contents.get(address);
+    if (known) return known;
+    if (this.#removing.has(address)) return Promise.reject(new SpaceError('COLLECTION_NOT_FOUND'));
+    const opening = openFileBlobStore(join(collectionFolder(this.#folder, ref), 'blobs')).then((blobs) => new Content(blobs));
+    this.#contents.set(address, opening);
+    opening.then(
+      (content) => this.#chore(content.collect((blobs) => this.#threadOf(address).call(address, 'blobsUnreferred', blobs)), 'data.collect-failed'),
+      () => this.#contents.delete(address));
+    return opening;
+  }
+
+  #sweepLater(): void {
+    this.#stopSweeping = this.#clock.after(SWEEP_EVERY_MS, () => {
+      this.#chore(this.#sweep(), 'data.sweep-failed');
+      this.#sweepLater();
+    });
+  }
+
+  /** Open Stores only: nobody misses what is swept later. */
+  async #sweep(): Promise<void> {
+    for (const thread of this.#threads) {
+      for (const address of await thread.openAddresses()) {
+        const { freed } = await thread.call(address, 'sweep');
+        if (freed.length > 0) await (await this.#contentOf(refOf(address))).discard(freed);
+      }
+    }
+  }
+
+  #chore(work: Promise<unknown>, failed: string): void {
+    const chore = work.catch((error: unknown) => this.#log.warn(failed, { error })).finally(() => this.#chores.delete(chore));
+    this.#chores.add(chore);
+  }
+
+  #removedFolder(): string {
+    return join(this.#folder, 'removed');
+  }
+}
+
+function workerCount(): number {
+  return Math.min(Math.max(availableParallelism() - 1, 1), 4);
+}
+
+function addressOf(ref: CollectionRef): string {
+  collectionFolder('', ref); // refuses what is no id
+  return `${ref.spaceId}/${ref.collectionId}`;
+}
+
+function refOf(address: string): CollectionRef {
+  const [spaceId = '', collectionId = ''] = address.split('/');
+  return { spaceId, collectionId };
+}
+
+/** FNV-1a: which worker a Collection is pinned to. */
+function hash(text: string): number {
+  let value = 0x811c9dc5;
+  for (let at = 0; at < text.length; at += 1) value = Math.imul(value ^ text.charCodeAt(at), 0x01000193) >>> 0;
+  return value;
+}

@@ -1,0 +1,91 @@
+// Owns the merging of concurrent transactions into one synced write. Knows no database: it is given how to read and write.
+// Within a group each transaction sees what those before it decided, so a hot key costs one sync for all of them.
+import type { Decision, ReadValue, StoreChange } from './store.ts';
+
+/** A read value, or the error that reading it gave. */
+export type ReadOutcome = { value: string | undefined } | { error: unknown };
+
+export interface GroupCommitTarget {
+  /** Outcomes in the order of `keys`. */
+  read(keys: readonly string[]): Promise<ReadOutcome[]>;
+  /** Write all, synced, or throw. A key occurs once. */
+  write(changes: StoreChange[]): Promise<void>;
+}
+
+interface Waiting {
+  keys: readonly string[];
+  decide: (read: ReadValue) => Decision<unknown>;
+  resolve: (result: any) => void;
+  reject: (error: unknown) => void;
+}
+
+/** More than this in one group would make the first of them wait for the last. */
+const GROUP_MAX_TRANSACTIONS = 512;
+
+export class GroupCommit {
+  readonly #target: GroupCommitTarget;
+  #queue: Waiting[] = [];
+  #running: Promise<void> | undefined;
+
+  constructor(target: GroupCommitTarget) {
+    this.#target = target;
+  }
+
+  transact<R>(keys: readonly string[], decide: (read: ReadValue) => Decision<R>): Promise<R> {
+    return new Promise<R>((resolve, reject) => {
+      this.#queue.push({ keys, decide, resolve, reject });
+      this.#running ??= this.#run();
+    });
+  }
+
+  /** Resolves when everything that was submitted has been answered. */
+  async settled(): Promise<void> {
+    while (this.#running) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    await undefined; // what arrives in the same tick joins the first group
+    while (this.#queue.length > 0) await this.#commit(this.#queue.splice(0, GROUP_MAX_TRANSACTIONS));
+    this.#running = undefined;
+  }
+
+  /** A refusal is answered after the write too: it may rest on what an earlier transaction of the group wrote. */
+  async #commit(group: Waiting[]): Promise<void> {
+    try {
+      const answers: (() => void)[] = [];
+      const changes = this.#decideAll(group, await this.#readAll(group), answers);
+      if (changes.length > 0) await this.#target.write(changes);
+      for (const answer of answers) answer();
+    } catch (error) {
+      for (const { reject } of group) reject(error);
+    }
+  }
+
+  async #readAll(group: Waiting[]): Promise<Map<string, ReadOutcome>> {
+    const keys = [...new Set(group.flatMap((waiting) => waiting.keys))];
+    const outcomes = keys.length > 0 ? await this.#target.read(keys) : [];
+    return new Map(keys.map((key, index) => [key, outcomes[index]!]));
+  }
+
+  #decideAll(group: Waiting[], stored: Map<string, ReadOutcome>, answers: (() => void)[]): StoreChange[] {
+    const decided = new Map<string, StoreChange>();
+    const read: ReadValue = (key) => {
+      const change = decided.get(key);
+      if (change) return change.type === 'put' ? change.value : undefined;
+      const outcome = stored.get(key);
+      if (!outcome) throw new TypeError('a transaction reads only the keys that it named');
+      if ('error' in outcome) throw outcome.error;
+      return outcome.value;
+    };
+    for (const { decide, resolve, reject } of group) {
+      try {
+        const { changes, result } = decide(read);
+        for (const change of changes) decided.set(change.key, change);
+        answers.push(() => resolve(result));
+      } catch (error) {
+        answers.push(() => reject(error));
+      }
+    }
+    return [...decided.values()];
+  }
+}

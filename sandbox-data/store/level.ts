@@ -1,0 +1,220 @@
+// Owns the embedded Store: LevelDB in one folder. Everything that is LevelDB's own stays in this file.
+import { open, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ClassicLevel } from 'classic-level';
+import type { Iterator, IteratorOptions } from 'classic-level';
+import { SpaceError } from '../../core/errors.ts';
+import { diskError, hasErrno } from '../disk-error.ts';
+import { createFolder } from '../folder.ts';
+import { GroupCommit } from './group-commit.ts';
+import type { ReadOutcome } from './group-commit.ts';
+import { decodeRecord, encodeRecord } from './record.ts';
+import type { Decision, ReadValue, Store, StoreChange, StoreCondition, StoreEntry, StoreRange, StoreReader } from './store.ts';
+
+export interface LevelStoreOptions {
+  /** Told about each damaged record that is met; the reader gets RECORD_CORRUPT besides. */
+  onCorrupt?: (key: string) => void;
+}
+
+type Database = ClassicLevel<string, string>;
+type LevelSnapshot = ReturnType<Database['snapshot']>;
+
+const MB = 1024 * 1024;
+/** Small, since many Stores are open at once; the page cache of the system serves them all. */
+const LEVEL_OPTIONS = { cacheSize: 4 * MB, writeBufferSize: 4 * MB, maxFileSize: 4 * MB, maxOpenFiles: 200 };
+/** Entries come in chunks of at most this, so that a scan lets others run in between. */
+const CHUNK_MAX_BYTES = 256 * 1024;
+const CHUNK_MAX_ENTRIES = 1000;
+/** Room that must exist before a Store that failed to write is opened anew: opening writes a log and a manifest. */
+const PROBE_BYTES = 256 * 1024;
+
+/** @throws DATA_LOCKED when another process or thread has it open, STORE_FULL, STORE_UNAVAILABLE */
+export async function openLevelStore(folder: string, options: LevelStoreOptions = {}): Promise<Store> {
+  try {
+    await createFolder(folder);
+    return new LevelStore(folder, await openDatabase(folder), options);
+  } catch (error) {
+    throw hasErrno(error, 'LEVEL_LOCKED') ? new SpaceError('DATA_LOCKED', { folder }, { cause: error }) : diskError(error);
+  }
+}
+
+async function openDatabase(folder: string): Promise<Database> {
+  const database: Database = new ClassicLevel(folder, LEVEL_OPTIONS);
+  await database.open();
+  return database;
+}
+
+class LevelStore implements Store {
+  readonly supports = { snapshots: true, persistent: true } as const;
+  readonly #folder: string;
+  readonly #onCorrupt: (key: string) => void;
+  readonly #commits: GroupCommit;
+  #database: Database;
+  #state: 'open' | 'writeFailed' | 'closed' = 'open';
+  #reopening: Promise<void> | undefined;
+
+  constructor(folder: string, database: Database, options: LevelStoreOptions) {
+    this.#folder = folder;
+    this.#database = database;
+    this.#onCorrupt = options.onCorrupt ?? (() => {});
+    this.#commits = new GroupCommit({ read: (keys) => this.#readOutcomes(keys), write: (changes) => this.#write(changes) });
+  }
+
+  async get(key: string, snapshot?: LevelSnapshot): Promise<string | undefined> {
+    if (!this.#isReady()) await this.#reopen();
+    let framed: string | undefined;
+    try {
+      // The synchronous call spares a trip to the thread pool, which costs more than the read itself.
+      framed = snapshot ? this.#database.getSync(key, { snapshot }) : this.#database.getSync(key);
+    } catch (error) {
+      throw this.#readError(error, key);
+    }
+    return framed === undefined ? undefined : this.#decode(key, framed);
+  }
+
+  getMany(keys: readonly string[], snapshot?: LevelSnapshot): Promise<(string | undefined)[]> {
+    return Promise.all(keys.map((key) => this.get(key, snapshot)));
+  }
+
+  async *range(range: StoreRange, snapshot?: LevelSnapshot): AsyncGenerator<StoreEntry> {
+    if (!this.#isReady()) await this.#reopen();
+    const bounds = Object.fromEntries(Object.entries(range).filter(([, value]) => value !== undefined));
+    const iterator = this.#iterate({ ...bounds, highWaterMarkBytes: CHUNK_MAX_BYTES, ...(snapshot && { snapshot }) });
+    try {
+      for (;;) {
+        const chunk = await iterator.nextv(CHUNK_MAX_ENTRIES).catch((error: unknown) => { throw this.#readError(error); });
+        if (chunk.length === 0) return;
+        for (const [key, framed] of chunk) yield [key, this.#decode(key, framed)];
+      }
+    } finally {
+      await iterator.close();
+    }
+  }
+
+  batch(changes: readonly StoreChange[], conditions: readonly StoreCondition[] = []): Promise<void> {
+    return this.transact(conditions.map(({ key }) => key), (read) => {
+      if (conditions.some(({ key, is }) => read(key) !== is)) throw new SpaceError('STORE_CONDITION_FAILED');
+      return { changes, result: undefined };
+    });
+  }
+
+  async transact<R>(keys: readonly string[], decide: (read: ReadValue) => Decision<R>): Promise<R> {
+    if (this.#state === 'closed') throw new SpaceError('STORE_UNAVAILABLE');
+    return this.#commits.transact(keys, (read) => {
+      const decision = decide(read);
+      decision.changes.forEach(assertWellFormed);
+      return decision;
+    });
+  }
+
+  async snapshot(): Promise<StoreReader & { close(): Promise<void> }> {
+    if (!this.#isReady()) await this.#reopen();
+    const snapshot = this.#takeSnapshot();
+    return {
+      get: (key) => this.get(key, snapshot),
+      getMany: (keys) => this.getMany(keys, snapshot),
+      range: (range) => this.range(range, snapshot),
+      close: () => snapshot.close(),
+    };
+  }
+
+  async close(): Promise<void> {
+    this.#state = 'closed';
+    await this.#commits.settled();
+    await this.#database.close();
+  }
+
+  #iterate(options: IteratorOptions<string, string>): Iterator<Database, string, string> {
+    try {
+      return this.#database.iterator(options);
+    } catch (error) {
+      throw this.#readError(error);
+    }
+  }
+
+  #takeSnapshot(): LevelSnapshot {
+    try {
+      return this.#database.snapshot();
+    } catch (error) {
+      throw this.#readError(error);
+    }
+  }
+
+  #decode(key: string, framed: string): string {
+    const payload = decodeRecord(key, framed);
+    if (payload === undefined) throw this.#corrupt(key);
+    return payload;
+  }
+
+  #corrupt(key: string, cause?: unknown): SpaceError {
+    this.#onCorrupt(key);
+    return new SpaceError('RECORD_CORRUPT', { key }, { cause });
+  }
+
+  #readError(error: unknown, key?: string): SpaceError {
+    if (hasErrno(error, 'LEVEL_CORRUPTION')) return key === undefined ? new SpaceError('RECORD_CORRUPT', {}, { cause: error }) : this.#corrupt(key, error);
+    return diskError(error);
+  }
+
+  #readOutcomes(keys: readonly string[]): Promise<ReadOutcome[]> {
+    return Promise.all(keys.map((key) => this.get(key).then((value) => ({ value }), (error: unknown) => ({ error }))));
+  }
+
+  async #write(changes: StoreChange[]): Promise<void> {
+    const operations = changes.map((change) =>
+      change.type === 'put' ? { ...change, value: encodeRecord(change.key, change.value) } : change);
+    try {
+      if (this.#state === 'writeFailed') {
+        await probeRoom(this.#folder);
+        await this.#reopen();
+      }
+      await this.#database.batch(operations, { sync: true });
+    } catch (error) {
+      // After a failed write or sync nobody knows what the log holds: only opening it anew tells.
+      if (this.#state === 'open') this.#state = 'writeFailed';
+      throw diskError(error);
+    }
+  }
+
+  /** False while, or after, an attempt to open the database anew has not succeeded. */
+  #isReady(): boolean {
+    return !this.#reopening && (this.#database.status === 'open' || this.#state === 'closed');
+  }
+
+  #reopen(): Promise<void> {
+    this.#reopening ??= this.#replaceDatabase().finally(() => { this.#reopening = undefined; });
+    return this.#reopening;
+  }
+
+  async #replaceDatabase(): Promise<void> {
+    try {
+      await this.#database.close();
+      this.#database = await openDatabase(this.#folder);
+      if (this.#state === 'writeFailed') this.#state = 'open';
+    } catch (error) {
+      throw diskError(error);
+    }
+  }
+}
+
+/** Readers keep the old database until it is clear that there is room to open a new one. */
+async function probeRoom(folder: string): Promise<void> {
+  const path = join(folder, 'room.probe');
+  try {
+    const handle = await open(path, 'w');
+    try {
+      await handle.writeFile(Buffer.alloc(PROBE_BYTES));
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+/** LevelDB would store the replacement character instead, so two keys could become one. */
+function assertWellFormed(change: StoreChange): void {
+  if (change.key === '' || !change.key.isWellFormed()) throw new TypeError('a key is a non-empty well-formed string');
+  if (change.type === 'put' && !change.value.isWellFormed()) throw new TypeError('a value is a well-formed string');
+}

@@ -1,0 +1,84 @@
+// Owns the list of what a data worker can be asked. Each operation gets the open Collection first.
+import { deleteItem, getItem, insertItem, putItems, sweepExpired, updateItemOf } from '../base.ts';
+import { queryItems } from '../base-query.ts';
+import type { JsonText } from '../data.ts';
+import { deleteFiles, getFile, listFiles, putFile, unreferredBlobs } from '../drive-records.ts';
+import type { BlobPart, FileRecord, ListOptions } from '../file-record.ts';
+import { writtenNames } from '../records.ts';
+import type { Records } from '../records.ts';
+import type { StoreChange, StoreCondition, StoreEntry, StoreRange, StoreReader } from '../store/store.ts';
+import { abortUpload, checkUpload, completeUpload, getUpload, putPart, startUpload, sweepUploads } from '../upload-records.ts';
+
+/** An open Collection, the time of the call, and the snapshots that the other side holds. */
+export interface OperationContext {
+  records: Records;
+  nowMs: number;
+  snapshots: Map<number, StoreReader & { close(): Promise<void> }>;
+}
+
+type C = OperationContext;
+const on = ({ records, nowMs }: C, base: string) => ({ records, nowMs, base });
+const inside = ({ records, nowMs }: C, drive: string) => ({ records, nowMs, drive });
+
+/** A page of a range ends after this many characters. */
+const RANGE_PAGE_LENGTH = 1024 * 1024;
+export const RANGE_PAGE_ENTRIES = 1000;
+
+export const operations = {
+  itemGet: (c: C, base: string, key: string) => getItem(on(c, base), key),
+  itemsPut: (c: C, base: string, request: JsonText) => putItems(on(c, base), request),
+  itemInsert: (c: C, base: string, request: JsonText) => insertItem(on(c, base), request),
+  itemUpdate: (c: C, base: string, key: string, request: JsonText) => updateItemOf(on(c, base), key, request),
+  itemDelete: (c: C, base: string, key: string) => deleteItem(on(c, base), key),
+  itemsQuery: (c: C, base: string, request: JsonText) => queryItems(on(c, base), request),
+
+  fileGet: (c: C, drive: string, name: string) => getFile(inside(c, drive), name),
+  filePut: (c: C, drive: string, name: string, file: FileRecord) => putFile(inside(c, drive), name, file),
+  filesDelete: (c: C, drive: string, names: readonly unknown[]) => deleteFiles(inside(c, drive), names),
+  filesList: (c: C, drive: string, options: ListOptions) => listFiles(inside(c, drive), options),
+  blobsUnreferred: (c: C, blobs: string[]) => unreferredBlobs(c.records, blobs),
+
+  uploadStart: (c: C, drive: string, uploadId: string, name: string, contentType?: string) => startUpload(inside(c, drive), uploadId, name, contentType),
+  uploadCheck: (c: C, drive: string, uploadId: string, name: string) => checkUpload(inside(c, drive), uploadId, name),
+  uploadGet: (c: C, drive: string, uploadId: string, name: string) => getUpload(inside(c, drive), uploadId, name),
+  uploadPart: (c: C, drive: string, uploadId: string, name: string, part: { number: number; contentType?: string } & BlobPart) => putPart(inside(c, drive), uploadId, name, part),
+  uploadComplete: (c: C, drive: string, uploadId: string, name: string, completed: { version: number; file: FileRecord }) => completeUpload(inside(c, drive), uploadId, name, completed),
+  uploadAbort: (c: C, drive: string, uploadId: string, name: string) => abortUpload(inside(c, drive), uploadId, name),
+
+  contents: async (c: C) => ({ bases: await writtenNames(c.records, 'base'), drives: await writtenNames(c.records, 'drive') }),
+  sweep: async (c: C) => ({ items: await sweepExpired(c.records, c.nowMs), freed: await sweepUploads(c.records, c.nowMs) }),
+
+  storeGet: (c: C, key: string, snapshot?: number) => reader(c, snapshot).get(key),
+  storeGetMany: (c: C, keys: readonly string[], snapshot?: number) => reader(c, snapshot).getMany(keys),
+  storeRange: (c: C, range: StoreRange, snapshot?: number) => rangePage(reader(c, snapshot), range),
+  storeBatch: (c: C, changes: readonly StoreChange[], conditions?: readonly StoreCondition[]) => c.records.store.batch(changes, conditions),
+  storeSnapshot: async (c: C, snapshot: number) => { c.snapshots.set(snapshot, await c.records.store.snapshot()); },
+  storeSnapshotClose: async (c: C, snapshot: number) => {
+    const held = c.snapshots.get(snapshot);
+    c.snapshots.delete(snapshot);
+    await held?.close();
+  },
+} as const;
+
+export type Operations = typeof operations;
+export type OperationName = keyof Operations;
+
+function reader(c: C, snapshot: number | undefined): StoreReader {
+  if (snapshot === undefined) return c.records.store;
+  const held = c.snapshots.get(snapshot);
+  if (!held) throw new TypeError('this snapshot is closed');
+  return held;
+}
+
+/** A part of the range; the caller goes on behind its last entry while `isMore`. */
+async function rangePage(store: StoreReader, range: StoreRange): Promise<{ entries: StoreEntry[]; isMore: boolean }> {
+  const limit = Math.min(range.limit ?? RANGE_PAGE_ENTRIES, RANGE_PAGE_ENTRIES);
+  const entries: StoreEntry[] = [];
+  let length = 0;
+  for await (const entry of store.range({ ...range, limit })) {
+    entries.push(entry);
+    length += entry[0].length + entry[1].length;
+    if (length > RANGE_PAGE_LENGTH) return { entries, isMore: true };
+  }
+  return { entries, isMore: entries.length === limit && limit !== range.limit };
+}
