@@ -110,11 +110,13 @@ export function createReleases(store: Store, artifacts: Artifacts, nextInstant: 
       return (await newest(index as string, value as string, { limit: 1 }))[0];
     },
     listByProject: (projectId, options) => newest('project', projectId, options),
-    listByRevision: (revisionId) => newest('revision', revisionId),
+    listByRevision: (revisionId) => newest('revision', revisionId, { limit: Infinity }),
     listListed: (options) => newest('listed', 'yes', options),
-    putDiscovery: (id, given) => change(id, (release) => ({
-      ...release, discovery: checkedDiscovery({ ...given, appName: given.appName || release.discovery.appName }), hasOwnTexts: true,
-    })),
+    putDiscovery: (id, given) => change(id, (release) => {
+      const { appName, title } = release.discovery;
+      const discovery = checkedDiscovery({ ...given, appName: given.appName || appName, title: given.title || title });
+      return { ...release, discovery, hasOwnTexts: hasTexts(given) };
+    }),
     async putScreenshot(id, index, content) {
       if (!Number.isInteger(index) || index < 0 || index >= MAX_SCREENSHOTS) {
         throw new SpaceError('INVALID_FIELD', { field: 'index', reason: `is not one of 0 to ${MAX_SCREENSHOTS - 1}` });
@@ -152,11 +154,16 @@ function draft(spec: ReleaseSpec, identity: Pick<Release, 'id' | 'channel' | 'cr
     notes,
     listed,
     status: 'complete',
-    discovery: checkedDiscovery({ title: appName, ...discovery, appName: discovery?.appName || appName }),
-    hasOwnTexts: discovery !== undefined,
+    discovery: checkedDiscovery({ ...discovery, appName: discovery?.appName || appName, title: discovery?.title || appName }),
+    hasOwnTexts: discovery !== undefined && hasTexts(discovery),
     screenshots: {},
     ...(revision.icon && { icon: revision.icon }),
   };
+}
+
+/** Old clients send all fields, empty ones too. */
+function hasTexts({ tagline, contentRaw }: Partial<Discovery>): boolean {
+  return Boolean(tagline || contentRaw);
 }
 
 function defaultVersion(channel: WireChannel, revision: Revision): string {

@@ -19,7 +19,7 @@ export function importGuard(root: string): Plugin {
     name: 'import-guard',
     setup(build) {
       build.onResolve({ filter: /.*/ }, (args) => resolveInside(build, root, args));
-      build.onLoad({ filter: /.*/, namespace: 'file' }, ({ path }) => loadInside(root, path));
+      build.onLoad({ filter: /.*/, namespace: 'file' }, ({ path }) => loadInside(build, root, path));
       // `require('deta')` gets the same module that `import` gets.
       build.onLoad({ filter: /.*/, namespace: PROVIDED_BY_REQUIRE }, () => ({ contents: `export * from '${PROVIDED}';`, resolveDir: root }));
     },
@@ -27,12 +27,12 @@ export function importGuard(root: string): Plugin {
 }
 
 /** Some files are reached without being resolved here, by a pattern: therefore each is checked once more. */
-async function loadInside(root: string, path: string): Promise<OnLoadResult | undefined> {
+async function loadInside(build: PluginBuild, root: string, path: string): Promise<OnLoadResult | undefined> {
   if (!(await isInside(root, path))) return refusal('a file outside the Micro\'s folder is imported by a pattern');
   const extension = extname(path);
   if (!CODE_EXTENSIONS.has(extension)) return undefined;
   const text = await readFile(path, 'utf8');
-  const pattern = await patternUpwards(text, extension);
+  const pattern = await patternUpwards(text, extension, build);
   if (pattern !== undefined) return refusal(`\`${pathInside(root, path)}\` imports by the pattern \`${shorten(pattern)}...\`, which leads upwards; name the modules one by one`);
   return text.includes('sourceMappingURL') ? { contents: withoutSourceMap(text), loader: 'default' } : undefined;
 }

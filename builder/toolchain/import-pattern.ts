@@ -1,7 +1,6 @@
 // Owns finding imports by pattern, such as import(`../${name}.js`), that lead out of a folder. esbuild answers a pattern
 // by reading every folder below its start, and asks no plugin: it has to be refused before.
-import { transform } from 'esbuild';
-import type { Loader } from 'esbuild';
+import type { Loader, PluginBuild } from 'esbuild';
 
 const LOADERS: Record<string, Loader> = { '.ts': 'ts', '.mts': 'ts', '.cts': 'ts', '.tsx': 'tsx', '.jsx': 'jsx' };
 
@@ -12,11 +11,11 @@ const HEADS = [/`(\.\.?[\\/][^`$]*)\$\{/g, /"(\.\.?[\\/](?:[^"\\]|\\.)*)"\+/g, /
 
 /** The pattern of `text` that leads upwards, or undefined. A file that does not parse has none: it fails later.
  *  Errs on the side of refusal: the head need not stand in the call itself. */
-export async function patternUpwards(text: string, extension: string): Promise<string | undefined> {
+export async function patternUpwards(text: string, extension: string, { esbuild }: PluginBuild): Promise<string | undefined> {
   if (!/import|require|\\u/.test(text)) return undefined;
   // Without comments, types and escapes there is one spelling of everything.
   const options = { loader: LOADERS[extension] ?? 'js', minifySyntax: true, minifyWhitespace: true, legalComments: 'none', logLevel: 'silent', tsconfigRaw: '{}' } as const;
-  const plain = await transform(text, options).then(({ code }) => code, () => '');
+  const plain = await esbuild.transform(text, options).then(({ code }) => code, () => '');
   if (!COMPUTED_CALL.test(plain)) return undefined;
   const heads = HEADS.flatMap((head) => [...plain.matchAll(head)].map(([, path]) => path ?? ''));
   return heads.find((head) => head.split(/[\\/]+/).includes('..'));

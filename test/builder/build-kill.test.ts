@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { createBuilder } from '../../builder/builder.ts';
 import type { Builder } from '../../builder/builder.ts';
@@ -17,7 +18,7 @@ const KILLS = 5;
 
 /** Let a host push for a while, then end it as a power cut would. */
 async function pushAndKill(folder: string, delayMs: number): Promise<void> {
-  const host = spawn(process.execPath, [join(import.meta.dirname, 'push-forever.ts'), folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const host = spawn(process.execPath, [fileURLToPath(new URL('./push-forever.ts', import.meta.url)), folder], { stdio: ['ignore', 'pipe', 'inherit'] });
   const exited = once(host, 'exit');
   await Promise.race([once(host.stdout, 'data'), exited]);
   await new Promise((resolve) => setTimeout(resolve, delayMs));

@@ -38,6 +38,9 @@ describe('a Release', () => {
     await releases.putDiscovery(id, { tagline: 'Sign here', contentRaw: '# Hi' });
     expect(await linesOf(id)).toHaveLength(3);
     expect((await releases.get(id)).discovery).toMatchObject({ appName: 'Guests', tagline: 'Sign here', contentRaw: '# Hi', media: [] });
+    await releases.putDiscovery(id, { appName: '', title: '', tagline: '', contentRaw: '', media: [] });
+    expect(await linesOf(id)).toHaveLength(4);
+    expect((await releases.get(id)).discovery).toMatchObject({ appName: 'Guests', title: 'Guests' });
     const quiet = await releases.create({ revision, project });
     expect((await linesOf(quiet.id)).join()).not.toContain('Discovery.md');
   });
