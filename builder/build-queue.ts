@@ -4,8 +4,9 @@ import { SpaceError } from '../core/errors.ts';
 export interface QueuedBuild { id: string; spaceId: string }
 
 export interface BuildQueue {
-  /** Throws unless another Build of this Space may wait. @throws TOO_MANY_REQUESTS */
-  assertRoom(spaceId: string): void;
+  /** Keep a place for a Build whose source is still arriving; the returned function gives the place back.
+   *  @throws TOO_MANY_REQUESTS */
+  reserve(spaceId: string): () => void;
   /** Run it when its turn comes; never refused, so that nothing accepted is lost. */
   add(build: QueuedBuild): void;
   /** Forget one that still waits. */
@@ -29,6 +30,8 @@ export function createBuildQueue(options: BuildQueueOptions): BuildQueue {
   /** Spaces with waiting Builds; the order is the order of turns. */
   const waiting = new Map<string, QueuedBuild[]>();
   const running = new Map<QueuedBuild, Promise<void>>();
+  /** Spaces of the Builds that have a place reserved. */
+  const arriving: string[] = [];
   let isClosed = false;
 
   const runningOf = (spaceId: string): number => [...running.keys()].filter((build) => build.spaceId === spaceId).length;
@@ -64,10 +67,12 @@ export function createBuildQueue(options: BuildQueueOptions): BuildQueue {
   }
 
   return {
-    assertRoom(spaceId) {
-      const total = [...waiting.values()].reduce((sum, builds) => sum + builds.length, 0);
-      if (total < maxWaiting && (waiting.get(spaceId)?.length ?? 0) < maxWaitingPerSpace) return;
-      throw new SpaceError('TOO_MANY_REQUESTS', { retryAfterSeconds: RETRY_AFTER_SECONDS });
+    reserve(spaceId) {
+      const total = [...waiting.values()].reduce((sum, builds) => sum + builds.length, arriving.length);
+      const own = (waiting.get(spaceId)?.length ?? 0) + arriving.filter((one) => one === spaceId).length;
+      if (total >= maxWaiting || own >= maxWaitingPerSpace) throw new SpaceError('TOO_MANY_REQUESTS', { retryAfterSeconds: RETRY_AFTER_SECONDS });
+      arriving.push(spaceId);
+      return () => void arriving.splice(arriving.indexOf(spaceId), 1);
     },
     add(build) {
       const builds = waiting.get(build.spaceId);

@@ -148,8 +148,20 @@ export function createBuilds(parts: BuildParts): Builds {
   }
 
   async function putSource(id: string, stream: AsyncIterable<Uint8Array>): Promise<Build> {
-    queue.assertRoom((await get(id)).spaceId);
-    await table.step(id, 'code');
+    const release = queue.reserve((await get(id)).spaceId);
+    try {
+      await table.step(id, 'code');
+      await receive(id, stream);
+      const { build, moved } = await table.step(id, 'queue');
+      if (moved) queue.add(build);
+      else await rm(sourcePath(id), { force: true });
+      return build;
+    } finally {
+      release();
+    }
+  }
+
+  async function receive(id: string, stream: AsyncIterable<Uint8Array>): Promise<void> {
     try {
       await receiveSource(stream, sourcePath(id));
     } catch (error) {
@@ -159,10 +171,6 @@ export function createBuilds(parts: BuildParts): Builds {
       await logs.finish(id);
       throw error;
     }
-    const { build, moved } = await table.step(id, 'queue');
-    if (moved) queue.add(build);
-    else await rm(sourcePath(id), { force: true });
-    return build;
   }
 
   return {

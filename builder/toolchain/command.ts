@@ -1,7 +1,7 @@
 // Owns running a foreign program for a build: its environment is composed from nothing, its output goes to the log
 // line by line, and it ends with everything it started. No shell anywhere. Knows not which programs there are.
 import { spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
+import { StringDecoder } from 'node:string_decoder';
 import type { Readable } from 'node:stream';
 
 export interface Command {
@@ -10,7 +10,7 @@ export interface Command {
   /** The whole environment of the program. */
   env: Record<string, string>;
   timeoutMs: number;
-  /** Lines beyond this are dropped. */
+  /** Of output that is reported; the rest is dropped. */
   maxOutputBytes: number;
   report(line: string): void;
   signal: AbortSignal;
@@ -43,13 +43,22 @@ export async function runCommand(command: Command): Promise<CommandEnd> {
   return end ?? exit;
 }
 
+/** Output beyond the limit is read and dropped, so that a flood costs neither memory nor log. */
 function reportLines(streams: Readable[], command: Command): void {
   let room = command.maxOutputBytes;
   for (const stream of streams) {
-    createInterface({ input: stream, crlfDelay: Infinity }).on('line', (line) => {
+    const decoder = new StringDecoder('utf8');
+    let rest = '';
+    stream.on('data', (chunk: Buffer) => {
       if (room < 0) return;
-      room -= line.length;
-      command.report(room < 0 ? '(further output is left out)' : line);
+      room -= chunk.length;
+      const lines = (rest + decoder.write(chunk)).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) command.report(line);
+      if (room < 0) command.report('(further output is left out)');
+    });
+    stream.on('end', () => {
+      if (rest !== '' && room >= 0) command.report(rest);
     });
   }
 }

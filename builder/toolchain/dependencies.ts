@@ -22,6 +22,7 @@ interface Manifest { dependencies?: Record<string, string>; [field: string]: unk
 
 interface PackageManager { name: string; lockFiles: string[]; argv: (tools: PackageTools, cache: string) => [string, ...string[]] }
 
+const STAGING = 'dependencies';
 const INSTALL_TIMEOUT_MS = 5 * 60_000;
 const MAX_OUTPUT_BYTES = 256 * 1024;
 const LOCK_MAX_BYTES = 20 * 1024 * 1024;
@@ -54,12 +55,22 @@ export async function installDependencies(job: ToolchainJob, tools: PackageTools
   assertFromRegistry(job, manifest);
   const manager = await managerFor(job.folder);
   job.report(`[${job.micro.name}] Installing dependencies with ${manager.name}`);
-  const staging = join(job.scratchFolder, 'dependencies');
+  const staging = join(job.scratchFolder, STAGING);
   await stage(job, manifest, { staging, manager });
   await fetchPackages(job, manager, { staging, tools });
-  await rm(join(job.folder, 'node_modules'), { recursive: true, force: true });
-  await rename(join(staging, 'node_modules'), join(job.folder, 'node_modules')).catch(ignoreMissing);
+  await rename(installedAt(job), uploadedAt(job)).catch(ignoreMissing);
+  await rename(join(staging, 'node_modules'), installedAt(job)).catch(ignoreMissing);
 }
+
+/** Put the source back as it was uploaded: another Micro may have the same folder, or one around it. */
+export async function removeDependencies(job: ToolchainJob): Promise<void> {
+  if (!(await isThere(join(job.scratchFolder, STAGING)))) return;
+  await rm(installedAt(job), { recursive: true, force: true });
+  await rename(uploadedAt(job), installedAt(job)).catch(ignoreMissing);
+}
+
+const installedAt = (job: ToolchainJob): string => join(job.folder, 'node_modules');
+const uploadedAt = (job: ToolchainJob): string => join(job.scratchFolder, 'uploaded-modules');
 
 async function readManifest(job: ToolchainJob): Promise<Manifest | undefined> {
   const text = await readFile(join(job.folder, 'package.json'), 'utf8').catch(ignoreMissing);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as esbuild from 'esbuild';
 import { parse as parseJsonc } from 'jsonc-parser';
 import { SpaceError } from '../../core/errors.ts';
-import { installDependencies } from './dependencies.ts';
+import { installDependencies, removeDependencies } from './dependencies.ts';
 import type { PackageTools } from './dependencies.ts';
 import { importGuard } from './import-guard.ts';
 import { noCommands } from './static.ts';
@@ -40,7 +40,7 @@ export function createIsolateToolchain(tools: PackageTools): Toolchain {
       await findEntry(job);
     },
     install: (job) => installDependencies(job, tools),
-    build: bundleMicro,
+    build: (job) => bundleMicro(job).finally(() => removeDependencies(job)),
   };
 }
 

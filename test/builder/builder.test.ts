@@ -73,6 +73,20 @@ describe('a push', () => {
     expect((await push(rest, { manifest: Spacefile })).build.status).toBe('complete');
   });
 
+  test('packages no Micro with what was installed for another', async () => {
+    const bin = join(base, 'npm');
+    await writeFile(bin, '#!/bin/sh\nmkdir -p node_modules/dep && echo "export default 7" > node_modules/dep/index.js && echo "{}" > node_modules/dep/package.json\n', { mode: 0o755 });
+    await restart({ npmCommand: [bin] });
+    const files = {
+      Spacefile: 'v: 0\nmicros:\n  - name: api\n    src: api\n    engine: isolate\n    primary: true\n  - name: web\n    src: .\n    engine: static\n    serve: .\n',
+      'api/index.js': 'import x from "dep"; export default { x };', 'api/package.json': '{"dependencies":{"dep":"1"}}', 'api/node_modules/own/a.js': 'uploaded',
+    };
+    const { build } = await push(files);
+    const revision = await builder.revisions.get(build.id);
+    expect(Object.keys(revision.micros[1]?.files ?? {})).toEqual(Object.keys(files).sort());
+    expect((await builder.artifacts.readFile(revision.micros[0]?.files['index.js']?.hash as string)).toString()).toContain('= 7');
+  });
+
   test('takes an icon that was sent, and else the one of the source', async () => {
     const { id } = await builder.builds.create({ project });
     await builder.builds.putManifest(id, SPACEFILE);

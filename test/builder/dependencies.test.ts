@@ -51,6 +51,7 @@ describe('npm, really', () => {
     const module = (await import(`data:text/javascript;base64,${Buffer.from(code).toString('base64')}`)) as { default: any };
     expect(module.default.all()).toEqual([true, false]);
     expect(job.lines[0]).toBe('[api] Installing dependencies with npm');
+    expect(await readdir(job.folder)).toEqual(['index.js', 'package.json']);
     expect(await readdir(base)).toEqual(['cache']);
   });
 
@@ -178,6 +179,14 @@ describe('a program that a build starts', () => {
     expect(lines.at(-1)).toBe('(further output is left out)');
     expect(lines.join('\n').length).toBeLessThan(1500);
     expect(lines[0]).toBe('line 0');
+  });
+
+  test('that floods without a line break costs no memory', async () => {
+    const before = process.memoryUsage().rss;
+    const { end, lines } = command('head -c 300000000 /dev/zero');
+    expect(await end).toBe('ok');
+    expect(lines.join('').length).toBeLessThan(200_000);
+    expect(process.memoryUsage().rss - before).toBeLessThan(150_000_000);
   });
 
   test('that does not exist is missing', async () => {
