@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { systemClock } from '../core/clock.ts';
 import { isSpaceError } from '../core/errors.ts';
-import { stderrLog } from '../core/log.ts';
+import { stderrLog, type Log } from '../core/log.ts';
 import { helpText, loadConfig, type Config } from './config.ts';
 import { startHost, type Host } from './server.ts';
 
@@ -17,7 +17,7 @@ async function main(): Promise<void> {
   const log = stderrLog(config.logLevel);
   const host = await startHost(config, { log, clock: systemClock, version });
   process.stdout.write(banner(host, config));
-  endOnSignal(host);
+  endOnSignal(host, log);
   process.on('unhandledRejection', (error) => log.error('host.unhandled-rejection', { error }));
 }
 
@@ -27,12 +27,24 @@ function banner(host: Host, config: Config): string {
   return `\nOwnspace ${version} is running.\n${setup}\n  Dashboard      ${host.url}\n${secure}  Data           ${config.dataFolder}\n\n  Ctrl-C stops it.\n\n`;
 }
 
-function endOnSignal(host: Host): void {
-  let isEnding = false;
+/** Npm passes on a signal that the terminal has sent us already, so a second one counts only after a moment. */
+const REPEAT_MS = 1000;
+/** Whatever hangs then is cut; what was acknowledged is on the disk. */
+const END_MS = 20_000;
+
+function endOnSignal(host: Host, log: Log): void {
+  let beganAt: number | undefined;
+  const cut = (): void => {
+    log.warn('host.cut-off');
+    process.kill(process.pid, 'SIGKILL');
+  };
   const end = (): void => {
-    // A second signal means "now".
-    if (isEnding) process.exit(1);
-    isEnding = true;
+    if (beganAt !== undefined) {
+      if (Date.now() - beganAt > REPEAT_MS) cut();
+      return;
+    }
+    beganAt = Date.now();
+    setTimeout(cut, END_MS).unref();
     host.close().then(() => process.exit(0), () => process.exit(1));
   };
   process.on('SIGTERM', end);
