@@ -16,7 +16,7 @@ export function instanceRoutes(parts: ApiParts): Route[] {
     api('GET /api/v0/instances', {
       access: 'person',
       async handle({ person, query, origin }) {
-        const found = (await instances.list(person.id)).filter((instance) => matches(instance, query));
+        const found = (await instances.list(person.id)).filter((instance) => matches(instance, query)).toSorted((a, b) => a.createdAt.localeCompare(b.createdAt));
         return { json: { instances: await Promise.all(found.slice(0, perPage(query, 1000)).map((instance) => wire(instance, origin))) } };
       },
     }),
