@@ -34,9 +34,12 @@ export function createKeyring(store: Store, clock: Clock, table: 'data-key' | 'a
   });
   /** Keys end through this process only, so a remembered key is a good key. */
   const seen = new LRUCache<string, StoredKey>({ max: 10_000 });
+  /** Rises with every end, so that what was read before it is not remembered after it. */
+  let ends = 0;
 
   async function remove(key: StoredKey): Promise<void> {
     await keys.delete(key.id);
+    ends += 1;
     for (const [value, known] of seen.entries()) if (known.id === key.id) seen.delete(value);
   }
 
@@ -64,8 +67,9 @@ export function createKeyring(store: Store, clock: Clock, table: 'data-key' | 'a
       const known = seen.get(value);
       if (known) return known.subject;
       if (value.length > MAX_VALUE) return undefined;
+      const before = ends;
       return keys.get(sha256(value)).then((key) => {
-        if (key) seen.set(value, key);
+        if (key && before === ends) seen.set(value, key);
         return key?.subject;
       });
     },

@@ -32,20 +32,24 @@ export function createSessions(store: Store, clock: Clock): Sessions {
   const sessions = createTable<Session>(store, 'session', { space: { of: (session) => session.spaceId } });
   /** Every session that ends, ends through this process, so what is remembered here is true. */
   const seen = new LRUCache<string, Session>({ max: 10_000 });
+  /** Rises with every end, so that what was read before it is not remembered after it. */
+  let ends = 0;
 
   const isFresh = (session: Session): boolean => Date.parse(session.expiresAt) > clock.now();
 
   async function load(id: string): Promise<Session | undefined> {
     const known = seen.get(id);
     if (known) return isFresh(known) ? known : undefined;
+    const before = ends;
     const stored = await sessions.get(id);
     if (!stored || !isFresh(stored)) return undefined;
-    seen.set(id, stored);
+    if (before === ends) seen.set(id, stored);
     return stored;
   }
 
   async function end(id: string): Promise<void> {
     await sessions.delete(id);
+    ends += 1;
     seen.delete(id);
   }
 

@@ -103,7 +103,10 @@ export function createSpaces({ store, clock, setupSecret }: { store: Store; cloc
       const space = await newSpace(credentials, 'member');
       if (await spaces.find('username', space.username)) throw new SpaceError('USERNAME_TAKEN');
       const used = invites.replaceWrite(invite, { ...invite, usedBy: space.id });
-      await commit(store, spaces.insertWrite(space), used).catch(rename('INVITE_INVALID'));
+      await commit(store, spaces.insertWrite(space), used).catch(async (error) => {
+        const isOpen = (await openInvite(inviteSecret)) !== undefined;
+        return rename(isOpen ? 'USERNAME_TAKEN' : 'INVITE_INVALID')(error);
+      });
       return space;
     },
     async signIn({ username, password }, address) {
@@ -120,7 +123,7 @@ export function createSpaces({ store, clock, setupSecret }: { store: Store; cloc
 }
 
 /** Somebody else took it between our look and our write: say what that means here. */
-function rename(code: 'SETUP_DONE' | 'INVITE_INVALID'): (error: unknown) => never {
+function rename(code: 'SETUP_DONE' | 'INVITE_INVALID' | 'USERNAME_TAKEN'): (error: unknown) => never {
   return (error) => {
     throw isSpaceError(error, 'STORE_CONDITION_FAILED') ? new SpaceError(code, {}, { cause: error }) : error;
   };

@@ -53,7 +53,7 @@ export function createVault(key: Uint8Array): Vault {
     return Buffer.concat([nonce, cipher.getAuthTag(), body]);
   };
   const unseal = (purpose: string, sealed: Uint8Array): Buffer => {
-    const decipher = createDecipheriv('aes-256-gcm', derive(`seal/${purpose}`), sealed.subarray(0, NONCE_BYTES));
+    const decipher = createDecipheriv('aes-256-gcm', derive(`seal/${purpose}`), sealed.subarray(0, NONCE_BYTES), { authTagLength: TAG_BYTES });
     decipher.setAuthTag(sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
     return Buffer.concat([decipher.update(sealed.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()]);
   };
