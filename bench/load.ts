@@ -39,9 +39,14 @@ async function applyWrk(program: string, target: Target, { connections, seconds 
 
 function wrkScript({ method = 'GET', headers = {}, body }: Target): string {
   const text = (value: string): string => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
-  const lines = [`wrk.method = ${text(method)}`, ...Object.entries(headers).map(([name, value]) => `wrk.headers[${text(name)}] = ${text(value)}`)];
+  const lines = [`wrk.method = ${text(method)}`, ...Object.entries(headers).map(([name, value]) => `wrk.headers[${text(spelled(name))}] = ${text(value)}`)];
   if (body !== undefined) lines.push(`wrk.body = ${text(body)}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** wrk adds a Host of its own unless it finds one spelled like this, and two of them are refused. */
+function spelled(name: string): string {
+  return name.toLowerCase() === 'host' ? 'Host' : name;
 }
 
 /** @param report what wrk prints with --latency */
