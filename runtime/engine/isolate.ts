@@ -102,7 +102,8 @@ class IsolateEngine implements Engine {
   #run(flight: Flight): void {
     if (flight.isOver) return;
     const refusal = this.#isClosed ? new SpaceError('MICRO_CRASHED') : this.#quarantine.refusal(flight.instance.instanceId, flight.micro);
-    if (refusal) return this.#fail(flight, refusal);
+    // Who was there before and is not to blame may finish.
+    if (refusal && (this.#isClosed || flight.attempts === 0)) return this.#fail(flight, refusal);
     flight.attempts++;
     const cordon = this.#cordonFor(flight.instance);
     if (cordon.running && !cordon.running.isRetired && !cordon.running.cell.isDead) return cordon.running.run(flight);

@@ -14,7 +14,8 @@ export type CellEnd = 'cpu' | 'memory' | 'protocol' | 'crash' | 'idle' | 'retire
 
 export interface CellProcessOptions { parts: Omit<CellParts, 'snapshot'>; limits: IsolateLimits; node: string; log: Log }
 
-const DATA_HEADROOM_MB = 768;
+/** V8 reserves half a gigabyte of writable addresses for the code of each isolate: the limit is the last fence, memory is watched. */
+const DATA_HEADROOM_MB = 6 * 1024;
 const LAST_WORDS_MS = 100;
 const BACKLOG_MAX_BYTES = 256 * 1024 * 1024;
 const OUT_OF_MEMORY = /out of memory|Allocation failed|JavaScript heap|bad_alloc/i;

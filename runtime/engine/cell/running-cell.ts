@@ -71,7 +71,7 @@ export class RunningCell {
   #live = new Map<number, Live>();
   #lastId = 0;
   #entered: { slot: Slot | undefined; id: number } | undefined;
-  #isCareful: boolean;
+  #isCareful = false;
   #carefulUntil = 0;
   #ping: { id: number; at: number; cpuMs: number } | undefined;
   #pings = 0;
@@ -84,7 +84,6 @@ export class RunningCell {
     this.#options = options;
     this.cell = options.cell;
     this.idleSince = options.clock.now();
-    this.#isCareful = options.careful;
     if (options.careful) this.#goCareful();
     this.cell.onFrame = (frame) => this.#onFrame(frame);
     this.cell.onEnd = (end) => this.#onCellEnd(end);

@@ -1,5 +1,6 @@
 // Owns the way out of the isolate: records collected during a turn, host calls and who made them.
 // Runs inside the isolate. What it keeps is never read by the host; only texts and buffers leave.
+import { OwnMap } from './own-map.ts';
 
 /** Asks the Cell at once, for what cannot wait a turn: parsing a URL, random bytes. Never reaches the host. */
 export type AskCell = (question: number, a: string, b?: string, c?: string) => string | undefined;
@@ -75,7 +76,7 @@ export interface Answer { meta: string; body: string | ArrayBuffer | undefined }
 interface Waiting { resolve: (answer: Answer) => void; reject: (error: Error) => void; owner: number }
 interface Queued extends Waiting { meta: string; body: OutBody }
 
-const waiting = new Map<number, Waiting>();
+const waiting = new OwnMap<number, Waiting>();
 const queue: Queued[] = [];
 let lastCall = 0;
 

@@ -3,6 +3,7 @@ import { Base } from './base.ts';
 import { current, emit, RECORD } from './bridge.ts';
 import { Drive } from './drive.ts';
 import { fetchMicro } from './fetch.ts';
+import { OwnMap } from './own-map.ts';
 
 export type Env = Record<string, unknown>;
 
@@ -21,16 +22,16 @@ export const deta = {
 };
 
 const BACKGROUND_MAX = 1_000;
-const background = new Map<number, number>();
+const background = new OwnMap<number, number>();
 
 /** How much work goes on for a request after its answer. */
 export function backgroundOf(id: number): number {
   return background.get(id) ?? 0;
 }
 
-let answered: Set<number> = new Set();
+const answered = new OwnMap<number, true>();
 export function markAnswered(id: number): void {
-  if (background.has(id)) answered.add(id);
+  if (background.has(id)) answered.set(id, true);
 }
 
 export class Context {

@@ -18,6 +18,7 @@ import { ReadableStream } from './stream.ts';
 import { structuredClone } from './structured-clone.ts';
 import { announceTimers, clearTimeout, runTimers, setInterval, setTimeout } from './timers.ts';
 import { URL, URLSearchParams, useAskCell } from './url.ts';
+import { OwnMap } from './own-map.ts';
 
 /** Kinds of events that a turn consists of; each is (kind, id, meta, body). */
 const EVENT = { request: 1, result: 2, response: 3, failure: 4, timers: 5, cancel: 6 } as const;
@@ -54,7 +55,7 @@ let handle: ((request: Request, env: Env, context: Context) => unknown) | undefi
 let env: Env = {};
 let position = 0;
 /** Requests without an answer, to tell them when their caller goes away. */
-const open = new Map<number, Request>();
+const open = new OwnMap<number, Request>();
 
 function startRequest(id: number, head: string, body: string | ArrayBuffer | undefined): void {
   setCurrent(id);

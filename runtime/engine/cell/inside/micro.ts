@@ -42,10 +42,6 @@ export class CellMicro {
     this.#state = state;
   }
 
-  get hasEvents(): boolean {
-    return this.#events.length > 0 && this.#guest !== undefined && this.#loading === undefined;
-  }
-
   load(id: number, load: MicroLoad, source: string, cache: Uint8Array | null, guest: GuestIsolate): void {
     this.#drop();
     this.#guest = guest;
@@ -132,7 +128,11 @@ export class CellMicro {
     this.#afterTurn();
     if (this.#guest !== guest) return;
     if (end.kind === 'timeout') return this.#loseToTimeout(events, owners);
-    if (end.kind === 'threw') this.#logThrown(end);
+    if (end.kind === 'threw') {
+      // A module whose top-level await was rejected will never be there.
+      if (this.#loading) return this.#failLoad(end.message, end.stack);
+      this.#logThrown(end);
+    }
     this.#charge(owners, Number(guest.cpuTime - before) / 1e6);
   }
 
@@ -159,12 +159,17 @@ export class CellMicro {
     if (share < NOTEWORTHY_MS) return;
     const over: number[] = [];
     for (const owner of owners) {
-      const used = this.#live.get(owner);
-      if (used === undefined) continue;
-      this.#live.set(owner, used + share);
-      if (used + share >= this.#state.init.cpuMs) over.push(owner);
+      // Nobody's work is everybody's.
+      if (!this.#live.has(owner)) for (const id of this.#live.keys()) this.#add(id, share / this.#live.size, over);
+      else this.#add(owner, share, over);
     }
     if (over.length > 0) this.#lose('cpu', over, []);
+  }
+
+  #add(id: number, spentMs: number, over: number[]): void {
+    const used = this.#live.get(id)! + spentMs;
+    this.#live.set(id, used);
+    if (used >= this.#state.init.cpuMs && !over.includes(id)) over.push(id);
   }
 
   #loseToTimeout(events: unknown[], owners: number[]): void {
@@ -217,6 +222,8 @@ export class CellMicro {
     if (said !== 'ok') return this.#failLoad(said);
     this.#loading = undefined;
     this.#state.out.add({ type: FRAME.LOADED, micro: this.index, id });
+    // What hangs from now on is a request, not the start.
+    this.#state.out.flush();
   }
 
   /** @returns false when the isolate had to go */
@@ -245,8 +252,8 @@ export class CellMicro {
       }
       case 'C':
         if (this.#calls.size >= CALLS_MAX) throw new TypeError('too many calls');
-        this.#calls.set(id, other);
-        out.add({ type: FRAME.CALL, micro: this.index, id, other, meta, body: this.#body(record) });
+        this.#calls.set(id, this.#ownerOf(other));
+        out.add({ type: FRAME.CALL, micro: this.index, id, other: this.#ownerOf(other), meta, body: this.#body(record) });
         return;
       case 'L': return out.add({ type: FRAME.LOG, micro: this.index, id: 0, other, meta });
       case 'D':
@@ -257,6 +264,13 @@ export class CellMicro {
         return this.#armTimer();
       default: throw new TypeError('unknown record');
     }
+  }
+
+  /** After an await the guest does not know whose code runs; with one request there is no doubt. */
+  #ownerOf(claimed: number): number {
+    if (this.#live.has(claimed) || this.#live.size !== 1) return claimed;
+    const [only] = this.#live.keys();
+    return only!;
   }
 
   #body(record: GuestRecord): string | Uint8Array | null {
