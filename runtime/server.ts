@@ -10,7 +10,7 @@ import { errorPage } from '../dashboard/pages/error.ts';
 import { openFileBlobStore } from '../sandbox-data/blob/file.ts';
 import type { Data } from '../sandbox-data/data.ts';
 import { createData } from '../sandbox-data/open.ts';
-import { createEgress } from '../sandbox/egress.ts';
+import { createCallMeter } from '../sandbox/call-meter.ts';
 import { createDataPlane } from './api/data-plane.ts';
 import { loaderOf } from './api/load.ts';
 import type { ApiParts } from './api/parts.ts';
@@ -203,9 +203,9 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
   const refuse = createRefuse({ log, assets, dashboardUrl: (request) => addresses.controlOrigin(originOf(request)) });
   const reserved = createReserved({ instanceSessions: parts.instanceSessions, data, dataPlane, assets, loginUrl });
   const dispatch = createDispatch({ live, access, engineFor, reserved, refuse, loginUrl });
-  const egress = createEgress({ log, clock: parts.clock });
+  const meter = createCallMeter(parts.clock, log);
   calls.fetchMicro = dispatch.fetchMicro;
-  calls.fetchUrl = (from, request) => fetchOutside({ dispatch, live, addresses, egress }, from, request);
+  calls.fetchUrl = (from, request) => fetchOutside({ dispatch, live, addresses, meter }, from, request);
   const edge = createEdge({
     routes: apiRoutes(parts, assets), identify: createIdentify(parts), load: loaderOf(parts), appsDomain: config.appsDomain, log,
     errorPage: (error, { requestId, person }) =>

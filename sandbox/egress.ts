@@ -1,148 +1,193 @@
-// Owns calls of untrusted code to the outside: one request, one checked address, no redirect followed. Whoever follows
-// one comes here again, so every hop is checked. Knows no Micro.
-import { lookup } from 'node:dns/promises';
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
-import { request as httpsRequest } from 'node:https';
+// Owns how anything leaves this host on behalf of somebody else: which addresses, ports and headers, how long, how much.
+// A name is resolved once, every address is checked, and the connection goes to a checked address only. Knows no Instance.
+import { lookup as systemLookup } from 'node:dns/promises';
+import http from 'node:http';
+import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { SpaceError } from '../core/errors.ts';
-import type { Log } from '../core/log.ts';
-import type { Clock } from '../core/clock.ts';
-import { createCallMeter } from './call-meter.ts';
-import { isPublicAddress } from './public-address.ts';
+import { isPublicAddress } from './address.ts';
 
-export interface OutgoingRequest {
+/** Name, value, name, value. */
+export type EgressHeaders = string[];
+
+export interface EgressRequest {
   method: string;
   url: string;
-  /** Flat: name, value, name, value. */
-  headers: readonly string[];
-  body: Uint8Array | Readable | null;
+  headers: EgressHeaders;
+  body: Uint8Array | null;
   signal?: AbortSignal;
+  /** `follow` (default) goes along up to five redirects, each checked anew. */
+  redirect?: 'follow' | 'manual' | 'error';
 }
 
-/** `body` fails when the connection breaks. */
-export interface OutgoingAnswer { status: number; headers: string[]; body: Readable }
+export interface EgressResponse { status: number; headers: EgressHeaders; body: Readable; url: string }
 
-export interface Egress {
-  /** @param caller whose counts this call belongs to  @throws EGRESS_BLOCKED, EGRESS_FAILED, TOO_MANY_REQUESTS */
-  send(request: OutgoingRequest, caller: { instanceId: string }): Promise<OutgoingAnswer>;
+export interface EgressPolicy {
+  /** Time until the head of an answer. */
+  timeoutMs?: number;
+  /** Time without a byte while a body arrives. */
+  idleMs?: number;
+  responseMaxBytes?: number;
+  redirectsMax?: number;
+  /** Addresses and ports of this host itself, and whatever else its owner forbids: `address`, or `address:port`. */
+  deniedHosts?: readonly string[];
+  /** For tests and for owners who know what they do: `host:port` that need not be public. Empty unless given. */
+  allowedHosts?: readonly string[];
+  lookup?: (hostname: string) => Promise<readonly { address: string; family: number }[]>;
 }
 
-export interface EgressOptions {
-  log: Log;
-  clock: Clock;
-  /** Which addresses may be reached; only tests give another answer than the default. */
-  isAllowedAddress?: (address: string, port: number) => boolean;
-}
+const DEFAULTS = { timeoutMs: 30_000, idleMs: 30_000, responseMaxBytes: 64 * 1024 * 1024, redirectsMax: 5 } as const;
 
-const CONNECT_MS = 10_000;
-/** A peer that says nothing for so long is given up. */
-const SILENCE_MS = 60_000;
-
-/** Besides these, ports below 1024 are closed but for 80 and 443: mail, shells, directories are not for apps. */
-const CLOSED_PORTS: ReadonlySet<number> = new Set([
-  2049, 2375, 2376, 2379, 2380, 3306, 3389, 5432, 5672, 5900, 5984, 6000, 6379, 6443, 6667, 8500, 9042, 9200, 9300, 10250, 11211, 27017,
+/** Ports of services that speak no HTTP but might be talked into something. @source the Fetch standard's bad ports, and data stores */
+const BAD_PORTS = new Set([
+  0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119,
+  123, 135, 137, 139, 143, 161, 179, 389, 427, 445, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989,
+  990, 993, 995, 1433, 1521, 1719, 1720, 1723, 2049, 2375, 2376, 2379, 2380, 3306, 3389, 3659, 4045, 4190, 4222, 5060, 5061, 5432, 5672, 5900, 6000,
+  6379, 6443, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 9042, 9200, 9300, 10080, 10250, 11211, 27017,
 ]);
 
-/** They frame the message or speak of one connection; a guest that sets them wants something else than a request. */
-const FRAMING: ReadonlySet<string> = new Set(['host', 'connection', 'keep-alive', 'transfer-encoding', 'te', 'trailer', 'upgrade', 'expect', 'proxy-connection', 'proxy-authorization', 'proxy-authenticate']);
+/** Headers that belong to the connection, not to its user. */
+const FORBIDDEN_HEADERS = new Set([
+  'host', 'connection', 'keep-alive', 'transfer-encoding', 'content-length', 'te', 'trailer', 'upgrade', 'expect', 'proxy-authorization', 'proxy-authenticate',
+  'proxy-connection', 'forwarded', 'via', 'x-real-ip',
+  // Nobody here would undo a compression.
+  'accept-encoding',
+]);
+const FORBIDDEN_PREFIXES = ['proxy-', 'x-forwarded-', 'sec-'];
+const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
+const BAD_VALUE = /[\0\r\n]|[^\t\x20-\xff]/;
+/** Not carried to another origin. */
+const SECRET_HEADERS = new Set(['authorization', 'cookie', 'cookie2', 'x-api-key']);
 
-export function createEgress({ log, clock, isAllowedAddress = isPublicAddress }: EgressOptions): Egress {
-  const meter = createCallMeter(clock, log);
-  return {
-    async send(request, { instanceId }) {
-      const release = meter.enter(instanceId);
-      try {
-        const url = checkedUrl(request.url);
-        const headers = checkedHeaders(request.headers, url);
-        const address = await checkedAddress(url, isAllowedAddress);
-        const incoming = await exchange(url, { ...request, headers, address });
-        incoming.once('close', release);
-        return { status: incoming.statusCode ?? 502, headers: withoutFraming(incoming.rawHeaders), body: incoming };
-      } catch (error) {
-        release();
-        throw error;
-      }
-    },
-  };
+/** Send a request under the rules. Headers of the connection itself are left out; broken ones are refused.
+ *  @throws EGRESS_BLOCKED by rule, EGRESS_FAILED when it cannot be reached */
+export async function checkedFetch(request: EgressRequest, policy: EgressPolicy = {}): Promise<EgressResponse> {
+  let { method, url, headers, body } = { ...request, headers: cleanHeaders(request.headers) };
+  const redirectsMax = policy.redirectsMax ?? DEFAULTS.redirectsMax;
+  for (let redirects = 0; ; redirects++) {
+    const target = checkUrl(url, policy);
+    const address = await resolve(target, policy);
+    const response = await send({ ...request, method, url: target.href, headers, body }, target, address, policy);
+    const location = redirectOf(response);
+    if (location === undefined || request.redirect === 'manual') return response;
+    response.body.destroy();
+    if (request.redirect === 'error') throw new SpaceError('EGRESS_FAILED', { target: target.host, reason: 'it redirects, which was not wanted' });
+    if (redirects >= redirectsMax) throw new SpaceError('EGRESS_FAILED', { target: target.host, reason: `it redirects more than ${redirectsMax} times` });
+    ({ method, url, headers, body } = follow({ method, headers, body }, response.status, target, location));
+  }
 }
 
-/** Parsed before it is judged, so that no spelling of an address passes (attack C3). */
-function checkedUrl(text: string): URL {
+/** @throws EGRESS_BLOCKED for what no address may be */
+export function checkUrl(text: string, policy: EgressPolicy = {}): URL {
   const url = URL.parse(text);
-  if (!url) throw blocked('this address', 'it is not a URL');
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw blocked(url.protocol, 'only http and https are');
-  if (url.username !== '' || url.password !== '') throw blocked(url.hostname, 'a user name in an address is not sent');
-  const port = portOf(url);
-  if ((port < 1024 && port !== 80 && port !== 443) || CLOSED_PORTS.has(port)) throw blocked(`port ${port}`, 'it is not a port of the web');
+  if (!url) throw blocked(text.slice(0, 200), 'this is no address');
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw blocked(`${url.protocol}//`, 'only http and https are');
+  if (url.username !== '' || url.password !== '') throw blocked(url.host, 'the address holds a user name or a password');
+  if (isAllowed(url, policy)) return url;
+  if (BAD_PORTS.has(portOf(url))) throw blocked(url.host, `port ${portOf(url)} belongs to another kind of service`);
   return url;
 }
 
-function portOf(url: URL): number {
-  return url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port);
-}
+const blocked = (target: string, reason: string): SpaceError => new SpaceError('EGRESS_BLOCKED', { target, reason });
+const portOf = (url: URL): number => (url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port));
+const bare = (hostname: string): string => hostname.replace(/^\[|\]$/g, '').replace(/\.$/, '');
+const isAllowed = (url: URL, policy: EgressPolicy): boolean => policy.allowedHosts?.includes(`${bare(url.hostname)}:${portOf(url)}`) ?? false;
 
-function checkedHeaders(headers: readonly string[], url: URL): string[] {
-  const kept: string[] = [];
-  for (let index = 0; index + 1 < headers.length; index += 2) {
-    const [name, value] = [headers[index] as string, headers[index + 1] as string];
-    const lower = name.toLowerCase();
-    if (FRAMING.has(lower) || lower.startsWith('proxy-')) throw blocked(url.hostname, `the header ${lower} is set by the host`);
-    if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name) || /[\0\r\n]/.test(value)) throw blocked(url.hostname, 'a header holds characters that no header may hold');
-    // Ours counts the bytes that are really sent.
-    if (lower !== 'content-length') kept.push(name, value);
+interface Address { address: string; family: number }
+
+/** One address of the host, after all of them were checked. @throws EGRESS_BLOCKED, EGRESS_FAILED */
+async function resolve(url: URL, policy: EgressPolicy): Promise<Address> {
+  const host = bare(url.hostname);
+  const family = isIP(host);
+  const addresses = family === 0 ? await lookupAll(host, policy) : [{ address: host, family }];
+  const first = addresses[0];
+  if (!first) throw new SpaceError('EGRESS_FAILED', { target: url.host, reason: 'its name has no address' });
+  if (isAllowed(url, policy)) return first;
+  for (const { address } of addresses) {
+    if (!isPublicAddress(address)) throw blocked(url.host, 'it is not on the public internet');
+    if (policy.deniedHosts?.some((denied) => denied === address || denied === `${address}:${portOf(url)}`)) throw blocked(url.host, 'it is this host itself');
   }
-  return kept;
+  return first;
 }
 
-/** Every address of the name must be open: a mixed answer is an attack (C5). @returns the one to connect to */
-async function checkedAddress(url: URL, isAllowed: NonNullable<EgressOptions['isAllowedAddress']>): Promise<string> {
-  const name = url.hostname.replace(/^\[|\]$/g, '');
-  const addresses = isIP(name) ? [name] : await resolve(name);
-  const port = portOf(url);
-  if (addresses.length === 0) throw new SpaceError('EGRESS_FAILED', { target: url.hostname, reason: 'the name has no address' });
-  if (!addresses.every((address) => isAllowed(address, port))) throw blocked(url.hostname, 'it is not on the public internet');
-  return addresses[0] as string;
-}
-
-async function resolve(name: string): Promise<string[]> {
+async function lookupAll(host: string, policy: EgressPolicy): Promise<readonly Address[]> {
   try {
-    return (await lookup(name, { all: true, verbatim: true })).map(({ address }) => address);
-  } catch (error) {
-    throw new SpaceError('EGRESS_FAILED', { target: name, reason: 'the name is not known' }, { cause: error });
+    return await (policy.lookup ?? ((name) => systemLookup(name, { all: true })))(host);
+  } catch {
+    throw new SpaceError('EGRESS_FAILED', { target: host, reason: 'its name cannot be resolved' });
   }
 }
 
-interface Exchange extends OutgoingRequest { address: string }
+/** @throws EGRESS_BLOCKED */
+function cleanHeaders(headers: EgressHeaders): EgressHeaders {
+  const clean: EgressHeaders = [];
+  for (let at = 0; at < headers.length; at += 2) {
+    const [name, value] = [headers[at]!, headers[at + 1]!];
+    if (!HEADER_NAME.test(name) || BAD_VALUE.test(value)) throw blocked('this request', 'a header is malformed');
+    if (!isForbidden(name.toLowerCase())) clean.push(name, value);
+  }
+  return clean;
+}
 
-function exchange(url: URL, { method, headers, body, address, signal }: Exchange): Promise<IncomingMessage> {
-  const pinned: LookupFunction = (_name, options, done) => {
-    const family = isIP(address);
-    if (options.all) done(null, [{ address, family }]);
-    else done(null, address, family);
-  };
-  const options: RequestOptions = { method, headers: ['host', url.host, ...headers], lookup: pinned, agent: false, timeout: SILENCE_MS, signal, insecureHTTPParser: false };
-  return new Promise((resolveAnswer, reject) => {
-    const failed = (error: NodeJS.ErrnoException): void => reject(new SpaceError('EGRESS_FAILED', { target: url.hostname, reason: error.code ?? 'the connection broke' }, { cause: error }));
-    const outgoing = url.protocol === 'https:' ? httpsRequest(url, options) : httpRequest(url, options);
-    const slow = setTimeout(() => outgoing.destroy(Object.assign(new Error('connect'), { code: 'ETIMEDOUT' })), CONNECT_MS);
-    outgoing.on('socket', (socket) => socket.once('connect', () => clearTimeout(slow)));
-    outgoing.on('timeout', () => outgoing.destroy(Object.assign(new Error('silence'), { code: 'ETIMEDOUT' })));
-    outgoing.on('error', (error) => { clearTimeout(slow); failed(error); });
-    outgoing.on('response', (incoming) => { clearTimeout(slow); resolveAnswer(incoming); });
-    if (body instanceof Readable) body.on('error', (error) => outgoing.destroy(error)).pipe(outgoing);
-    else outgoing.end(body ?? undefined);
+function isForbidden(name: string): boolean {
+  return FORBIDDEN_HEADERS.has(name) || FORBIDDEN_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
+
+function send(request: EgressRequest, url: URL, { address, family }: Address, policy: EgressPolicy): Promise<EgressResponse> {
+  const { promise, resolve, reject } = Promise.withResolvers<EgressResponse>();
+  const failed = (reason: string, cause?: unknown): void => reject(new SpaceError('EGRESS_FAILED', { target: url.host, reason }, { cause }));
+  const pinned: LookupFunction = (_, options, done) => (options.all ? done(null, [{ address, family }]) : done(null, address, family));
+  const timeoutMs = policy.timeoutMs ?? DEFAULTS.timeoutMs;
+  const call = (url.protocol === 'https:' ? https : http).request(url, {
+    method: request.method, lookup: pinned, agent: false, headers: headerPairs(request, url), signal: request.signal, maxHeaderSize: 64 * 1024, setDefaultHeaders: false,
   });
+  const timer = setTimeout(() => call.destroy(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
+  call.on('socket', (socket) => socket.once('connect', () => {
+    // What is connected is what was checked: the operating system may not have chosen another one.
+    if (socket.remoteAddress !== address && !isAllowed(url, policy) && !isPublicAddress(socket.remoteAddress ?? '')) call.destroy(new Error('connected elsewhere'));
+  }));
+  call.on('error', (error: NodeJS.ErrnoException) => { clearTimeout(timer); failed(error.code ?? error.message, error); });
+  call.on('response', (response) => {
+    clearTimeout(timer);
+    resolve({ status: response.statusCode!, headers: response.rawHeaders, body: limited(response, policy), url: url.href });
+  });
+  call.end(request.body ?? undefined);
+  return promise;
 }
 
-function withoutFraming(raw: readonly string[]): string[] {
-  const kept: string[] = [];
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    if (!FRAMING.has((raw[index] as string).toLowerCase())) kept.push(raw[index] as string, raw[index + 1] as string);
-  }
-  return kept;
+function headerPairs({ headers, body, method }: EgressRequest, url: URL): string[] {
+  const length = body === null && (method === 'GET' || method === 'HEAD') ? [] : ['Content-Length', String(body?.length ?? 0)];
+  const agent = headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'user-agent') ? [] : ['User-Agent', 'Ownspace'];
+  return ['Host', url.host, ...headers, ...agent, ...length, 'Connection', 'close'];
 }
 
-function blocked(target: string, reason: string): SpaceError {
-  return new SpaceError('EGRESS_BLOCKED', { target, reason });
+/** The body, cut off when it is too long or stands still. */
+function limited(response: http.IncomingMessage, policy: EgressPolicy): Readable {
+  const maxBytes = policy.responseMaxBytes ?? DEFAULTS.responseMaxBytes;
+  const target = response.headers.host ?? 'The answer';
+  let sizeBytes = 0;
+  response.setTimeout(policy.idleMs ?? DEFAULTS.idleMs, () => response.destroy(new SpaceError('EGRESS_FAILED', { target, reason: 'its body stands still' })));
+  const push = response.push.bind(response);
+  response.push = (chunk: Buffer | null, encoding?: BufferEncoding): boolean => {
+    sizeBytes += chunk?.length ?? 0;
+    if (sizeBytes > maxBytes) response.destroy(new SpaceError('EGRESS_FAILED', { target, reason: `its body is larger than ${maxBytes} bytes` }));
+    return push(chunk, encoding);
+  };
+  return response;
+}
+
+function redirectOf({ status, headers }: EgressResponse): string | undefined {
+  if (![301, 302, 303, 307, 308].includes(status)) return undefined;
+  const at = headers.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === 'location');
+  return at < 0 ? undefined : headers[at + 1];
+}
+
+function follow(sent: Pick<EgressRequest, 'method' | 'headers' | 'body'>, status: number, from: URL, location: string): Pick<EgressRequest, 'method' | 'url' | 'headers' | 'body'> {
+  const to = URL.parse(location, from.href);
+  if (!to) throw new SpaceError('EGRESS_FAILED', { target: from.host, reason: 'it redirects to nowhere' });
+  const toGet = (status === 303 && sent.method !== 'HEAD') || ((status === 301 || status === 302) && sent.method === 'POST');
+  const dropped = (name: string): boolean => (to.origin !== from.origin && SECRET_HEADERS.has(name)) || (toGet && name.startsWith('content-'));
+  const headers = sent.headers.filter((_, at) => !dropped(sent.headers[at & ~1]!.toLowerCase()));
+  return toGet ? { method: 'GET', url: to.href, headers, body: null } : { ...sent, url: to.href, headers };
 }

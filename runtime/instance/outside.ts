@@ -1,14 +1,18 @@
 // Owns calls by URL that leave a Micro: to Instances of this host they stay inside, with their keys and hops; everything
 // else passes the egress rules. Redirects are followed here, so that each hop is judged anew (attack C4).
+import { networkInterfaces } from 'node:os';
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { SpaceError } from '../../core/errors.ts';
-import type { Egress } from '../../sandbox/egress.ts';
+import type { CallMeter } from '../../sandbox/call-meter.ts';
+import { checkedFetch } from '../../sandbox/egress.ts';
 import type { MicroRequest, MicroResponse } from '../engine/engine.ts';
 import type { Addresses } from '../http/address.ts';
 import { headerValue } from '../http/headers.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { LiveInstance, LiveInstances } from './live.ts';
 
-export interface OutsideParts { dispatch: Dispatch; live: LiveInstances; addresses: Addresses; egress: Egress }
+export interface OutsideParts { dispatch: Dispatch; live: LiveInstances; addresses: Addresses; meter: CallMeter }
 
 /** @source Fetch standard: 20 redirects */
 const MAX_REDIRECTS = 20;
@@ -28,13 +32,32 @@ export async function fetchOutside(parts: OutsideParts, from: LiveInstance, requ
   }
 }
 
-async function fetchOnce({ dispatch, live, addresses, egress }: OutsideParts, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
+async function fetchOnce({ dispatch, live, addresses, meter }: OutsideParts, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
   const url = URL.parse(request.url);
   const label = url ? addresses.labelOf(url) : undefined;
-  if (label === undefined) return egress.send(request, { instanceId: from.record.id });
+  if (label === undefined) return outgoing(meter, from, request);
   const target = label === from.record.label ? from : await live.byLabel(label);
   if (!target) throw new SpaceError('EGRESS_BLOCKED', { target: url?.hostname, reason: 'no app lives there' });
   return dispatch.fetchByUrl(target, request);
+}
+
+/** Under the egress rules, and counted for the Instance until its answer has ended. */
+async function outgoing(meter: CallMeter, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
+  const release = meter.enter(from.record.id);
+  try {
+    const body = request.body instanceof Readable ? await buffer(request.body) : request.body;
+    const answer = await checkedFetch({ ...request, body, redirect: 'manual' }, { deniedHosts: ownAddresses() });
+    answer.body.once('close', release);
+    return answer;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** This machine by all its addresses, public ones too: its admin pages listen there (attack C1). */
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
 }
 
 /** @source Fetch standard, HTTP-redirect fetch */
