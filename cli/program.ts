@@ -89,7 +89,7 @@ function group(program: Command, name: string): Command {
 function report(error: unknown, io: Io, isJson: boolean): number {
   if (error instanceof CommanderError) return reportUsage(error, io, isJson);
   if (error instanceof Interrupted || io.signal.aborted) {
-    io.err('Stopped. What the host has begun goes on there.');
+    io.err(error instanceof Interrupted ? 'Stopped.' : 'Stopped. What the host has begun goes on there.');
     return EXIT_INTERRUPTED;
   }
   const text = describeFailure(error);

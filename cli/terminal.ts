@@ -6,13 +6,14 @@ import type { Io, Prompts, Spinner } from './io.ts';
 
 export function createTerminal(options: Pick<Io, 'env' | 'cwd' | 'homeDir' | 'signal'>): Io {
   const isInteractive = Boolean(process.stdin.isTTY && process.stdout.isTTY) && !options.env.CI;
-  const line = new SpinnerLine(Boolean(process.stderr.isTTY) && !options.env.CI);
+  // The library never ends drawing on a terminal that has no width, as programs that drive others often make them.
+  const hasSpinner = Boolean(process.stderr.isTTY) && process.stderr.columns > 0 && !options.env.CI;
   return {
     ...options,
     isInteractive,
     colors: picocolors.createColors(picocolors.isColorSupported && Boolean(process.stderr.isTTY && process.stdout.isTTY)),
-    out: (text) => line.around(() => process.stdout.write(`${text}\n`)),
-    err: (text) => line.around(() => process.stderr.write(`${text}\n`)),
+    out: (text) => void process.stdout.write(`${text}\n`),
+    err: (text) => void process.stderr.write(`${text}\n`),
     readStdin: () => readText(process.stdin),
     prompts: terminalPrompts(options.signal),
     async openUrl(url) {
@@ -21,59 +22,33 @@ export function createTerminal(options: Pick<Io, 'env' | 'cwd' | 'homeDir' | 'si
       // A machine without a browser is no reason to fail: the address is on the screen.
       child.on('error', () => {});
     },
-    spin: (text) => line.start(text),
+    spin: (text) => startSpinner(text, hasSpinner),
   };
 }
 
-/** One moving line at a time, below everything that is printed meanwhile. */
-class SpinnerLine {
-  readonly #isShown: boolean;
-  #stop: (() => void) | undefined;
-  #text = '';
-  #draw: ((text: string) => void) | undefined;
-
-  constructor(isShown: boolean) {
-    this.#isShown = isShown;
-  }
-
-  start(text: string): Spinner {
-    this.#text = text;
-    if (this.#isShown) this.#show().catch(() => {});
-    return {
-      update: (next) => {
-        this.#text = next;
-        this.#draw?.(next);
-      },
-      stop: () => {
-        this.#stop?.();
-        this.#stop = undefined;
-        this.#draw = undefined;
-        this.#text = '';
-      },
-    };
-  }
-
-  async #show(): Promise<void> {
+/** A moving line below everything that is printed meanwhile: the library sees to that. Nothing where no terminal is. */
+function startSpinner(text: string, isShown: boolean): Spinner {
+  if (!isShown) return { update: () => {}, stop: () => {} };
+  let shown = text;
+  let isStopped = false;
+  let line: { text: string; stop(): unknown } | undefined;
+  const show = async () => {
     const { default: ora } = await import('ora');
-    // Stopped before the library was there.
-    if (this.#text === '' || this.#draw !== undefined) return;
     // What is typed meanwhile stays for the shell, and Ctrl-C for us.
-    const spinner = ora({ text: this.#text, stream: process.stderr, discardStdin: false, hideCursor: true }).start();
-    this.#draw = (text) => { spinner.text = text; };
-    this.#stop = () => spinner.stop();
-    this.#pause = (run) => {
-      spinner.clear();
-      run();
-      spinner.render();
-    };
-  }
-
-  #pause: ((run: () => void) => void) | undefined;
-
-  around(run: () => void): void {
-    if (this.#draw === undefined || this.#pause === undefined) run();
-    else this.#pause(run);
-  }
+    if (!isStopped) line = ora({ text: shown, stream: process.stderr, discardStdin: false }).start();
+  };
+  // A library that does not load takes nothing but the decoration with it.
+  show().catch(() => {});
+  return {
+    update(next) {
+      shown = next;
+      if (line !== undefined) line.text = next;
+    },
+    stop() {
+      isStopped = true;
+      line?.stop();
+    },
+  };
 }
 
 function terminalPrompts(signal: AbortSignal): Prompts {
