@@ -31,8 +31,17 @@ export function newId(kind: IdKind): string {
     case 'revision': case 'release': case 'installation': case 'instance':
       return randomText(1, LETTERS) + randomText(15, LOWER_ALNUM);
     case 'session': case 'blob': return randomText(1, LETTERS) + randomText(31, LOWER_ALNUM);
-    case 'request': return randomText(1, LETTERS) + randomText(11, LOWER_ALNUM);
+    case 'request': return nextRequestId();
   }
+}
+
+const requestSeries = randomText(1, LETTERS) + randomText(5, LOWER_ALNUM);
+let requestCount = 0;
+
+/** Unique rather than unpredictable: every request takes one, and it opens nothing. */
+function nextRequestId(): string {
+  requestCount += 1;
+  return requestSeries + requestCount.toString(36).padStart(6, '0');
 }
 
 /** A secret of `length` characters [A-Za-z0-9]; 32 carry 190 bits. */

@@ -6,9 +6,9 @@ import { newId } from '../../core/ids.ts';
 import type { Log } from '../../core/log.ts';
 import type { Collection, Data } from '../../sandbox-data/data.ts';
 import type { DataKeys } from '../auth/data-key.ts';
-import type { Collections } from '../instance/collection.ts';
+import type { CollectionRecord, Collections } from '../instance/collection.ts';
 import { sendError } from '../http/reply.ts';
-import { DATA_ROUTES, type DataCall, type DataRoute } from './data-route.ts';
+import { DATA_ROUTES, type DataRoute } from './data-route.ts';
 
 /** What an address says, before anybody was asked who they are. */
 export interface DataAddress {
@@ -26,38 +26,49 @@ export interface DataPlane {
 }
 
 export function createDataPlane({ data, dataKeys, collections, log }: { data: Data; dataKeys: DataKeys; collections: Collections; log: Log }): DataPlane {
-  async function collectionOf(request: IncomingMessage, collectionId: string | undefined): Promise<Collection> {
+  /** Without a promise where key and Collection are remembered: most requests are one small read. */
+  function collectionOf(request: IncomingMessage, collectionId: string | undefined): Collection | Promise<Collection> {
     const key = request.headers['x-api-key'];
-    const opened = typeof key === 'string' ? await dataKeys.collectionOf(key) : undefined;
-    if (opened === undefined || opened !== collectionId) throw new SpaceError('UNAUTHORIZED');
-    const record = await collections.get(opened);
-    if (!record || record.trashedAt !== null) throw new SpaceError('UNAUTHORIZED');
+    const opened = typeof key === 'string' ? dataKeys.collectionOf(key) : undefined;
+    if (opened instanceof Promise) return opened.then((id) => open(id, collectionId)).then(collectionFor);
+    const record = open(opened, collectionId);
+    return record instanceof Promise ? record.then(collectionFor) : collectionFor(record);
+  }
+
+  function open(opened: string | undefined, wanted: string | undefined): ReturnType<Collections['open']> {
+    if (opened === undefined || opened !== wanted) throw new SpaceError('UNAUTHORIZED');
+    return collections.open(opened);
+  }
+
+  function collectionFor(record: CollectionRecord | undefined): Collection {
+    if (!record) throw new SpaceError('UNAUTHORIZED');
     return data.collection({ spaceId: record.spaceId, collectionId: record.id });
   }
 
-  async function serve(collection: Collection, request: IncomingMessage, response: ServerResponse, address: DataAddress): Promise<void> {
+  async function serve(collection: Collection, request: IncomingMessage, response: ServerResponse, { isOpen, ...address }: DataAddress & { isOpen: boolean }): Promise<void> {
     const { route, name, parts } = matchRoute(request.method ?? 'GET', address);
-    const call: DataCall = { request, response, collection, name, parts, query: queryOf(request) };
-    await route.handle(call);
+    await route.handle({ request, response, collection, name, parts, isOpen });
   }
 
   async function withKey(request: IncomingMessage, response: ServerResponse, address: DataAddress): Promise<void> {
-    // Any page may call with a key in its hands: the key is the permission, no cookie counts here.
-    response.setHeader('access-control-allow-origin', '*');
     if (request.method === 'OPTIONS') {
       preflight(response);
       return;
     }
-    await serve(await collectionOf(request, address.segments[0]), request, response, address);
+    const collection = collectionOf(request, address.segments[0]);
+    await serve(collection instanceof Promise ? await collection : collection, request, response, { ...address, isOpen: true });
   }
 
   return {
     handle(request, response, address) {
       const requestId = newId('request');
-      withKey(request, response, address).catch((error) => answerError(request, response, error, { requestId, log }));
+      withKey(request, response, address).catch((error) => {
+        if (!response.headersSent) response.setHeader('access-control-allow-origin', '*');
+        answerError(request, response, error, { requestId, log });
+      });
     },
     async handleFor(collection, request, response, address) {
-      await serve(collection, request, response, address).catch((error) => answerError(request, response, error, { requestId: address.id, log }));
+      await serve(collection, request, response, { ...address, isOpen: false }).catch((error) => answerError(request, response, error, { requestId: address.id, log }));
     },
   };
 }
@@ -70,6 +81,7 @@ function answerError(request: IncomingMessage, response: ServerResponse, error: 
 
 function preflight(response: ServerResponse): void {
   response.writeHead(204, {
+    'access-control-allow-origin': '*',
     'access-control-allow-methods': 'GET, PUT, POST, PATCH, DELETE',
     'access-control-allow-headers': 'X-API-Key, Content-Type, Range, Authorization',
     'access-control-max-age': '86400',
@@ -119,11 +131,4 @@ function decodeOnce(segment: string): string {
   } catch (error) {
     throw new SpaceError('BAD_REQUEST', { reason: 'The path is not valid percent-encoded UTF-8.' }, { cause: error });
   }
-}
-
-/** `prefix` and `last` arrive unencoded from some SDKs; `+` is a space, as those that encode mean it. */
-function queryOf(request: IncomingMessage): URLSearchParams {
-  const url = request.url ?? '';
-  const start = url.indexOf('?');
-  return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
 }

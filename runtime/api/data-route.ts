@@ -6,8 +6,8 @@ import rangeParser from 'range-parser';
 import { SpaceError } from '../../core/errors.ts';
 import type { ByteRange } from '../../sandbox-data/blob/blob-store.ts';
 import type { Collection, FileInfo } from '../../sandbox-data/data.ts';
-import { parseJsonObject, readBody, refuseLargeBody } from '../http/body.ts';
-import { sendJson, sendJsonText } from '../http/reply.ts';
+import { parseJsonObject, readBody, refuseLargeBody, undestroyed } from '../http/body.ts';
+import { SERVER_NAME } from '../http/reply.ts';
 
 export interface DataCall {
   request: IncomingMessage;
@@ -17,7 +17,8 @@ export interface DataCall {
   name: string;
   /** Decoded segments that stand for `:` in the route. */
   parts: string[];
-  query: URLSearchParams;
+  /** Any page may read the answer: the caller had a key in its hands, and no cookie counted. */
+  isOpen: boolean;
 }
 
 export interface DataRoute {
@@ -38,12 +39,12 @@ const DRIVE_MAX_REQUEST_BYTES = 1024 * 1024;
 const INLINE_TYPE = /^(image\/(png|jpeg|gif|webp|avif|bmp|x-icon)|video\/|audio\/|text\/plain|application\/(json|pdf))/;
 
 export const DATA_ROUTES: readonly DataRoute[] = [
-  { method: 'PUT', service: 'base', path: 'items', handle: async (call) => sendJsonText(call.response, 207, await base(call).put(await baseBody(call))) },
-  { method: 'POST', service: 'base', path: 'items', handle: async (call) => sendJsonText(call.response, 201, await base(call).insert(await baseBody(call))) },
+  { method: 'PUT', service: 'base', path: 'items', handle: async (call) => answer(call, 207, await base(call).put(await baseBody(call))) },
+  { method: 'POST', service: 'base', path: 'items', handle: async (call) => answer(call, 201, await base(call).insert(await baseBody(call))) },
   { method: 'GET', service: 'base', path: 'items/:', handle: getItem },
   { method: 'DELETE', service: 'base', path: 'items/:', handle: deleteItem },
-  { method: 'PATCH', service: 'base', path: 'items/:', handle: async (call) => sendJsonText(call.response, 200, await base(call).update(part(call), await baseBody(call))) },
-  { method: 'POST', service: 'base', path: 'query', handle: async (call) => sendJsonText(call.response, 200, await base(call).query(await baseBody(call))) },
+  { method: 'PATCH', service: 'base', path: 'items/:', handle: async (call) => answer(call, 200, await base(call).update(part(call), await baseBody(call))) },
+  { method: 'POST', service: 'base', path: 'query', handle: async (call) => answer(call, 200, await base(call).query(await baseBody(call))) },
   { method: 'POST', service: 'drive', path: 'files', handle: putFile },
   { method: 'GET', service: 'drive', path: 'files/download', handle: getFile },
   { method: 'GET', service: 'drive', path: 'files', handle: listFiles },
@@ -58,6 +59,21 @@ const base = (call: DataCall): ReturnType<Collection['base']> => call.collection
 const drive = (call: DataCall): ReturnType<Collection['drive']> => call.collection.drive(call.name);
 const part = (call: DataCall): string => call.parts[0] ?? '';
 
+/** `prefix` and `last` arrive unencoded from some SDKs; `+` is a space, as those that encode mean it. */
+function queryOf({ request }: DataCall): URLSearchParams {
+  const url = request.url ?? '';
+  const start = url.indexOf('?');
+  return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
+}
+
+/** One flat list and one write: for a small read, headers are most of the work. @param text JSON */
+function answer({ response, isOpen }: DataCall, status: number, text: string): void {
+  const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', String(Buffer.byteLength(text)), 'cache-control', 'no-store', 'server', SERVER_NAME];
+  if (isOpen) headers.push('access-control-allow-origin', '*');
+  response.writeHead(status, headers);
+  response.end(text);
+}
+
 function baseBody({ request }: DataCall): Promise<Buffer> {
   refuseLargeBody(request, BASE_MAX_REQUEST_BYTES);
   return readBody(request, BASE_MAX_REQUEST_BYTES);
@@ -65,20 +81,20 @@ function baseBody({ request }: DataCall): Promise<Buffer> {
 
 async function getItem(call: DataCall): Promise<void> {
   const item = await base(call).get(part(call));
-  if (item === undefined) sendJson(call.response, 404, { key: part(call) });
-  else sendJsonText(call.response, 200, item);
+  if (item === undefined) answer(call, 404, JSON.stringify({ key: part(call) }));
+  else answer(call, 200, item);
 }
 
 async function deleteItem(call: DataCall): Promise<void> {
   await base(call).delete(part(call));
-  sendJson(call.response, 200, { key: part(call) });
+  answer(call, 200, JSON.stringify({ key: part(call) }));
 }
 
 /** Facts that each Drive answer repeats. */
 const echo = (call: DataCall): Record<string, unknown> => ({ name: fileName(call), project_id: call.collection.ref.collectionId, drive_name: call.name });
 
-function fileName({ query }: DataCall): string {
-  const name = query.get('name');
+function fileName(call: DataCall): string {
+  const name = queryOf(call).get('name');
   if (name === null || name === '') throw new SpaceError('NAME_INVALID', { reason: 'the query parameter `name` is missing' });
   return name;
 }
@@ -86,8 +102,8 @@ function fileName({ query }: DataCall): string {
 async function putFile(call: DataCall): Promise<void> {
   const name = fileName(call);
   refuseLargeBody(call.request, DRIVE_MAX_PART_BYTES);
-  await drive(call).put(name, call.request, { contentType: call.request.headers['content-type'], maxBytes: DRIVE_MAX_PART_BYTES });
-  sendJson(call.response, 201, echo(call));
+  await drive(call).put(name, undestroyed(call.request), { contentType: call.request.headers['content-type'], maxBytes: DRIVE_MAX_PART_BYTES });
+  answer(call, 201, JSON.stringify(echo(call)));
 }
 
 async function getFile(call: DataCall): Promise<void> {
@@ -99,6 +115,7 @@ async function getFile(call: DataCall): Promise<void> {
   if (!file) throw new SpaceError('DRIVE_FILE_NOT_FOUND');
   const length = range ? range.end - range.start + 1 : file.info.sizeBytes;
   call.response.writeHead(range ? 206 : 200, {
+    ...(call.isOpen ? { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'Content-Range, ETag' } : {}),
     'content-type': file.info.contentType, 'content-length': length, 'accept-ranges': 'bytes', etag: file.info.etag,
     'x-content-type-options': 'nosniff', 'content-security-policy': "default-src 'none'; sandbox", 'cache-control': 'private, no-cache',
     ...(INLINE_TYPE.test(file.info.contentType) ? {} : { 'content-disposition': 'attachment' }),
@@ -118,14 +135,14 @@ function rangeOf(request: IncomingMessage, info: FileInfo): ByteRange | undefine
 }
 
 async function listFiles(call: DataCall): Promise<void> {
-  const { query } = call;
+  const query = queryOf(call);
   const limit = Number(query.get('limit') ?? 0);
   if (!Number.isSafeInteger(limit) || limit < 0) throw new SpaceError('INVALID_FIELD', { field: 'limit', reason: 'is a number from 1 to 1000' });
   const { names, last } = await drive(call).list({
     ...(limit > 0 ? { limit } : {}), prefix: query.get('prefix') ?? '', recursive: query.get('recursive') !== 'false',
     ...(query.get('last') ? { last: query.get('last') as string } : {}),
   });
-  sendJson(call.response, 200, last === undefined ? { names } : { paging: { size: names.length, last }, names });
+  answer(call, 200, JSON.stringify(last === undefined ? { names } : { paging: { size: names.length, last }, names }));
 }
 
 async function deleteFiles(call: DataCall): Promise<void> {
@@ -135,29 +152,29 @@ async function deleteFiles(call: DataCall): Promise<void> {
   if (names.some((name) => typeof name !== 'string')) throw new SpaceError('BAD_REQUEST', { reason: 'a file name is a string' });
   const { deleted, failed } = await drive(call).delete(names as string[]);
   if (deleted.length === 0) throw new SpaceError('NAME_INVALID', { reason: 'invalid name' });
-  sendJson(call.response, 200, { deleted, failed });
+  answer(call, 200, JSON.stringify({ deleted, failed }));
 }
 
 async function startUpload(call: DataCall): Promise<void> {
   const { uploadId } = await drive(call).startUpload(fileName(call), { contentType: call.request.headers['content-type'] });
-  sendJson(call.response, 202, { ...echo(call), upload_id: uploadId });
+  answer(call, 202, JSON.stringify({ ...echo(call), upload_id: uploadId }));
 }
 
 async function putPart(call: DataCall): Promise<void> {
-  const number = Number(call.query.get('part'));
+  const number = Number(queryOf(call).get('part'));
   if (!Number.isSafeInteger(number) || number < 1 || number > 10_000) throw new SpaceError('INVALID_FIELD', { field: 'part', reason: 'is a number from 1 to 10000' });
   refuseLargeBody(call.request, DRIVE_MAX_PART_BYTES);
   const options = { contentType: call.request.headers['content-type'], maxBytes: DRIVE_MAX_PART_BYTES };
-  await drive(call).putPart(part(call), fileName(call), number, call.request, options);
-  sendJson(call.response, 200, { ...echo(call), upload_id: part(call), part: number });
+  await drive(call).putPart(part(call), fileName(call), number, undestroyed(call.request), options);
+  answer(call, 200, JSON.stringify({ ...echo(call), upload_id: part(call), part: number }));
 }
 
 async function completeUpload(call: DataCall): Promise<void> {
   await drive(call).completeUpload(part(call), fileName(call));
-  sendJson(call.response, 200, { ...echo(call), upload_id: part(call) });
+  answer(call, 200, JSON.stringify({ ...echo(call), upload_id: part(call) }));
 }
 
 async function abortUpload(call: DataCall): Promise<void> {
   await drive(call).abortUpload(part(call), fileName(call));
-  sendJson(call.response, 200, { ...echo(call), upload_id: part(call) });
+  answer(call, 200, JSON.stringify({ ...echo(call), upload_id: part(call) }));
 }

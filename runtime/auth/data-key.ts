@@ -1,5 +1,6 @@
 // Owns data keys, `<collection>_<secret>`: they open one Collection. Some are created by people and kept as hashes;
 // one for each Collection is the host's own, computed anew whenever a Micro starts.
+import { LRUCache } from 'lru-cache';
 import type { Keyring, StoredKey } from './keyring.ts';
 import { newSecret } from '../../core/ids.ts';
 import { sameSecret, type Vault } from './vault.ts';
@@ -16,6 +17,7 @@ export interface DataKeys {
 }
 
 export function createDataKeys(keyring: Keyring, vault: Vault): DataKeys {
+  const derived = new LRUCache<string, string>({ max: 10_000 });
   const ownKey = (collectionId: string): string => `${collectionId}_${vault.derivedSecret('data-key', collectionId)}`;
   return {
     ...keyring,
@@ -25,10 +27,16 @@ export function createDataKeys(keyring: Keyring, vault: Vault): DataKeys {
       return { key: await keyring.create(collectionId, name, value), value };
     },
     collectionOf(value) {
+      // Deriving costs more than reading the Item that the key is for. A derived key never changes.
+      const known = derived.get(value) ?? keyring.subjectSeen(value);
+      if (known !== undefined) return known;
       const end = value.indexOf('_');
       if (end < 1) return undefined;
       const collectionId = value.slice(0, end);
-      if (/^[a-z][a-z0-9]{7,11}$/.test(collectionId) && sameSecret(value, ownKey(collectionId))) return collectionId;
+      if (/^[a-z][a-z0-9]{7,11}$/.test(collectionId) && sameSecret(value, ownKey(collectionId))) {
+        derived.set(value, collectionId);
+        return collectionId;
+      }
       return keyring.subjectOf(value);
     },
   };

@@ -20,6 +20,8 @@ export interface Keyring {
   list(subject: string): Promise<StoredKey[]>;
   delete(subject: string, name: string): Promise<boolean>;
   deleteAll(subject: string): Promise<void>;
+  /** What the key opens, when it was used lately. */
+  subjectSeen(value: string): string | undefined;
   /** What the key opens. Immediate for a key that was used lately: this stands on the hot path. */
   subjectOf(value: string): string | undefined | Promise<string | undefined>;
 }
@@ -63,6 +65,7 @@ export function createKeyring(store: Store, clock: Clock, table: 'data-key' | 'a
     async deleteAll(subject) {
       for (const key of await keys.list({ by: { index: 'subject', value: subject } })) await remove(key);
     },
+    subjectSeen: (value) => seen.get(value)?.subject,
     subjectOf(value) {
       const known = seen.get(value);
       if (known) return known.subject;

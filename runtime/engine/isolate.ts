@@ -5,13 +5,14 @@ import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import { buildCell, type CellParts, CodeCache, findAddon } from './cell/build.ts';
 import { requestHead } from './cell/head.ts';
+import type { Flight } from './cell/flight.ts';
 import { collectBody } from './cell/host-call.ts';
 import { DEFAULT_LIMITS, type IsolateLimits } from './cell/limits.ts';
 import { CellPool } from './cell/pool.ts';
 import { CellProcess } from './cell/process.ts';
 import { FRAME } from './cell/protocol.ts';
 import { Quarantine } from './cell/quarantine.ts';
-import { type Flight, RunningCell } from './cell/running-cell.ts';
+import { RunningCell } from './cell/running-cell.ts';
 import type { Engine, InstanceSpec, MicroRequest, MicroResponse } from './engine.ts';
 
 export interface IsolateEngineOptions {

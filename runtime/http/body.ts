@@ -1,5 +1,6 @@
 // Owns reading request bodies within limits, and proving signed ones. Knows no route.
 import type { IncomingMessage } from 'node:http';
+import { Readable } from 'node:stream';
 import { SpaceError } from '../../core/errors.ts';
 import type { SignatureVerifier } from '../auth/access-token.ts';
 
@@ -7,7 +8,7 @@ import type { SignatureVerifier } from '../auth/access-token.ts';
 export async function readBody(source: AsyncIterable<Uint8Array>, limitBytes: number): Promise<Buffer> {
   const chunks: Uint8Array[] = [];
   let size = 0;
-  for await (const chunk of source) {
+  for await (const chunk of undestroyed(source)) {
     size += chunk.length;
     if (size > limitBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes });
     chunks.push(chunk);
@@ -28,14 +29,19 @@ export function hasBody(request: IncomingMessage): boolean {
 /** The body of a signed request: it ends only if the signature covers it, else it fails with UNAUTHORIZED.
  *  Whoever acts after the last chunk therefore acts on proven bytes. */
 export async function* provenBody(source: AsyncIterable<Uint8Array>, verifier: SignatureVerifier): AsyncGenerator<Uint8Array> {
-  for await (const chunk of source) {
+  for await (const chunk of undestroyed(source)) {
     verifier.update(chunk);
     yield chunk;
   }
   if (!verifier.matches()) throw new SpaceError('UNAUTHORIZED');
 }
 
-/** @throws BAD_JSON, INVALID_FIELD when it is not an object */
+/** A reader that stops early destroys a stream, and with a request its connection: no answer could tell why. */
+export function undestroyed(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  return source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source;
+}
+
+/** @throws BAD_JSON when it is not an object */
 export function parseJsonObject(body: Buffer): Record<string, unknown> {
   if (body.length === 0) return {};
   let value: unknown;

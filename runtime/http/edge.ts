@@ -10,8 +10,8 @@ import type { Log } from '../../core/log.ts';
 import type { Route, RouteObject, RouteObjects, RouteRequest } from '../api/route.ts';
 import { isNotCrossOrigin, isSameOrigin, type Identify, type Identity } from '../auth/identify.ts';
 import type { Space } from '../auth/space.ts';
-import { hasBody, parseJsonObject, provenBody, readBody, refuseLargeBody } from './body.ts';
-import { errorBody, logError, SERVER_NAME } from './reply.ts';
+import { hasBody, parseJsonObject, provenBody, readBody, refuseLargeBody, undestroyed } from './body.ts';
+import { errorBody, errorHeaders, logError, SERVER_NAME } from './reply.ts';
 import { render } from './render.ts';
 
 export interface EdgeParts {
@@ -112,7 +112,7 @@ async function loadOwn(parts: EdgeParts, kind: RouteObject, { params, person }: 
 }
 
 function routeRequest(ctx: Koa.Context, { identity, isSecure, origin }: { identity: Identity; isSecure: boolean; origin: string }): RouteRequest {
-  const source = identity.verifier ? provenBody(ctx.req, identity.verifier) : ctx.req;
+  const source = identity.verifier ? provenBody(ctx.req, identity.verifier) : undestroyed(ctx.req);
   const abort = new AbortController();
   ctx.res.on('close', () => abort.abort());
   const request: RouteRequest = {
@@ -140,8 +140,7 @@ function answerError(parts: EdgeParts, ctx: Koa.Context, error: unknown): void {
   const known = isSpaceError(error) ? error : toSpaceError(error);
   logError(parts.log, known, ctx.state.id);
   ctx.status = known.status;
-  if (known.code === 'TOO_MANY_REQUESTS') ctx.set('retry-after', String(known.details['retryAfterSeconds'] ?? 60));
-  if (known.status === 413) ctx.set('connection', 'close');
+  ctx.set(errorHeaders(known));
   const wantsPage = ctx.state.kind === 'page' || (ctx.state.kind === undefined && !ctx.path.startsWith('/api/') && /text\/html/.test(ctx.get('accept')));
   if (wantsPage) {
     ctx.type = 'html';

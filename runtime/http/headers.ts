@@ -28,7 +28,7 @@ const REQUEST_DROPPED: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip', 
 
 /** Dropped from a Micro's answers (attack D18): they would speak for the whole domain or for the platform. */
 const RESPONSE_DROPPED: ReadonlySet<string> = new Set([
-  'strict-transport-security', 'public-key-pins', 'expect-ct', 'alt-svc', 'server', 'content-length', 'date',
+  'strict-transport-security', 'public-key-pins', 'expect-ct', 'alt-svc', 'server', 'content-length', 'date', 'clear-site-data',
 ]);
 
 export function cleanRequestHeaders(raw: readonly string[], facts: ForwardedFacts): CleanRequest {
@@ -96,10 +96,11 @@ export function cleanResponseHeaders(headers: HeaderList): HeaderList {
   return clean;
 }
 
-/** An app's cookie stays on its own host: no Domain attribute, and never one of the platform's names. */
+/** An app's cookie stays on its own host: no Domain attribute, and never one of the platform's names. A cookie without
+ *  a name is sent back as its bare value, which must not read like one of the platform's either. */
 function hostOnlyCookie(value: string): string | undefined {
   const parts = value.split(';');
-  const name = (parts[0] ?? '').split('=')[0]?.trim() ?? '';
+  const name = (parts[0] ?? '').replace(/^\s*=/, '').split('=')[0]?.trim() ?? '';
   if (PLATFORM_COOKIE.test(name)) return undefined;
   return parts.filter((part, index) => index === 0 || !/^\s*domain\s*(=|$)/i.test(part)).join(';');
 }

@@ -39,9 +39,15 @@ export function sendError(response: ServerResponse, error: unknown, { requestId,
     response.destroy();
     return;
   }
-  if (known.code === 'TOO_MANY_REQUESTS') response.setHeader('retry-after', String(known.details['retryAfterSeconds'] ?? 60));
-  if (known.status === 413) response.setHeader('connection', 'close');
+  for (const [name, value] of Object.entries(errorHeaders(known))) response.setHeader(name, value);
   sendJson(response, known.status, errorBody(known, requestId));
+}
+
+/** What an error says in headers. The rest of a body that is too large is not read: its connection ends. */
+export function errorHeaders({ code, status, details }: SpaceError): Record<string, string> {
+  if (code === 'TOO_MANY_REQUESTS') return { 'retry-after': String(details['retryAfterSeconds'] ?? 60) };
+  if (code === 'METHOD_NOT_ALLOWED') return { allow: String(details['allow']) };
+  return status === 413 ? { connection: 'close' } : {};
 }
 
 /** The platform's faults are errors; what callers and Micros do wrong is theirs to read, not the owner's. */

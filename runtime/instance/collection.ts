@@ -1,5 +1,6 @@
 // Owns the host's records of Collections: whose each one is, and what becomes of it without its Instance.
 // Knows no Item and no File; those are sandbox-data's.
+import { LRUCache } from 'lru-cache';
 import { newId } from '../../core/ids.ts';
 import { isoTime, type Clock } from '../../core/clock.ts';
 import type { Data } from '../../sandbox-data/data.ts';
@@ -18,6 +19,10 @@ export interface CollectionRecord {
 
 export interface Collections {
   get(id: string): Promise<CollectionRecord | undefined>;
+  /** The one that is not in the trash. Immediate when it was asked for lately: this stands on the hot path. */
+  open(id: string): CollectionRecord | undefined | Promise<CollectionRecord | undefined>;
+  /** What was remembered of it is no longer true. */
+  forget(id: string): void;
   /** What is not in the trash. */
   list(spaceId: string): Promise<CollectionRecord[]>;
   /** A headless Collection. */
@@ -38,12 +43,23 @@ export function createCollections({ store, data, clock }: { store: Store; data: 
     space: { of: (record) => record.spaceId },
     trash: { of: (record) => (record.trashedAt === null ? undefined : 'trash') },
   });
+  const known = new LRUCache<string, CollectionRecord>({ max: 10_000 });
   const newRecord = (spaceId: string, name: string, instanceId: string | null): CollectionRecord =>
     ({ id: newId('collection'), spaceId, name, instanceId, createdAt: isoTime(clock.now()), trashedAt: null });
   const trashed = (record: CollectionRecord): CollectionRecord => ({ ...record, instanceId: null, trashedAt: isoTime(clock.now()) });
 
   return {
     get: (id) => records.get(id),
+    open(id) {
+      const found = known.get(id);
+      if (found) return found;
+      return records.get(id).then((record) => {
+        if (record?.trashedAt !== null) return undefined;
+        known.set(id, record);
+        return record;
+      });
+    },
+    forget: (id) => void known.delete(id),
     list: async (spaceId) => (await records.list({ by: { index: 'space', value: spaceId } })).filter((record) => record.trashedAt === null),
     async create(spaceId, name) {
       const record = newRecord(spaceId, name, null);
@@ -55,7 +71,10 @@ export function createCollections({ store, data, clock }: { store: Store; data: 
       return { record, write: records.insertWrite(record) };
     },
     detachWrite: (record, fate) => records.replaceWrite(record, fate === 'keep' ? { ...record, instanceId: null } : trashed(record)),
-    trash: async (id) => void (await records.update(id, trashed)),
+    async trash(id) {
+      await records.update(id, trashed);
+      known.delete(id);
+    },
     async sweep() {
       for (const record of await records.list({ by: { index: 'trash', value: 'trash' } })) {
         if (record.trashedAt === null || clock.now() - Date.parse(record.trashedAt) < TRASH_MS) continue;

@@ -159,7 +159,7 @@ function readCall({ id, request, response, isSecure }: Arrival, live: LiveInstan
   const end = target.indexOf('?');
   const path = normalizePath(end < 0 ? target : target.slice(0, end));
   if (path === undefined) throw new SpaceError('BAD_REQUEST', { reason: 'The path is malformed.' });
-  if (request.method === 'TRACE') throw new SpaceError('METHOD_NOT_ALLOWED', { allow: 'any method but TRACE' });
+  if (request.method === 'TRACE') throw new SpaceError('METHOD_NOT_ALLOWED', { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' });
   const host = (request.headers.host ?? '').toLowerCase();
   const proto = isSecure ? 'https' : 'http';
   const clean = cleanRequestHeaders(request.rawHeaders, { host, proto, clientAddress: request.socket.remoteAddress ?? '', requestId: id });

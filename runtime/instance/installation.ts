@@ -234,6 +234,7 @@ async function remove(table: Table<Installation>, parts: InstallationParts, job:
   const fate = collection ? [parts.collections.detachWrite(collection, job.data)] : [];
   const done = step(preparing, 'placed', job.data === 'keep' ? 'the data was kept as a Collection' : 'the data was put into the trash');
   await commit(parts.store, parts.instances.deleteWrite(instance), table.replaceWrite(preparing, done), ...fate);
+  parts.collections.forget(instance.collectionId);
   await parts.onChanged(instance.id);
 }
 

@@ -64,6 +64,31 @@ export interface GuestFailure { code: 'MICRO_THREW' | 'MICRO_BAD_RESPONSE' | 'MI
 export interface IsolateLoss { reason: 'cpu' | 'memory' | 'broken'; culprits: number[]; unstarted: number[] }
 export interface GuestError { code: string; message: string; status: number }
 
+/** @throws ProtocolError */
+export function readLoss(text: string): IsolateLoss {
+  const { reason, culprits, unstarted } = readObject(text);
+  if ((reason !== 'cpu' && reason !== 'memory' && reason !== 'broken') || !isIds(culprits) || !isIds(unstarted)) throw new ProtocolError('no loss');
+  return { reason, culprits, unstarted };
+}
+
+/** @throws ProtocolError */
+export function readFailure(text: string): { code: string; reason: string; stack: string } {
+  const { code, reason, stack = '' } = readObject(text);
+  if (typeof code !== 'string' || typeof reason !== 'string' || typeof stack !== 'string') throw new ProtocolError('no failure');
+  return { code, reason: reason.slice(0, TEXT_MAX_CHARS), stack: stack.slice(0, TEXT_MAX_CHARS) };
+}
+
+function readObject(text: string): Record<string, unknown> {
+  const value: unknown = JSON.parse(text);
+  if (typeof value !== 'object' || value === null) throw new ProtocolError('no object');
+  return value as Record<string, unknown>;
+}
+
+function isIds(list: unknown): list is number[] {
+  return Array.isArray(list) && list.every((id) => typeof id === 'number');
+}
+
+const TEXT_MAX_CHARS = 16 * 1024;
 const HEADER_BYTES = 20;
 /** Bodies larger than this travel in pieces, so that one does not block the others. */
 const CHUNK_BYTES = 64 * 1024;
@@ -223,7 +248,7 @@ export class FrameReader {
   }
 
   push(chunk: Buffer): void {
-    let bytes = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk]);
+    const bytes = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk]);
     this.#rest = null;
     let at = 0;
     while (bytes.length - at >= 4) {

@@ -3,47 +3,16 @@
 import { errorFromRecord, SpaceError, type ErrorCode } from '../../../core/errors.ts';
 import type { Clock } from '../../../core/clock.ts';
 import type { Log } from '../../../core/log.ts';
-import { readUsage } from '../../../sandbox/watch.ts';
-import type { InstanceSpec, MicroLogEntry, MicroRequest, MicroResponse, MicroSpec } from '../engine.ts';
+import type { MicroLogEntry } from '../engine.ts';
 import type { CodeCache } from './build.ts';
+import { CallDesk } from './call-desk.ts';
+import { CellWatch } from './cell-watch.ts';
+import { type Flight, isRepeatable, type Live, type Slot } from './flight.ts';
 import { parseResponseHead } from './head.ts';
-import { BadQuestion, guestError, type HostAnswer, performHostCall } from './host-call.ts';
 import type { IsolateLimits } from './limits.ts';
 import { LogGate } from './log-gate.ts';
 import type { CellEnd, CellProcess } from './process.ts';
-import { FLAG, FRAME, type Frame, type GuestFailure, type IsolateLoss, type MicroLoad, ProtocolError } from './protocol.ts';
-
-/** A request on its way: kept until it is answered, so that it can be tried again elsewhere. */
-export interface Flight {
-  readonly instance: InstanceSpec;
-  readonly micro: string;
-  readonly request: MicroRequest;
-  readonly head: string;
-  readonly body: Uint8Array | null;
-  readonly resolve: (response: MicroResponse) => void;
-  readonly reject: (error: SpaceError) => void;
-  readonly deadline: number;
-  attempts: number;
-  /** Somebody got an answer or an error already. */
-  isOver: boolean;
-}
-
-/** A flight in this Cell. After its answer it may live on for background work. */
-interface Live { id: number; flight: Flight; slot: Slot; until: number; isAnswered: boolean }
-
-interface Slot {
-  index: number;
-  instance: InstanceSpec;
-  spec: MicroSpec;
-  state: 'absent' | 'reading' | 'loading' | 'loaded';
-  loadId: number;
-  loadedAt: number;
-  source: Buffer | undefined;
-  waiting: Flight[];
-  calls: number;
-  /** Largest hop count of the requests that the load was made for. */
-  hops: number;
-}
+import { FRAME, type Frame, type IsolateLoss, type MicroLoad, ProtocolError, readFailure, readLoss } from './protocol.ts';
 
 export interface RunningCellOptions {
   cell: CellProcess;
@@ -59,7 +28,8 @@ export interface RunningCellOptions {
 }
 
 const CAREFUL_MS = 30_000;
-const CALLS_TOLERANCE = 4;
+/** An idle Cell is looked at less often. */
+const IDLE_SWEEPS = 10;
 
 export class RunningCell {
   readonly cell: CellProcess;
@@ -73,10 +43,9 @@ export class RunningCell {
   #entered: { slot: Slot | undefined; id: number } | undefined;
   #isCareful = false;
   #carefulUntil = 0;
-  #ping: { id: number; at: number; cpuMs: number } | undefined;
-  #pings = 0;
   #sweeps = 0;
-  #nested = 0;
+  #calls: CallDesk;
+  #watch: CellWatch;
   #gates = new Map<string, LogGate>();
   #hadLoad = false;
 
@@ -84,6 +53,8 @@ export class RunningCell {
     this.#options = options;
     this.cell = options.cell;
     this.idleSince = options.clock.now();
+    this.#calls = new CallDesk(this.cell, this.#live, options);
+    this.#watch = new CellWatch(this.cell, options.limits);
     if (options.careful) this.#goCareful();
     this.cell.onFrame = (frame) => this.#onFrame(frame);
     this.cell.onEnd = (end) => this.#onCellEnd(end);
@@ -164,16 +135,16 @@ export class RunningCell {
   #onFrame(frame: Frame): void {
     switch (frame.type) {
       case FRAME.RESPONSE: return this.#onResponse(frame);
-      case FRAME.CALL: return this.#onCall(frame);
+      case FRAME.CALL: return this.#calls.take(this.#slot(frame), frame);
       case FRAME.FAILED: return this.#onFailed(frame);
       case FRAME.LOG: return this.#onLog(frame);
-      case FRAME.PONG: if (this.#ping?.id === frame.id) this.#ping = undefined; return;
+      case FRAME.PONG: return this.#watch.pong(frame.id);
       case FRAME.DONE: return this.#onDone(frame.id);
       case FRAME.ENTER: this.#entered = { slot: this.#slots[frame.micro], id: frame.other }; return;
       case FRAME.LOADED: return this.#onLoaded(this.#slot(frame), frame.id);
       case FRAME.LOAD_FAILED: return this.#onLoadFailed(this.#slot(frame), frame);
       case FRAME.CODE_CACHE: return this.#onCodeCache(frame);
-      case FRAME.LOST: return this.#onLost(this.#slot(frame), JSON.parse(frame.utf8()) as IsolateLoss);
+      case FRAME.LOST: return this.#onLost(this.#slot(frame), readLoss(frame.utf8()));
       default: throw new ProtocolError(`unexpected frame ${frame.type}`);
     }
   }
@@ -201,10 +172,10 @@ export class RunningCell {
   #onFailed(frame: Frame): void {
     const live = this.#live.get(frame.id);
     if (!live || live.isAnswered) return;
+    const { code, reason, stack } = readFailure(frame.utf8());
     this.#settleLive(live, frame.other === 1);
-    const { code, reason, stack } = JSON.parse(frame.utf8()) as GuestFailure;
     const known: ErrorCode = code === 'MICRO_BAD_RESPONSE' ? 'MICRO_BAD_RESPONSE' : 'MICRO_THREW';
-    this.#blame(live, errorFromRecord({ code: known, details: { reason: String(reason) } }), typeof stack === 'string' && stack !== '' ? stack : String(reason));
+    this.#blame(live, errorFromRecord({ code: known, details: { reason } }), stack === '' ? reason : stack);
   }
 
   #settleLive(live: Live, goesOn: boolean): void {
@@ -256,54 +227,6 @@ export class RunningCell {
     return live!.slot === slot ? live : undefined;
   }
 
-  #onCall(frame: Frame): void {
-    const slot = this.#slot(frame);
-    const id = frame.id;
-    if (slot.calls >= this.#options.limits.callsMax * CALLS_TOLERANCE) throw new ProtocolError('too many calls');
-    const owner = this.#ownerOf(slot, frame.other);
-    if (!owner) return this.#answerError(slot, id, new SpaceError('BAD_REQUEST', { reason: 'The request is over; give work that goes on to ctx.waitUntil.' }));
-    const question: unknown = JSON.parse(frame.utf8());
-    const isNested = Array.isArray(question) && question[0] === 'micro';
-    if (isNested && this.#nested >= this.#options.limits.nestedMax) return this.#answerError(slot, id, new SpaceError('MICRO_BUSY'));
-    if (isNested) this.#nested++;
-    slot.calls++;
-    const { bodyMaxBytes, dataMaxBytes } = this.#options.limits;
-    const body = frame.body === null ? null : Buffer.from(frame.body);
-    const done = (): void => { slot.calls--; if (isNested) this.#nested--; };
-    let answer: Promise<HostAnswer>;
-    try {
-      answer = performHostCall({ question, body, services: slot.instance.services, ...owner, bodyMaxBytes, dataMaxBytes });
-    } catch (error) {
-      if (error instanceof BadQuestion) throw new ProtocolError(error.message);
-      answer = Promise.reject(error);
-    }
-    const loadId = slot.loadId;
-    answer.then((result) => { done(); if (slot.loadId === loadId) this.#answer(slot, id, result); }, (error) => { done(); if (slot.loadId === loadId) this.#answerError(slot, id, error); });
-  }
-
-  /** The request that a call is made for. A claim counts only for a living request of this very Micro; without
-   *  one, the deepest of them is taken, so that nobody can make himself less deep than he is. */
-  #ownerOf(slot: Slot, claimed: number): { requestId: string; hops: number; origin: string } | undefined {
-    const direct = this.#live.get(claimed);
-    let deepest = direct?.slot === slot ? direct : undefined;
-    if (!deepest) for (const live of this.#live.values()) if (live.slot === slot && (!deepest || live.flight.request.hops > deepest.flight.request.hops)) deepest = live;
-    if (!deepest) return undefined;
-    const { request } = deepest.flight;
-    return { requestId: request.id, hops: slot.state === 'loading' ? Math.max(slot.hops, request.hops) : request.hops, origin: originOf(request.url) };
-  }
-
-  #answer(slot: Slot, id: number, answer: HostAnswer): void {
-    const base = { micro: slot.index, id, body: answer.body };
-    if (answer.kind === 'response') this.cell.send({ ...base, type: FRAME.RESULT_RESPONSE, meta: answer.head, latin1: true });
-    else this.cell.send({ ...base, type: FRAME.RESULT, meta: answer.meta, flags: answer.text ? FLAG.text : 0 });
-  }
-
-  #answerError(slot: Slot, id: number, error: unknown): void {
-    const told = guestError(error);
-    if (told.code === 'INTERNAL') this.#options.log.error('micro.call_failed', { instanceId: slot.instance.instanceId, micro: slot.spec.name, error });
-    this.cell.send({ type: FRAME.RESULT_ERROR, micro: slot.index, id, meta: JSON.stringify(told) });
-  }
-
   #onLoaded(slot: Slot, loadId: number): void {
     if (slot.state !== 'loading' || slot.loadId !== loadId) return;
     slot.state = 'loaded';
@@ -314,13 +237,15 @@ export class RunningCell {
 
   #onLoadFailed(slot: Slot, frame: Frame): void {
     if (slot.state !== 'loading' || slot.loadId !== frame.id) return;
-    const { reason, stack } = JSON.parse(frame.utf8()) as GuestFailure;
+    const { reason, stack } = readFailure(frame.utf8());
     this.#entered = undefined;
-    this.#failLoad(slot, String(reason), stack);
+    this.#failLoad(slot, reason, stack);
   }
 
   #failLoad(slot: Slot, reason: string, stack = ''): void {
     slot.state = 'absent';
+    slot.loadId = 0;
+    slot.calls = 0;
     slot.source = undefined;
     const error = new SpaceError('MICRO_START_FAILED', { reason });
     this.#say(slot, { micro: slot.spec.name, level: 'error', text: stack === '' ? error.message : `${error.message}\n${stack}`, requestId: null });
@@ -345,6 +270,7 @@ export class RunningCell {
     const lives = this.#livesOf(slot).filter((live) => !live.isAnswered);
     for (const live of this.#livesOf(slot)) this.#forget(live.id);
     slot.state = 'absent';
+    slot.loadId = 0;
     slot.calls = 0;
     this.#goCareful();
     const named = lives.filter((live) => loss.culprits.includes(live.id));
@@ -421,7 +347,7 @@ export class RunningCell {
       this.#entered = undefined;
       this.cell.send({ type: FRAME.CAREFUL, id: 0, meta: '0' });
     }
-    if (this.load > 0 || this.#ping || this.#sweeps % 10 === 0) this.#watch(now);
+    if (this.load > 0 || this.#watch.isWaiting || this.#sweeps % IDLE_SWEEPS === 0) this.#watch.look(now, this.#slots.some((slot) => slot.state === 'loading'));
   }
 
   #expire(now: number): void {
@@ -440,22 +366,6 @@ export class RunningCell {
     this.#forget(live.id);
     this.cell.send({ type: FRAME.CANCEL, micro: live.slot.index, id: live.id });
   }
-
-  /** Silence beyond the CPU limit, or too much memory, is the end. A Cell that cannot run for lack of a processor is given more time. */
-  #watch(now: number): void {
-    const { cpuMs, startMs, graceMs, cellMb } = this.#options.limits;
-    const usage = readUsage(this.cell.pid);
-    if (usage && usage.residentBytes > cellMb * 1024 * 1024) return this.cell.kill('memory');
-    if (!this.cell.isReady) return;
-    if (!this.#ping) {
-      this.#ping = { id: ++this.#pings, at: now, cpuMs: usage?.cpuMs ?? 0 };
-      return this.cell.send({ type: FRAME.PING, id: this.#ping.id });
-    }
-    const limit = (this.#slots.some((slot) => slot.state === 'loading') ? Math.max(cpuMs, startMs) : cpuMs) + graceMs;
-    const silentMs = now - this.#ping.at;
-    const burntMs = usage ? usage.cpuMs - this.#ping.cpuMs : silentMs;
-    if (silentMs > limit && (burntMs > limit * 0.8 || silentMs > limit * 4)) this.cell.kill('cpu');
-  }
 }
 
 function isLevel(level: unknown): level is MicroLogEntry['level'] {
@@ -466,12 +376,3 @@ function onlyOne<T>(items: T[]): T | undefined {
   return items.length > 0 && items.every((item) => item === items[0]) ? items[0] : undefined;
 }
 
-/** Sent again without harm: no body, and a method that changes nothing. */
-function isRepeatable({ request, body }: Flight): boolean {
-  return body === null && (request.method === 'GET' || request.method === 'HEAD' || request.method === 'OPTIONS');
-}
-
-function originOf(url: string): string {
-  const end = url.indexOf('/', url.indexOf('//') + 2);
-  return end < 0 ? url : url.slice(0, end);
-}

@@ -3,7 +3,7 @@
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
 import type ivm from 'isolated-vm';
-import { type CellInit, FLAG, FRAME, type Frame, FrameReader, FrameWriter, type MicroLoad } from '../protocol.ts';
+import { type CellInit, FRAME, type Frame, FrameReader, FrameWriter, type MicroLoad } from '../protocol.ts';
 import { EVENT, GuestIsolate, type Ivm } from './isolate.ts';
 import { CellMicro, type CellState } from './micro.ts';
 
@@ -27,9 +27,9 @@ function onFrame(frame: Frame): void {
     case FRAME.CACHE: cache = { id: frame.id, bytes: Buffer.from(frame.body!) }; return;
     case FRAME.LOAD: return load(frame);
     case FRAME.REQUEST: return touch(frame, (micro) => micro.request(frame.id, frame.latin1(), frame.body));
-    case FRAME.RESULT: return touch(frame, (micro) => micro.result(EVENT.result, frame.id, frame.utf8(), frame.body, (frame.flags & FLAG.text) !== 0));
-    case FRAME.RESULT_RESPONSE: return touch(frame, (micro) => micro.result(EVENT.response, frame.id, frame.latin1(), frame.body, false));
-    case FRAME.RESULT_ERROR: return touch(frame, (micro) => micro.result(EVENT.failure, frame.id, frame.utf8(), null, false));
+    case FRAME.RESULT: return touch(frame, (micro) => micro.result(EVENT.result, frame, frame.utf8()));
+    case FRAME.RESULT_RESPONSE: return touch(frame, (micro) => micro.result(EVENT.response, frame, frame.latin1()));
+    case FRAME.RESULT_ERROR: return touch(frame, (micro) => micro.result(EVENT.failure, frame, frame.utf8()));
     case FRAME.CANCEL: return touch(frame, (micro) => micro.cancel(frame.id));
     case FRAME.PING: return out.add({ type: FRAME.PONG, id: frame.id });
     case FRAME.CAREFUL: state!.careful = frame.utf8() === '1'; return;
@@ -63,7 +63,7 @@ function load(frame: Frame): void {
   const given = cache?.id === frame.id ? cache.bytes : null;
   cache = undefined;
   const source = frame.body === null ? '' : Buffer.from(frame.body.buffer, frame.body.byteOffset, frame.body.length).toString();
-  micro.load(frame.id, JSON.parse(frame.utf8()) as MicroLoad, source, given, guest);
+  micro.load({ id: frame.id, load: JSON.parse(frame.utf8()) as MicroLoad, source, cache: given, guest });
 }
 
 function touch(frame: Frame, act: (micro: CellMicro) => void): void {

@@ -1,8 +1,8 @@
 // Owns one Micro inside the Cell: its isolate, its events, its CPU account, its timers.
 import { isAscii } from 'node:buffer';
 import type ivm from 'isolated-vm';
-import { type CellInit, FRAME, type FrameWriter, type GuestFailure, type IsolateLoss, type MicroLoad } from '../protocol.ts';
-import { EVENT, GuestIsolate, guestStack, type Ivm, type TurnEnd } from './isolate.ts';
+import { type CellInit, FLAG, FRAME, type Frame, type FrameWriter, type GuestFailure, type IsolateLoss, type MicroLoad } from '../protocol.ts';
+import { EVENT, type GuestIsolate, guestStack, type Ivm, type TurnEnd } from './isolate.ts';
 import { type GuestRecord, readRecords } from './records.ts';
 
 /** What the Micros of a Cell share. */
@@ -15,6 +15,9 @@ export interface CellState {
   /** Guest code has run here: code caches made from now on are not taken. */
   hasRun: boolean;
 }
+
+/** A module to run: compiled from its source, or from a cache of the host's own making. */
+export interface LoadOrder { id: number; load: MicroLoad; source: string; cache: Uint8Array | null; guest: GuestIsolate }
 
 const BATCH_EVENTS = 64;
 const TEXT_MAX_BYTES = 64 * 1024;
@@ -42,7 +45,7 @@ export class CellMicro {
     this.#state = state;
   }
 
-  load(id: number, load: MicroLoad, source: string, cache: Uint8Array | null, guest: GuestIsolate): void {
+  load({ id, load, source, cache, guest }: LoadOrder): void {
     this.#drop();
     this.#guest = guest;
     this.#loading = { id, load, deadline: Date.now() + this.#state.init.startMs };
@@ -70,9 +73,10 @@ export class CellMicro {
     this.#events.push(EVENT.request, id, head, this.#toGuest(body, false));
   }
 
-  result(kind: number, id: number, meta: string, body: Uint8Array | null, isText: boolean): void {
-    if (!this.#guest || !this.#calls.has(id)) return;
-    this.#events.push(kind, id, meta, this.#toGuest(body, isText));
+  /** The host's answer to a call; `meta` is its head, its error, or what belongs to its body. */
+  result(kind: number, frame: Frame, meta: string): void {
+    if (!this.#guest || !this.#calls.has(frame.id)) return;
+    this.#events.push(kind, frame.id, meta, this.#toGuest(frame.body, (frame.flags & FLAG.text) !== 0));
     // While it loads, the module's top level waits for this.
     if (this.#loading) this.#runAll();
   }
