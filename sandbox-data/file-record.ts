@@ -26,6 +26,9 @@ export interface UploadRecord {
   completed?: FileRecord;
 }
 
+/** An upload as its caller names it. The name must be the one it was started with. */
+export interface UploadRef { uploadId: string; name: string }
+
 export interface ListOptions { limit?: number; prefix?: string; last?: string; recursive?: boolean }
 
 export function infoOf(name: string, record: FileRecord): FileInfo {

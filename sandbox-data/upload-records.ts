@@ -4,7 +4,7 @@ import { SpaceError } from '../core/errors.ts';
 import { refer, unrefer, writeFile } from './drive-records.ts';
 import type { DriveCall, Freed } from './drive-records.ts';
 import { assertFileName } from './file-record.ts';
-import type { BlobPart, FileRecord, UploadRecord } from './file-record.ts';
+import type { BlobPart, FileRecord, UploadRecord, UploadRef } from './file-record.ts';
 import { fileKey, partKey, partPrefix, prefixRange, UPLOAD_PREFIX, uploadKey } from './layout.ts';
 import { commitLogged, readBefore } from './records.ts';
 import type { Records } from './records.ts';
@@ -18,25 +18,25 @@ export const UPLOAD_MAX_AGE_MS = 24 * 60 * 60 * 1000;
 export interface UploadState { upload: UploadRecord; parts: BlobPart[] }
 
 /** @throws NAME_INVALID */
-export async function startUpload(call: DriveCall, uploadId: string, name: string, contentType?: string): Promise<void> {
+export async function startUpload(call: DriveCall, { uploadId, name }: UploadRef, contentType?: string): Promise<void> {
   assertFileName(name);
   const upload: UploadRecord = { drive: call.drive, name, contentType, startedAtMs: call.nowMs, version: 0 };
   await call.records.store.batch([{ type: 'put', key: uploadKey(uploadId), value: JSON.stringify(upload) }]);
 }
 
 /** @throws UPLOAD_NOT_FOUND: unknown, of another Drive or name, or no longer open */
-export async function getUpload(call: DriveCall, uploadId: string, name: string): Promise<UploadState> {
+export async function getUpload(call: DriveCall, { uploadId, name }: UploadRef): Promise<UploadState> {
   const upload = ownUpload(call, name, await call.records.store.get(uploadKey(uploadId)));
   return { upload, parts: upload.completed ? [] : (await partsOf(call.records, uploadId)).map(({ blob, sizeBytes }) => ({ blob, sizeBytes })) };
 }
 
 /** Whether a part may come. @throws UPLOAD_NOT_FOUND */
-export async function checkUpload(call: DriveCall, uploadId: string, name: string): Promise<void> {
+export async function checkUpload(call: DriveCall, { uploadId, name }: UploadRef): Promise<void> {
   openUpload(call, name, await call.records.store.get(uploadKey(uploadId)));
 }
 
 /** A part of the same number is replaced. @throws UPLOAD_NOT_FOUND */
-export async function putPart(call: DriveCall, uploadId: string, name: string, part: { number: number; contentType?: string } & BlobPart): Promise<Freed> {
+export async function putPart(call: DriveCall, { uploadId, name }: UploadRef, part: { number: number; contentType?: string } & BlobPart): Promise<Freed> {
   const { number, contentType, ...piece } = part;
   const key = partKey(uploadId, number);
   return commitLogged(call.records, call.nowMs, [uploadKey(uploadId), key], (read) => {
@@ -53,7 +53,7 @@ export async function putPart(call: DriveCall, uploadId: string, name: string, p
 }
 
 /** Make the File. @throws UPLOAD_NOT_FOUND, STORE_CONDITION_FAILED when a part came since `version` */
-export async function completeUpload(call: DriveCall, uploadId: string, name: string, { version, file }: { version: number; file: FileRecord }): Promise<Freed> {
+export async function completeUpload(call: DriveCall, { uploadId, name }: UploadRef, { version, file }: { version: number; file: FileRecord }): Promise<Freed> {
   const parts = await partsOf(call.records, uploadId);
   const kept = new Set(file.parts.map(({ blob }) => blob));
   const unused = parts.map(({ blob }) => blob).filter((blob) => !kept.has(blob));
@@ -71,7 +71,7 @@ export async function completeUpload(call: DriveCall, uploadId: string, name: st
 }
 
 /** @throws UPLOAD_NOT_FOUND */
-export async function abortUpload(call: DriveCall, uploadId: string, name: string): Promise<Freed> {
+export async function abortUpload(call: DriveCall, { uploadId, name }: UploadRef): Promise<Freed> {
   return abandon(call.records, call.nowMs, uploadId, (read) => openUpload(call, name, read(uploadKey(uploadId))));
 }
 

@@ -4,7 +4,7 @@ import { isSpaceError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { Drive, FileInfo } from './data.ts';
 import { assertFileName, assertPartNumber, infoOf } from './file-record.ts';
-import type { BlobPart } from './file-record.ts';
+import type { BlobPart, UploadRef } from './file-record.ts';
 import { commitBytes, discard, knownType, newFile } from './file-write.ts';
 import type { DrivePlace } from './file-write.ts';
 
@@ -21,42 +21,42 @@ export function createUploads(place: DrivePlace): Uploads {
     async startUpload(name, { contentType } = {}) {
       assertFileName(name);
       const uploadId = newId('blob');
-      await thread().call(address, 'uploadStart', drive, uploadId, name, knownType(contentType));
+      await thread().call(address, 'uploadStart', drive, { uploadId, name }, knownType(contentType));
       return { uploadId };
     },
-    putPart: (uploadId, name, part, source, options) => putPart(place, { uploadId, name, part }, source, options),
-    completeUpload: (uploadId, name) => completeUpload(place, uploadId, name),
+    putPart: (uploadId, name, part, ...bytes) => putPart(place, { uploadId, name, part }, ...bytes),
+    completeUpload: (uploadId, name) => completeUpload(place, { uploadId, name }),
     async abortUpload(uploadId, name) {
-      await discard(place, await thread().call(address, 'uploadAbort', drive, uploadId, name));
+      await discard(place, await thread().call(address, 'uploadAbort', drive, { uploadId, name }));
     },
   };
 }
 
-interface PartRef { uploadId: string; name: string; part: number }
+interface PartRef extends UploadRef { part: number }
 
 async function putPart(place: DrivePlace, ref: PartRef, source: AsyncIterable<Uint8Array>, options: { contentType?: string; maxBytes?: number } = {}): Promise<void> {
   const { thread, address, drive } = place;
   assertPartNumber(ref.part);
   // Asked before the bytes are taken: nobody fills the disk for an upload that does not exist.
-  await thread().call(address, 'uploadCheck', drive, ref.uploadId, ref.name);
+  await thread().call(address, 'uploadCheck', drive, ref);
   const written = await (await place.content()).write(source, options.maxBytes);
   const part = { ...written, number: ref.part, contentType: knownType(options.contentType) };
-  const freed = await commitBytes(place, [written], () => thread().call(address, 'uploadPart', drive, ref.uploadId, ref.name, part));
+  const freed = await commitBytes(place, [written], () => thread().call(address, 'uploadPart', drive, ref, part));
   await discard(place, freed);
 }
 
-async function completeUpload(place: DrivePlace, uploadId: string, name: string): Promise<FileInfo> {
+async function completeUpload(place: DrivePlace, ref: UploadRef): Promise<FileInfo> {
   const { thread, address, drive } = place;
   for (let attempt = 1; ; attempt += 1) {
-    const { upload, parts } = await thread().call(address, 'uploadGet', drive, uploadId, name);
-    if (upload.completed) return infoOf(name, upload.completed);
+    const { upload, parts } = await thread().call(address, 'uploadGet', drive, ref);
+    if (upload.completed) return infoOf(ref.name, upload.completed);
     const joined = await joinedParts(place, parts);
-    const file = newFile(place.clock, name, joined, upload.contentType);
+    const file = newFile(place.clock, ref.name, joined, upload.contentType);
     try {
       const freed = await commitBytes(place, joined === parts ? [] : joined, () =>
-        thread().call(address, 'uploadComplete', drive, uploadId, name, { version: upload.version, file }));
+        thread().call(address, 'uploadComplete', drive, ref, { version: upload.version, file }));
       await discard(place, freed);
-      return infoOf(name, file);
+      return infoOf(ref.name, file);
     } catch (error) {
       if (!isSpaceError(error, 'STORE_CONDITION_FAILED') || attempt === ATTEMPTS) throw error;
     }

@@ -65,8 +65,9 @@ class FileBlobStore implements BlobStore {
   }
 
   async head(key: string): Promise<BlobInfo | undefined> {
+    const { path } = this.#place(key);
     try {
-      return { sizeBytes: (await stat(this.#place(key).path)).size };
+      return { sizeBytes: (await stat(path)).size };
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return undefined;
       throw diskError(error);
@@ -92,8 +93,9 @@ class FileBlobStore implements BlobStore {
   async close(): Promise<void> {}
 
   async #open(key: string): Promise<FileHandle> {
+    const { path } = this.#place(key);
     try {
-      return await open(this.#place(key).path, 'r');
+      return await open(path, 'r');
     } catch (error) {
       throw hasErrno(error, 'ENOENT') ? new SpaceError('BLOB_NOT_FOUND', {}, { cause: error }) : diskError(error);
     }

@@ -1,5 +1,5 @@
 // Owns the embedded Store: LevelDB in one folder. Everything that is LevelDB's own stays in this file.
-import { open, rm } from 'node:fs/promises';
+import { readdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import type { Iterator, IteratorOptions } from 'classic-level';
@@ -25,8 +25,8 @@ const LEVEL_OPTIONS = { cacheSize: 4 * MB, writeBufferSize: 4 * MB, maxFileSize:
 /** Entries come in chunks of at most this, so that a scan lets others run in between. */
 const CHUNK_MAX_BYTES = 256 * 1024;
 const CHUNK_MAX_ENTRIES = 1000;
-/** Room that must exist before a Store that failed to write is opened anew: opening writes a log and a manifest. */
-const PROBE_BYTES = 256 * 1024;
+/** Room beyond its logs that a Store needs to be opened anew. */
+const PROBE_BYTES = 512 * 1024;
 
 /** @throws DATA_LOCKED when another process or thread has it open, STORE_FULL, STORE_UNAVAILABLE */
 export async function openLevelStore(folder: string, options: LevelStoreOptions = {}): Promise<Store> {
@@ -64,8 +64,7 @@ class LevelStore implements Store {
     if (!this.#isReady()) await this.#reopen();
     let framed: string | undefined;
     try {
-      // The synchronous call spares a trip to the thread pool, which costs more than the read itself.
-      framed = snapshot ? this.#database.getSync(key, { snapshot }) : this.#database.getSync(key);
+      framed = readNow(this.#database, key, snapshot);
     } catch (error) {
       throw this.#readError(error, key);
     }
@@ -197,20 +196,30 @@ class LevelStore implements Store {
   }
 }
 
-/** Readers keep the old database until it is clear that there is room to open a new one. */
+/** The synchronous call spares a trip to the thread pool, which costs more than the read itself.
+ *  It may cut a text key in the middle of a character (classic-level 3.0.0), so such keys go as bytes. */
+function readNow(database: Database, key: string, snapshot?: LevelSnapshot): string | undefined {
+  if (Buffer.byteLength(key) === key.length) return snapshot ? database.getSync(key, { snapshot }) : database.getSync(key);
+  return database.getSync<Buffer, string>(Buffer.from(key), { keyEncoding: 'buffer', valueEncoding: 'utf8', snapshot });
+}
+
+/** Readers keep the old database until it is clear that there is room to open a new one, which writes all of its
+ *  logs into tables. The free space may be another's (a quota), so a little is written too. */
 async function probeRoom(folder: string): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize < (await logBytes(folder)) + PROBE_BYTES) throw new SpaceError('STORE_FULL');
   const path = join(folder, 'room.probe');
   try {
-    const handle = await open(path, 'w');
-    try {
-      await handle.writeFile(Buffer.alloc(PROBE_BYTES));
-      await handle.sync();
-    } finally {
-      await handle.close();
-    }
+    await writeFile(path, Buffer.alloc(PROBE_BYTES), { flush: true });
   } finally {
     await rm(path, { force: true });
   }
+}
+
+async function logBytes(folder: string): Promise<number> {
+  const logs = (await readdir(folder)).filter((name) => name.endsWith('.log'));
+  const sizes = await Promise.all(logs.map((name) => stat(join(folder, name)).then(({ size }) => size, () => 0)));
+  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 /** LevelDB would store the replacement character instead, so two keys could become one. */

@@ -3,7 +3,7 @@ import { deleteItem, getItem, insertItem, putItems, sweepExpired, updateItemOf }
 import { queryItems } from '../base-query.ts';
 import type { JsonText } from '../data.ts';
 import { deleteFiles, getFile, listFiles, putFile, unreferredBlobs } from '../drive-records.ts';
-import type { BlobPart, FileRecord, ListOptions } from '../file-record.ts';
+import type { BlobPart, FileRecord, ListOptions, UploadRef } from '../file-record.ts';
 import { writtenNames } from '../records.ts';
 import type { Records } from '../records.ts';
 import type { StoreChange, StoreCondition, StoreEntry, StoreRange, StoreReader } from '../store/store.ts';
@@ -38,12 +38,12 @@ export const operations = {
   filesList: (c: C, drive: string, options: ListOptions) => listFiles(inside(c, drive), options),
   blobsUnreferred: (c: C, blobs: string[]) => unreferredBlobs(c.records, blobs),
 
-  uploadStart: (c: C, drive: string, uploadId: string, name: string, contentType?: string) => startUpload(inside(c, drive), uploadId, name, contentType),
-  uploadCheck: (c: C, drive: string, uploadId: string, name: string) => checkUpload(inside(c, drive), uploadId, name),
-  uploadGet: (c: C, drive: string, uploadId: string, name: string) => getUpload(inside(c, drive), uploadId, name),
-  uploadPart: (c: C, drive: string, uploadId: string, name: string, part: { number: number; contentType?: string } & BlobPart) => putPart(inside(c, drive), uploadId, name, part),
-  uploadComplete: (c: C, drive: string, uploadId: string, name: string, completed: { version: number; file: FileRecord }) => completeUpload(inside(c, drive), uploadId, name, completed),
-  uploadAbort: (c: C, drive: string, uploadId: string, name: string) => abortUpload(inside(c, drive), uploadId, name),
+  uploadStart: (c: C, drive: string, upload: UploadRef, contentType?: string) => startUpload(inside(c, drive), upload, contentType),
+  uploadCheck: (c: C, drive: string, upload: UploadRef) => checkUpload(inside(c, drive), upload),
+  uploadGet: (c: C, drive: string, upload: UploadRef) => getUpload(inside(c, drive), upload),
+  uploadPart: (c: C, drive: string, upload: UploadRef, part: { number: number; contentType?: string } & BlobPart) => putPart(inside(c, drive), upload, part),
+  uploadComplete: (c: C, drive: string, upload: UploadRef, completed: { version: number; file: FileRecord }) => completeUpload(inside(c, drive), upload, completed),
+  uploadAbort: (c: C, drive: string, upload: UploadRef) => abortUpload(inside(c, drive), upload),
 
   contents: async (c: C) => ({ bases: await writtenNames(c.records, 'base'), drives: await writtenNames(c.records, 'drive') }),
   sweep: async (c: C) => ({ items: await sweepExpired(c.records, c.nowMs), freed: await sweepUploads(c.records, c.nowMs) }),
