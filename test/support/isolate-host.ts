@@ -8,4 +8,4 @@ const engine = createIsolateEngine({ log: silentLog, clock: systemClock, cacheFo
 const instance = createTestInstance(engine, 'export default { fetch(request) { if (request.url.endsWith("/hang")) for (;;); return new Response("x"); } };');
 await instance.call('/');
 instance.call('/hang').catch(() => {});
-setTimeout(() => console.log('hanging'), 200);
+setTimeout(() => process.stdout.write('hanging\n'), 200);

@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { systemClock } from '../../core/clock.ts';
 import { createLog, type LogFields } from '../../core/log.ts';
 import { createIsolateEngine, type IsolateEngineOptions } from '../../runtime/engine/isolate.ts';
@@ -73,6 +74,6 @@ export function createTestInstance(engine: Engine, code: string | Record<string,
 async function readAnswer({ status, headers, body }: MicroResponse): Promise<TestAnswer> {
   const list = new Headers();
   for (let at = 0; at < headers.length; at += 2) list.append(headers[at]!, headers[at + 1]!);
-  const bytes = body === null ? Buffer.alloc(0) : body instanceof Uint8Array ? Buffer.from(body) : Buffer.concat(await Array.fromAsync(body as AsyncIterable<Buffer>));
+  const bytes = body === null ? Buffer.alloc(0) : body instanceof Uint8Array ? Buffer.from(body) : await buffer(body);
   return { status, headers: list, bytes, text: bytes.toString(), json: () => JSON.parse(bytes.toString()) };
 }

@@ -1,0 +1,184 @@
+// Covers the frames between host and Cell: whole and in pieces, and a peer that sends anything at all.
+import fc from 'fast-check';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { systemClock } from '../../../core/clock.ts';
+import { silentLog } from '../../../core/log.ts';
+import type { InstanceSpec, MicroResponse } from '../../../runtime/engine/engine.ts';
+import { CodeCache, findAddon } from '../../../runtime/engine/cell/build.ts';
+import { parseResponseHead } from '../../../runtime/engine/cell/head.ts';
+import { readRecords } from '../../../runtime/engine/cell/inside/records.ts';
+import { DEFAULT_LIMITS } from '../../../runtime/engine/cell/limits.ts';
+import { type CellEnd, CellProcess } from '../../../runtime/engine/cell/process.ts';
+import { FRAME, FrameReader, FrameWriter, type Outgoing, ProtocolError } from '../../../runtime/engine/cell/protocol.ts';
+import { RunningCell } from '../../../runtime/engine/cell/running-cell.ts';
+
+/** Everything that was written, as one buffer. */
+function encode(frames: Outgoing[]): Buffer {
+  const written: Buffer[] = [];
+  const writer = new FrameWriter({ write: (bytes) => { written.push(Buffer.from(bytes)); return true; }, writableLength: 0 });
+  for (const frame of frames) writer.add(frame);
+  writer.flush();
+  return Buffer.concat(written);
+}
+
+function decode(pieces: Buffer[]): { type: number; id: number; meta: string; body: string | null }[] {
+  const frames: ReturnType<typeof decode> = [];
+  const reader = new FrameReader(10_000_000, (frame) => frames.push({ type: frame.type, id: frame.id, meta: frame.utf8(), body: frame.body && Buffer.from(frame.body).toString('latin1') }));
+  for (const piece of pieces) reader.push(piece);
+  return frames;
+}
+
+function cut(bytes: Buffer, sizes: number[]): Buffer[] {
+  const pieces: Buffer[] = [];
+  let at = 0;
+  for (let turn = 0; at < bytes.length; turn++) {
+    const size = sizes[turn % sizes.length]!;
+    pieces.push(bytes.subarray(at, at + size));
+    at += size;
+  }
+  return pieces;
+}
+
+const outgoing = fc.record({
+  type: fc.constantFrom(FRAME.REQUEST, FRAME.RESULT, FRAME.CALL, FRAME.LOG), id: fc.nat(0xffffff), meta: fc.string({ unit: 'grapheme', maxLength: 200 }),
+  body: fc.oneof(fc.constant(null), fc.string({ unit: 'grapheme', maxLength: 100 }), fc.uint8Array({ maxLength: 300 }), fc.integer({ min: 60_000, max: 200_000 }).map((size) => new Uint8Array(size).fill(size))),
+  whole: fc.boolean(),
+});
+const bodyText = (body: Outgoing['body']): string | null => (body === null || body === undefined ? null : Buffer.from(body as string).toString('latin1'));
+
+describe('frames', () => {
+  it('arrive as they were sent, however they are cut', () => {
+    fc.assert(fc.property(fc.array(outgoing, { maxLength: 8 }), fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1, maxLength: 5 }), (list, sizes) => {
+      const frames = list.map((frame, at) => ({ ...frame, id: at }));
+      const arrived = decode(cut(encode(frames), sizes)).sort((a, b) => a.id - b.id);
+      expect(arrived).toEqual(frames.map(({ type, id, meta, body }) => ({ type, id, meta: Buffer.from(meta).toString(), body: bodyText(body) })));
+    }), { numRuns: 60 });
+  });
+
+  it('small ones overtake a large one, unless it must stay whole', () => {
+    const large = new Uint8Array(500_000);
+    const order = (whole: boolean): number[] => decode([encode([{ type: FRAME.REQUEST, id: 1, body: large, whole }, { type: FRAME.REQUEST, id: 2 }])]).map((frame) => frame.id);
+    expect([order(false), order(true)]).toEqual([[2, 1], [1, 2]]);
+  });
+
+  it('of any other kind are a ProtocolError and nothing else', () => {
+    fc.assert(fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => {
+      try {
+        decode([Buffer.from(bytes)]);
+      } catch (error) {
+        expect(error).toBeInstanceOf(ProtocolError);
+      }
+    }), { numRuns: 500 });
+  });
+
+  it.each([
+    ['too long', () => { const bytes = Buffer.alloc(24); bytes.writeUInt32LE(0x7fffffff); return bytes; }],
+    ['shorter than a header', () => { const bytes = Buffer.alloc(24); bytes.writeUInt32LE(5); return bytes; }],
+    ['with a meta beyond its end', () => { const bytes = encode([{ type: FRAME.LOG, id: 0, meta: 'x' }]); bytes.writeUInt32LE(9_999, 16); return bytes; }],
+    ['a piece of nothing', () => encode([{ type: FRAME.CHUNK, id: 7, body: 'x' }])],
+    ['a body over the limit', () => encode([{ type: FRAME.REQUEST, id: 1, body: new Uint8Array(11_000_000) }])],
+  ])('that are %s are refused', (_, make) => {
+    expect(() => decode([make()])).toThrow(ProtocolError);
+  });
+});
+
+describe('records of a guest', () => {
+  it('of any kind are read or refused', () => {
+    fc.assert(fc.property(fc.oneof(fc.string(), fc.tuple(fc.constantFrom('R', 'C', 'L', '?'), fc.string(), fc.integer(), fc.string()).map(([kind, a, b, c]) => `${kind}${a} ${b} ${c.length} S${b}\n${c}`)), (text) => {
+      try {
+        readRecords(text, () => {});
+      } catch (error) {
+        expect(error).toBeInstanceOf(TypeError);
+      }
+    }), { numRuns: 500 });
+  });
+
+  it('give heads that are checked', () => {
+    expect(parseResponseHead('200\na\nb')).toEqual({ status: 200, headers: ['a', 'b'] });
+    for (const head of ['', '99', '600', 'NaN', '200\na', '200\n\nb', '200\na b\nc', '200\na\nb\rc', '200\na\n\0']) expect(() => parseResponseHead(head), head).toThrow(expect.objectContaining({ code: 'MICRO_BAD_RESPONSE' }));
+  });
+});
+
+describe('a Cell that was taken over', () => {
+  let folder: string;
+  beforeAll(async () => { folder = await mkdtemp(join(tmpdir(), 'ownspace-evil-')); });
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  /** Runs `script` in place of a Cell, `frame(type, id, other, meta, body, micro)` at hand. Gives how the one request ended, what was asked of the host, and how the Cell ended. */
+  async function run(script: string): Promise<{ outcome: string; asked: string[]; end: CellEnd | 'alive' }> {
+    const programPath = join(folder, `${Math.random().toString(36).slice(2)}.cjs`);
+    await writeFile(programPath, `
+      const socket = new (require('net').Socket)({ fd: 3 });
+      const frame = (type, id, other, meta = '', body, micro = 0, flags = 0) => {
+        const head = Buffer.alloc(20); const text = Buffer.from(meta); const rest = body === undefined ? Buffer.alloc(0) : Buffer.from(body);
+        head.writeUInt32LE(20 + text.length + rest.length, 0); head[4] = type; head[5] = flags | (body === undefined ? 0 : 1); head.writeUInt16LE(micro, 6); head.writeUInt32LE(id, 8); head.writeUInt32LE(other, 12); head.writeUInt32LE(text.length, 16);
+        socket.write(Buffer.concat([head, text, rest]));
+      };
+      socket.resume(); socket.on('end', () => process.exit());
+      frame(${FRAME.READY}, 0, 0);
+      setTimeout(() => { ${script} }, 100);
+      setTimeout(() => {}, 60000);`);
+    const asked: string[] = [];
+    const cell = new CellProcess({ parts: { programPath, addonPath: findAddon() }, limits: DEFAULT_LIMITS, node: process.execPath, log: silentLog });
+    let end: CellEnd | 'alive' = 'alive';
+    const running = new RunningCell({ cell, limits: DEFAULT_LIMITS, clock: systemClock, log: silentLog, codeCache: new CodeCache(folder), careful: false, onRetry: (flights, failure) => { for (const flight of flights) flight.reject(failure); }, onStrike: () => {}, onEnd: () => {} });
+    const settle = cell.onEnd;
+    cell.onEnd = (reason) => { end = reason; settle(reason); };
+    const services = new Proxy({} as InstanceSpec['services'], { get: (_, name) => (name === 'log' ? () => {} : async (...args: unknown[]) => { asked.push(`${String(name)} ${JSON.stringify(args)}`); if (asked.at(-1)!.includes('never')) await new Promise(() => {}); return { status: 200, headers: [], body: null }; }) });
+    const instance: InstanceSpec = { instanceId: 'i', spaceId: 's', generation: '1', services, micros: [{ name: 'm', env: {}, entry: 'e', files: {}, readFile: async () => Buffer.from('') }] };
+    const answer = new Promise<MicroResponse>((resolve, reject) => {
+      running.run({ instance, micro: 'm', request: { id: 'r', method: 'GET', url: 'http://a.test/', headers: [], body: null, hops: 3 }, head: 'GET\nhttp://a.test/', body: null, resolve, reject, deadline: Date.now() + 60_000, attempts: 3, isOver: false });
+    });
+    const outcome = await Promise.race([answer.then((response) => `${response.status}`, (error) => error.code as string), new Promise<string>((resolve) => { setTimeout(() => resolve('nothing'), 1_500); })]);
+    cell.kill('retired');
+    await cell.exited;
+    return { outcome, asked, end };
+  }
+
+  // The load has id 1, the request id 2.
+  it('answers like any other while it keeps to the rules', async () => {
+    expect(await run(`frame(${FRAME.RESPONSE}, 2, 0, '200\\na\\nb', 'x');`)).toMatchObject({ outcome: '200', end: 'retired' });
+  });
+
+  it.each([
+    ['garbage', `socket.write(require('crypto').randomBytes(5000));`],
+    ['a frame of 2 GB', `const head = Buffer.alloc(20); head.writeUInt32LE(0x7fffffff); socket.write(head);`],
+    ['a frame for the Cell', `frame(${FRAME.INIT}, 0, 0, '{}');`],
+    ['an unknown frame', 'frame(99, 0, 0);'],
+    ['a Micro that is none', `frame(${FRAME.CALL}, 1, 2, '["base","b","get","k"]', undefined, 7);`],
+    ['a log entry that is none', `frame(${FRAME.LOG}, 0, 0, '{"length":2}');`],
+    ['a log entry that is no JSON', `frame(${FRAME.LOG}, 0, 0, '[');`],
+    ['a question that is none', `frame(${FRAME.CALL}, 1, 2, '{"0":"base"}');`],
+    ['an unknown question', `frame(${FRAME.CALL}, 1, 2, '["constructor","x"]');`],
+    ['a loss that is none', `frame(${FRAME.LOST}, 0, 0, 'null');`],
+    ['ten thousand calls', `for (let i = 0; i < 10000; i++) frame(${FRAME.CALL}, i, 2, '["fetch","GET","http://never.test/","follow",[]]');`],
+    ['its own end', 'process.exit(3);'],
+  ])('and sends %s, is ended, and its caller hears of it', async (_, script) => {
+    const { outcome, end } = await run(script);
+    expect(end).toMatch(/^(protocol|crash)$/);
+    expect(outcome).toBe('MICRO_CRASHED');
+  });
+
+  it('cannot answer for others, forge its depth, or name another\'s data', async () => {
+    const { asked, outcome } = await run(`
+      frame(${FRAME.RESPONSE}, 77, 0, '200'); frame(${FRAME.DONE}, 2, 0); frame(${FRAME.LOADED}, 9, 0);
+      frame(${FRAME.CALL}, 1, 999, '["fetch","GET","http://a.test/","follow",["hops","0"]]');
+      frame(${FRAME.CALL}, 2, 2, '["micro","m","GET","http://micro.invalid/x","follow",[],{"hops":0,"instanceId":"other"}]');
+      setTimeout(() => frame(${FRAME.RESPONSE}, 2, 0, '201'), 200);`);
+    expect(outcome).toBe('201');
+    expect(asked).toHaveLength(2);
+    for (const call of asked) expect(call).toContain('"hops":4');
+    expect(asked[1]).toContain('"m",{"id":"r","method":"GET","url":"http://a.test/x"');
+    expect(asked.join()).not.toContain('other');
+  });
+
+  it('survives a storm of random frames without harm to the host', async () => {
+    await Promise.all(Array.from({ length: 4 }, (_, seed) => run(`
+      let state = ${seed + 1}; const random = (n) => { state = (state * 1103515245 + 12345) & 0x7fffffff; return state % n; };
+      const metas = ['', '[]', 'null', '{}', '200', '["base"]', '["drive","d","put","f"]', '["fetch",1,2,3]', '{"reason":"cpu","culprits":[2],"unstarted":[]}', '["info","x"]', '{"code":"x"}', '["micro","m","GET","/","follow",["a"]]'];
+      for (let i = 0; i < 50; i++) frame(20 + random(14), random(4), random(4), metas[random(metas.length)], random(2) ? 'body' : undefined, random(8) ? 0 : 1, random(8));`)));
+  });
+});
