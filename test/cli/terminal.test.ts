@@ -14,8 +14,10 @@ test.skipIf(!hasScript)('progress in a terminal without a width ends when the wo
   // Long enough that a spinner would be drawn.
   let delays = 0;
   host.intercept = (call) => (/promotions\/dev/.test(call.path) && (delays += 1) < 6 ? { json: { id: 'x', status: 'running' } } : undefined);
-  const env = { ...process.env, CI: '', HOME: place.homeDir, SPACE_ROOT: host.root, SPACE_ACCESS_TOKEN: TOKEN, TERM: 'xterm' };
-  const command = `"${process.execPath}" "${join(import.meta.dirname, '../../bin/space.js')}" push`;
+  const { CI: _, ...own } = process.env;
+  const env = { ...own, HOME: place.homeDir, SPACE_ROOT: host.root, SPACE_ACCESS_TOKEN: TOKEN, TERM: 'xterm' };
+  // A drawing that never ends hears no other signal.
+  const command = `stty cols 0 rows 0; timeout --foreground -s KILL 12 "${process.execPath}" "${join(import.meta.dirname, '../../bin/space.js')}" push`;
   const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: place.dir, env, stdio: ['pipe', 'pipe', 'inherit'], timeout: 15_000, killSignal: 'SIGKILL' });
   const out = Buffer.concat(await child.stdout.toArray()).toString();
   expect(out).toContain('Builder Instance: http://guestbook-a1111111.localhost:4400/');
