@@ -81,7 +81,11 @@ export async function startTestHost({ dataFolder, args, clock = createLeapingClo
   const folder = dataFolder ?? (await mkdtemp(join(tmpdir(), 'ownspace-')));
   const lines: string[] = [];
   const log: Log = createLog('debug', (line) => lines.push(line));
-  const host = await startHost(testConfig(folder, args), { log, clock, version: '0.0.0-test' });
+  const removeFolder = async (): Promise<void> => (dataFolder === undefined ? rm(folder, { recursive: true, force: true }) : undefined);
+  const host = await startHost(testConfig(folder, args), { log, clock, version: '0.0.0-test' }).catch(async (error) => {
+    await removeFolder();
+    throw error;
+  });
   const { host: authority, port } = new URL(host.url);
   const people = host.setupUrl === undefined ? await signInBoth(host.url) : await createBoth(host.url);
   return {
@@ -89,7 +93,7 @@ export async function startTestHost({ dataFolder, args, clock = createLeapingClo
     logged: () => lines.join(''),
     async close() {
       await host.close();
-      if (dataFolder === undefined) await rm(folder, { recursive: true, force: true });
+      await removeFolder();
     },
   };
 }
