@@ -27,6 +27,8 @@ const CHUNK_MAX_BYTES = 256 * 1024;
 const CHUNK_MAX_ENTRIES = 1000;
 /** Room beyond its logs that a Store needs to be opened anew. */
 const PROBE_BYTES = 512 * 1024;
+/** Tables have an index and filters besides what the log has. */
+const TABLE_FACTOR = 1.25;
 
 /** @throws DATA_LOCKED when another process or thread has it open, STORE_FULL, STORE_UNAVAILABLE */
 export async function openLevelStore(folder: string, options: LevelStoreOptions = {}): Promise<Store> {
@@ -207,7 +209,7 @@ function readNow(database: Database, key: string, snapshot?: LevelSnapshot): str
  *  logs into tables. The free space may be another's (a quota), so a little is written too. */
 async function probeRoom(folder: string): Promise<void> {
   const { bavail, bsize } = await statfs(folder);
-  if (bavail * bsize < (await logBytes(folder)) + PROBE_BYTES) throw new SpaceError('STORE_FULL');
+  if (bavail * bsize < (await logBytes(folder)) * TABLE_FACTOR + PROBE_BYTES) throw new SpaceError('STORE_FULL');
   const path = join(folder, 'room.probe');
   try {
     await writeFile(path, Buffer.alloc(PROBE_BYTES), { flush: true });
