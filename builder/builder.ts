@@ -35,12 +35,12 @@ export interface BuilderOptions {
   log: Log;
   clock: Clock;
   /** How npm is started; `['npm']` on `toolPath` by default. */
-  npmCommand?: readonly [string, ...string[]] | string[];
+  npmCommand?: readonly string[];
   /** PATH of the programs that a build starts. */
   toolPath?: string;
   /** Variables that package managers see besides PATH and HOME, such as NODE_EXTRA_CA_CERTS, HTTPS_PROXY or
    *  npm_config_registry. None by default; never secrets. */
-  toolEnv?: Record<string, string>;
+  toolEnv?: Readonly<Record<string, string>>;
   onRevision?: OnRevision;
 }
 

@@ -1,6 +1,6 @@
 // Owns the meaning of the host's flags and variables: text in, one frozen Config out. Reads nothing by itself.
 import { parseArgs } from 'node:util';
-import { resolve } from 'node:path';
+import { delimiter, dirname, resolve } from 'node:path';
 import { isIP } from 'node:net';
 import { SpaceError } from '../core/errors.ts';
 import type { LogLevel } from '../core/log.ts';
@@ -21,6 +21,17 @@ export interface Config {
   /** One-time secret of the first set-up; random when undefined. */
   readonly setupSecret: string | undefined;
   readonly logLevel: LogLevel;
+  readonly buildTools: BuildTools;
+}
+
+/** What programs that a build starts may know of this machine. */
+export interface BuildTools {
+  /** How npm is started. */
+  readonly npmCommand: readonly [string, ...string[]];
+  /** Their PATH. */
+  readonly path: string;
+  /** The way to the registry, where a company has its own: proxy, certificate authority, mirror. */
+  readonly env: Readonly<Record<string, string>>;
 }
 
 interface Setting {
@@ -103,10 +114,24 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
     unsafeNoSandbox: isOn(text('unsafeNoSandbox')),
     setupSecret: secret === '' ? undefined : secret,
     logLevel: level as LogLevel,
+    buildTools: readBuildTools(env),
   };
   if (config.port !== 0 && config.port === config.tlsPort) problems.push(`--port and --tls-port are both ${config.port}: use two ports`);
   if (problems.length > 0) throw new SpaceError('CONFIG_INVALID', { problems });
   return Object.freeze(config);
+}
+
+const BUILD_VARIABLES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy', 'npm_config_registry'];
+
+/** `npm start` tells where the npm that ran it is; it may stand on no usual path. */
+function readBuildTools(env: Record<string, string | undefined>): BuildTools {
+  const npm = env['npm_execpath'];
+  const known = BUILD_VARIABLES.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]] as const]));
+  return {
+    npmCommand: npm !== undefined && /npm-cli\.c?js$/.test(npm) ? [process.execPath, npm] : ['npm'],
+    path: [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter),
+    env: Object.fromEntries(known),
+  };
 }
 
 type Flags = Record<string, string | boolean | undefined>;
@@ -117,7 +142,7 @@ function readFlags(args: readonly string[], problems: string[]): Flags {
     if (setting.flag) options[setting.flag] = { type: setting.value === undefined ? 'boolean' : 'string' };
   }
   try {
-    return parseArgs({ args: [...args], options, allowPositionals: false }).values as Flags;
+    return parseArgs({ args: [...args], options, allowPositionals: false }).values;
   } catch (error) {
     problems.push(`${(error as Error).message.split('. To specify')[0]} (npm start -- --help lists the flags)`);
     return {};

@@ -1,8 +1,8 @@
 // Owns running a foreign program for a build: its environment is composed from nothing, its output goes to the log
 // line by line, and it ends with everything it started. No shell anywhere. Knows not which programs there are.
-import { spawn } from 'node:child_process';
 import { StringDecoder } from 'node:string_decoder';
 import type { Readable } from 'node:stream';
+import { execa } from 'execa';
 
 export interface Command {
   argv: readonly [string, ...string[]];
@@ -22,25 +22,21 @@ export type CommandEnd = 'ok' | 'failed' | 'timeout' | 'missing';
 export async function runCommand(command: Command): Promise<CommandEnd> {
   command.signal.throwIfAborted();
   const [file, ...args] = command.argv;
-  const child = spawn(file, args, { cwd: command.folder, env: command.env, stdio: ['ignore', 'pipe', 'pipe'], detached: true });
-  let end: CommandEnd | undefined;
-  const kill = (): void => killGroup(child.pid);
-  const timer = setTimeout(() => {
-    end = 'timeout';
-    kill();
-  }, command.timeoutMs);
-  command.signal.addEventListener('abort', kill, { once: true });
-  reportLines([child.stdout, child.stderr], command);
-  const exit = await new Promise<CommandEnd>((resolve) => {
-    child.once('error', () => resolve('missing'));
-    child.once('close', (code) => resolve(code === 0 ? 'ok' : 'failed'));
-    // What it left running keeps the pipes open: it ends with it.
-    child.once('exit', kill);
+  const child = execa(file, args, {
+    cwd: command.folder, env: command.env, extendEnv: false, reject: false, detached: true, cleanup: true,
+    stdin: 'ignore', buffer: false, timeout: command.timeoutMs, killSignal: 'SIGKILL',
   });
-  clearTimeout(timer);
+  const kill = (): void => killGroup(child.pid);
+  command.signal.addEventListener('abort', kill, { once: true });
+  // What it left running keeps the pipes open: it ends with it.
+  child.once('exit', kill);
+  reportLines([child.stdout, child.stderr], command);
+  const result = await child;
   command.signal.removeEventListener('abort', kill);
   command.signal.throwIfAborted();
-  return end ?? exit;
+  if (result.timedOut) return 'timeout';
+  if (result.exitCode === undefined && result.code === 'ENOENT') return 'missing';
+  return result.exitCode === 0 ? 'ok' : 'failed';
 }
 
 /** Output beyond the limit is read and dropped, so that a flood costs neither memory nor log. */
