@@ -2,8 +2,8 @@
 // Only the host writes there; nothing in it ever comes from a user or from a process that ran a guest.
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { createRequire, findPackageJSON } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { SpaceError } from '../../../core/errors.ts';
@@ -23,6 +23,8 @@ export interface CellParts {
   snapshot: Buffer;
 }
 
+const HERE = dirname(fileURLToPath(import.meta.url));
+
 /** Runs a Cell that makes a snapshot of this source. */
 export type MakeSnapshot = (parts: Omit<CellParts, 'snapshot'>, source: string) => Promise<Buffer>;
 
@@ -40,21 +42,30 @@ export function findAddon(): string {
 
 export async function buildCell(cacheFolder: string, addonPath: string, makeSnapshot: MakeSnapshot): Promise<CellParts> {
   await mkdir(cacheFolder, { recursive: true });
-  const [program, guest] = await Promise.all([bundle('inside/main.ts', 'cjs'), bundle('../guest/main.ts', 'iife')]);
-  const programPath = await keep(join(cacheFolder, `cell-${hashOf(program)}.cjs`), async () => Buffer.from(program));
+  const sources = await hashOfSources();
+  const programPath = await keep(join(cacheFolder, `cell-${sources}.cjs`), () => bundle('inside/main.ts', 'cjs'));
   const base = { programPath, addonPath };
-  const snapshotPath = await keep(join(cacheFolder, `web-${hashOf(V8_KEY, guest)}.snapshot`), () => makeSnapshot(base, guest));
+  const snapshotPath = await keep(join(cacheFolder, `web-${hashOf(V8_KEY, sources)}.snapshot`), async () => makeSnapshot(base, (await bundle('../guest/main.ts', 'iife')).toString()));
   return { ...base, snapshot: await readFile(snapshotPath) };
 }
 
-async function bundle(entry: string, format: 'cjs' | 'iife'): Promise<string> {
+/** Of everything that is bundled: then a start with a warm cache needs no bundler. */
+async function hashOfSources(): Promise<string> {
+  const files = [join(HERE, 'protocol.ts'), findPackageJSON('@exodus/bytes', import.meta.url)!];
+  for (const folder of [join(HERE, 'inside'), join(HERE, '../guest')]) {
+    for (const name of (await readdir(folder)).sort()) files.push(join(folder, name));
+  }
+  return hashOf(...await Promise.all(files.map((file) => readFile(file))));
+}
+
+async function bundle(entry: string, format: 'cjs' | 'iife'): Promise<Buffer> {
   const esbuild = await import('esbuild');
-  const path = join(dirname(fileURLToPath(import.meta.url)), entry);
+  const path = join(HERE, entry);
   const result = await esbuild.build({
     entryPoints: [path], bundle: true, write: false, format, target: 'esnext', minifySyntax: true, minifyWhitespace: true, legalComments: 'none', logLevel: 'silent',
     platform: format === 'cjs' ? 'node' : 'neutral',
   });
-  return result.outputFiles[0]!.text;
+  return Buffer.from(result.outputFiles[0]!.contents);
 }
 
 /** The file, made first where it is missing; never seen half-written. */

@@ -131,7 +131,7 @@ async function askFetch(call: HostCall, parts: unknown[], send: (request: MicroR
   if (call.body && call.body.length > call.bodyMaxBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: call.bodyMaxBytes });
   const request: MicroRequest = { id: call.requestId, method, url, headers: checkHeaders(headers), body: call.body, hops: call.hops + 1, redirect: redirect === 'manual' || redirect === 'error' ? redirect : 'follow' };
   const response = await send(request);
-  const body = await collectBody(response.body, call.bodyMaxBytes);
+  const body = await collectBody(response.body, call.bodyMaxBytes).catch((error) => { if (!(response.body instanceof Uint8Array)) response.body?.destroy(); throw error; });
   return { kind: 'response', head: responseHead(response.status, checkHeaders(response.headers)), body };
 }
 
@@ -148,12 +148,10 @@ export async function collectBody(body: Uint8Array | Readable | null, maxBytes: 
   }
   const pieces: Uint8Array[] = [];
   let sizeBytes = 0;
-  for await (const piece of body as AsyncIterable<Uint8Array>) {
+  // Not destroyed when it is too long: an answer may still have to go out on the same connection.
+  for await (const piece of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Uint8Array>) {
     sizeBytes += piece.length;
-    if (sizeBytes > maxBytes) {
-      body.destroy();
-      throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: maxBytes });
-    }
+    if (sizeBytes > maxBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: maxBytes });
     pieces.push(piece);
   }
   return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces);
