@@ -1,6 +1,7 @@
 // Owns typed records with secondary keys on top of a Store: how the host keeps Spaces, Projects, Instances and the like.
 // Knows no record type. Every write of a table is one conditional batch, and several tables can share one.
 import { isSpaceError, SpaceError } from '../../core/errors.ts';
+import { intactRange } from './intact.ts';
 import type { Store, StoreChange, StoreCondition } from './store.ts';
 
 /** How records can be found besides their id. A unique one also refuses a second record of the same value.
@@ -125,13 +126,13 @@ export function createTable<T extends { id: string }>(store: Store, name: string
       : { gt: prefix + (after ?? ''), lt: end };
     const records: T[] = [];
     const ids: string[] = [];
-    for await (const [, value] of store.range({ ...range, reverse: options.reverse, limit: options.limit })) {
+    for await (const [, value] of intactRange(store, { ...range, reverse: options.reverse, limit: options.limit })) {
       if (options.by) ids.push(value);
       else records.push(JSON.parse(value) as T);
     }
     if (!options.by) return records;
-    const texts = await store.getMany(ids.map(recordKey));
-    return texts.filter((text) => text !== undefined).map((text) => JSON.parse(text) as T);
+    const found = await Promise.all(ids.map((id) => get(id).catch(undefinedIfCorrupt)));
+    return found.filter((record) => record !== undefined);
   }
 
   /** Retry `attempt` while somebody else changes the same record. */
@@ -169,6 +170,10 @@ export function createTable<T extends { id: string }>(store: Store, name: string
       return record;
     }),
   };
+}
+
+function undefinedIfCorrupt(error: unknown): undefined {
+  if (!isSpaceError(error, 'RECORD_CORRUPT')) throw error;
 }
 
 /** Commit several Writes as one batch. @throws STORE_CONDITION_FAILED */

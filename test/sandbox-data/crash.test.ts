@@ -1,7 +1,7 @@
 // Owns the proof that what was acknowledged survives kill -9, and that nothing is there by half.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import type { Collection } from '../../sandbox-data/data.ts';
 import { collected, inValues, openData, tempFolder } from './open-data.ts';
@@ -29,7 +29,7 @@ test('every acknowledged Item and File is there after kill -9, and pairs are who
 
 /** @returns the lines that the writer completed before it was killed */
 async function writeUntilKilled(folder: string, round: number): Promise<string[]> {
-  const writer = spawn(process.execPath, [join(import.meta.dirname, 'writer.ts'), folder, `r${round}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const writer = spawn(process.execPath, [fileURLToPath(new URL('./writer.ts', import.meta.url)), folder, `r${round}`], { stdio: ['ignore', 'pipe', 'inherit'] });
   onTestFinished(() => { writer.kill('SIGKILL'); });
   let output = '';
   const enough = 40 + round * 37; // another moment each time
