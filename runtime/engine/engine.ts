@@ -65,7 +65,7 @@ export interface InstanceSpec {
 export interface Engine {
   /** Send a request to a Micro, waking what sleeps. Errors are SpaceErrors with blame `micro`:
    *  MICRO_START_FAILED, MICRO_THREW, MICRO_TIMEOUT, MICRO_CPU_EXCEEDED, MICRO_OUT_OF_MEMORY, MICRO_CRASHED,
-   *  MICRO_BAD_RESPONSE, MICRO_BUSY. */
+   *  MICRO_BAD_RESPONSE, MICRO_BUSY, MICRO_QUARANTINED. */
   fetch(instance: InstanceSpec, micro: string, request: MicroRequest): Promise<MicroResponse>;
   /** End everything that runs for this Instance; requests in flight get `graceMs` to finish. */
   stop(instanceId: string, graceMs?: number): Promise<void>;

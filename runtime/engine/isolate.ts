@@ -41,6 +41,8 @@ interface Cordon {
   running: RunningCell | undefined;
   starting: Flight[] | undefined;
   carefulUntil: number;
+  /** Stopped while it was waking. */
+  isStopped: boolean;
 }
 
 const ATTEMPTS_MAX = 3;
@@ -122,7 +124,7 @@ class IsolateEngine implements Engine {
   #cordonFor(instance: InstanceSpec): Cordon {
     const id = cordonOf(instance);
     let cordon = this.#cordons.get(id);
-    if (!cordon) this.#cordons.set(id, cordon = { generation: instance.generation, running: undefined, starting: undefined, carefulUntil: 0 });
+    if (!cordon) this.#cordons.set(id, cordon = { generation: instance.generation, running: undefined, starting: undefined, carefulUntil: 0, isStopped: false });
     if (cordon.generation !== instance.generation) {
       cordon.generation = instance.generation;
       this.#quarantine.forgive(instance.instanceId);
@@ -136,7 +138,7 @@ class IsolateEngine implements Engine {
   async #wake(cordon: Cordon): Promise<void> {
     try {
       const { pool } = await this.#build();
-      if (this.#isClosed) throw new SpaceError('MICRO_CRASHED');
+      if (this.#isClosed || cordon.isStopped) throw new SpaceError('MICRO_CRASHED');
       const careful = this.#options.clock.now() < cordon.carefulUntil;
       const running = this.#runIn(pool.take(), cordon, careful);
       cordon.running = running;
@@ -242,6 +244,8 @@ class IsolateEngine implements Engine {
     const mine = [...this.#running].filter((running) => running.serves(instanceId));
     for (const running of mine) this.#retire(running, graceMs);
     this.#quarantine.forgive(instanceId);
+    const cordon = this.#cordons.get(instanceId);
+    if (cordon) cordon.isStopped = true;
     this.#cordons.delete(instanceId);
     await Promise.all(mine.map((running) => running.cell.exited));
   }

@@ -128,11 +128,16 @@ function askMicro(call: HostCall, question: unknown[]): Promise<HostAnswer> {
 async function askFetch(call: HostCall, parts: unknown[], send: (request: MicroRequest) => Promise<MicroResponse>): Promise<HostAnswer> {
   const [method, url, redirect, headers] = parts;
   if (typeof method !== 'string' || typeof url !== 'string' || typeof redirect !== 'string' || !isTexts(headers)) throw new SpaceError('BAD_REQUEST', { reason: 'This request cannot be sent.' });
+  if (!isRedirect(redirect)) throw new SpaceError('BAD_REQUEST', { reason: 'This way to redirect is unknown.' });
   if (call.body && call.body.length > call.bodyMaxBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: call.bodyMaxBytes });
   const request: MicroRequest = { id: call.requestId, method, url, headers: checkHeaders(headers), body: call.body, hops: call.hops + 1, redirect: redirect === 'manual' || redirect === 'error' ? redirect : 'follow' };
   const response = await send(request);
   const body = await collectBody(response.body, call.bodyMaxBytes).catch((error) => { if (!(response.body instanceof Uint8Array)) response.body?.destroy(); throw error; });
   return { kind: 'response', head: responseHead(response.status, checkHeaders(response.headers)), body };
+}
+
+function isRedirect(text: string): text is NonNullable<MicroRequest['redirect']> {
+  return text === 'follow' || text === 'error' || text === 'manual';
 }
 
 function isTexts(list: unknown): list is HeaderList {

@@ -199,8 +199,8 @@ export class FrameWriter {
     if (this.#end === 0) return;
     this.#sink.write(this.#bytes.subarray(0, this.#end));
     this.#end = 0;
-    // The kernel took it all: the memory is ours again.
-    if (this.#sink.writableLength > 0) this.#bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+    // When the kernel took it all, the memory is ours again; what a large frame needed is given back.
+    if (this.#sink.writableLength > 0 || this.#bytes.length > 4 * CHUNK_BYTES) this.#bytes = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   }
 
   #encode(frame: Outgoing, body: string | Uint8Array | null, more: number): void {
@@ -235,7 +235,10 @@ interface Assembly { type: number; flags: number; other: number; head: Buffer; p
 
 /** Cuts a byte stream into frames. @throws ProtocolError when the peer does not keep to the layout or its limits */
 export class FrameReader {
-  #rest: Buffer | null = null;
+  /** The begin of a frame whose end has not come, and how long it is as far as that is known. */
+  #rest: Buffer[] = [];
+  #restBytes = 0;
+  #needBytes = 4;
   #frame = new Frame();
   #assemblies = new Map<string, Assembly>();
   #assembledBytes = 0;
@@ -248,17 +251,33 @@ export class FrameReader {
   }
 
   push(chunk: Buffer): void {
-    const bytes = this.#rest === null ? chunk : Buffer.concat([this.#rest, chunk]);
-    this.#rest = null;
+    this.#restBytes += chunk.length;
+    if (this.#rest.length > 0 && this.#restBytes < this.#needBytes) {
+      this.#rest.push(chunk);
+      return;
+    }
+    const bytes = this.#rest.length === 0 ? chunk : Buffer.concat([...this.#rest, chunk]);
+    this.#rest = [];
+    this.#restBytes = 0;
+    this.#cut(bytes);
+  }
+
+  #cut(bytes: Buffer): void {
     let at = 0;
+    this.#needBytes = 4;
     while (bytes.length - at >= 4) {
       const size = bytes.readUInt32LE(at);
       if (size < HEADER_BYTES || size > FRAME_MAX_BYTES) throw new ProtocolError(`frame of ${size} bytes`);
-      if (bytes.length - at < size) break;
+      if (bytes.length - at < size) {
+        this.#needBytes = size;
+        break;
+      }
       this.#read(bytes, at, at + size);
       at += size;
     }
-    if (at < bytes.length) this.#rest = bytes.subarray(at);
+    if (at === bytes.length) return;
+    this.#rest = [bytes.subarray(at)];
+    this.#restBytes = bytes.length - at;
   }
 
   #read(bytes: Buffer, start: number, end: number): void {

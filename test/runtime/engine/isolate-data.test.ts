@@ -139,6 +139,12 @@ describe('fetch', () => {
     expect((await instance.call('/')).json()).toEqual([207, true, 'https://api.test/x?y', 'PUT', 'https://api.test/x?ypayload']);
   });
 
+  it('leaves redirects to the host, and says what is wanted', async () => {
+    const instance = withData(handler('await fetch("http://a.test/", { redirect: "manual" }); await fetch("http://b.test/"); return Response.json(await fetch("http://c.test/", { redirect: "sometimes" }).catch((e) => e.name));'));
+    expect((await instance.call('/')).json()).toBe('TypeError');
+    expect(instance.fetched.map((request) => request.redirect)).toEqual(['manual', 'follow']);
+  });
+
   it('counts the calls that led here, which no guest can change', async () => {
     const instance = withData(handler('const r = await fetch(new Request("http://a.test/", { headers: { "x-hops": "0", hops: "0" } })); return new Response(r.headers.get("x-hops"));'), { services: echo });
     expect((await instance.call('/', { hops: 4 })).text).toBe('5');

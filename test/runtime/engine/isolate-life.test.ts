@@ -161,3 +161,12 @@ it('says which platform lacks the binary of isolated-vm', async () => {
   expect(real).toBeDefined();
   expect(chunk.toString()).toMatch(/^ISOLATED_VM_MISSING .*vax/);
 });
+
+it('an Instance that is stopped while it wakes does not come up', async () => {
+  bench = await openIsolateBench({ limits: { poolSize: 0 } });
+  const instance = createTestInstance(bench.engine, HELLO);
+  const early = instance.call('/').catch((error) => error.code);
+  await bench.engine.stop(instance.spec.instanceId, 0);
+  expect(await early).toBe('MICRO_CRASHED');
+  await expect.poll(() => cellsOf()).toEqual([]);
+});
