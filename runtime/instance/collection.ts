@@ -44,6 +44,12 @@ export function createCollections({ store, data, clock }: { store: Store; data: 
     trash: { of: (record) => (record.trashedAt === null ? undefined : 'trash') },
   });
   const known = new LRUCache<string, CollectionRecord>({ max: 10_000 });
+  /** Rises with every change, so that what was read before it is not remembered after it. */
+  let changes = 0;
+  const forget = (id: string): void => {
+    changes += 1;
+    known.delete(id);
+  };
   const newRecord = (spaceId: string, name: string, instanceId: string | null): CollectionRecord =>
     ({ id: newId('collection'), spaceId, name, instanceId, createdAt: isoTime(clock.now()), trashedAt: null });
   const trashed = (record: CollectionRecord): CollectionRecord => ({ ...record, instanceId: null, trashedAt: isoTime(clock.now()) });
@@ -53,13 +59,14 @@ export function createCollections({ store, data, clock }: { store: Store; data: 
     open(id) {
       const found = known.get(id);
       if (found) return found;
+      const before = changes;
       return records.get(id).then((record) => {
         if (record?.trashedAt !== null) return undefined;
-        known.set(id, record);
+        if (before === changes) known.set(id, record);
         return record;
       });
     },
-    forget: (id) => void known.delete(id),
+    forget,
     list: async (spaceId) => (await records.list({ by: { index: 'space', value: spaceId } })).filter((record) => record.trashedAt === null),
     async create(spaceId, name) {
       const record = newRecord(spaceId, name, null);
@@ -73,7 +80,7 @@ export function createCollections({ store, data, clock }: { store: Store; data: 
     detachWrite: (record, fate) => records.replaceWrite(record, fate === 'keep' ? { ...record, instanceId: null } : trashed(record)),
     async trash(id) {
       await records.update(id, trashed);
-      known.delete(id);
+      forget(id);
     },
     async sweep() {
       for (const record of await records.list({ by: { index: 'trash', value: 'trash' } })) {

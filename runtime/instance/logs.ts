@@ -26,6 +26,7 @@ const MAX_LINE_CHARS = 16_384;
 const MAX_PENDING_CHARS = 1024 * 1024;
 const FLUSH_MS = 200;
 const MAX_FOLLOWER_LINES = 1000;
+const READ_LINES = 500;
 
 interface Journal { pending: string[]; pendingChars: number; dropped: number; writing: Promise<void> | undefined; followers: Set<(line: WireLogLine) => void> }
 
@@ -62,7 +63,7 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
     journal.pendingChars = 0;
     journal.dropped = 0;
     try {
-      await write(fileOf(owner), text);
+      if (text !== '') await write(fileOf(owner), text);
     } catch (error) {
       log.warn('instance-log.failed', { instanceId: owner.instanceId, error });
     }
@@ -82,11 +83,20 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
     while (journal?.writing) await journal.writing;
   }
 
-  async function read(owner: LogOwner, limit = 500): Promise<WireLogLine[]> {
+  async function read(owner: LogOwner, limit = READ_LINES): Promise<WireLogLine[]> {
     await settle(owner);
-    const file = fileOf(owner);
-    const texts = await Promise.all([`${file}.1`, file].map((path) => readFile(path, 'utf8').catch(() => '')));
-    return texts.join('').split('\n').filter((line) => line !== '').slice(-limit).flatMap(parseLine);
+    return readFiles(fileOf(owner), limit);
+  }
+
+  /** What was written so far, and from this very point on `follower` hears the rest: nothing is written meanwhile. */
+  async function readAndFollow(owner: LogOwner, follower: (line: WireLogLine) => void): Promise<{ past: WireLogLine[]; journal: Journal }> {
+    await settle(owner);
+    const journal = journalOf(owner);
+    if (journal.writing) return readAndFollow(owner, follower);
+    journal.followers.add(follower);
+    const reading = readFiles(fileOf(owner), READ_LINES);
+    journal.writing = reading.then(() => flush(owner, journal));
+    return { journal, past: await reading };
   }
 
   return {
@@ -99,16 +109,15 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
         if (queue.length < MAX_FOLLOWER_LINES) queue.push(line);
         wake();
       };
-      const past = await read(owner);
-      const journal = journalOf(owner);
-      journal.followers.add(follower);
+      const { journal, past } = await readAndFollow(owner, follower);
       const onAbort = (): void => wake();
       signal.addEventListener('abort', onAbort);
       try {
         yield* past;
         while (!signal.aborted) {
-          while (queue.length > 0) yield queue.shift() as WireLogLine;
-          if (!signal.aborted) await new Promise<void>((resolve) => (wake = resolve));
+          const line = queue.shift();
+          if (line) yield line;
+          else await new Promise<void>((resolve) => (wake = resolve));
         }
       } finally {
         signal.removeEventListener('abort', onAbort);
@@ -120,7 +129,7 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
       await Promise.all([fileOf(owner), `${fileOf(owner)}.1`].map((path) => rm(path, { force: true })));
     },
     async close() {
-      for (const journal of [...journals.values()]) while (journal.writing) await journal.writing;
+      for (const journal of journals.values()) while (journal.writing) await journal.writing;
     },
   };
 }
@@ -128,8 +137,16 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
 async function write(file: string, text: string): Promise<void> {
   await mkdir(join(file, '..'), { recursive: true });
   const size = await stat(file).then((info) => info.size, () => 0);
-  if (size + text.length > MAX_FILE_BYTES) await rename(file, `${file}.1`).catch(() => undefined);
-  await appendFile(file, text);
+  // Each batch begins with a line end of its own, so that a line which a crash cut spoils no other.
+  const batch = `\n${text}`;
+  if (size + Buffer.byteLength(batch) > MAX_FILE_BYTES) await rename(file, `${file}.1`).catch(() => undefined);
+  await appendFile(file, batch);
+}
+
+/** The newest `limit` lines. */
+async function readFiles(file: string, limit: number): Promise<WireLogLine[]> {
+  const texts = await Promise.all([`${file}.1`, file].map((path) => readFile(path, 'utf8').catch(() => '')));
+  return texts.join('').split('\n').filter((line) => line !== '').slice(-limit).flatMap(parseLine);
 }
 
 /** A line that a crash cut in half is left out. */

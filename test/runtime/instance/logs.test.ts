@@ -1,0 +1,151 @@
+// Owns the proof that the log of an Instance keeps what was said last, whole, within its room on the disk.
+import { appendFile, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { silentLog } from '../../../core/log.ts';
+import type { WireLogLine } from '../../../core/wire.ts';
+import type { MicroLogEntry } from '../../../runtime/engine/engine.ts';
+import { createInstanceLogs, type InstanceLogs } from '../../../runtime/instance/logs.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+
+const OWNER = { spaceId: 'space-a', instanceId: 'instance-a' };
+let folder: string;
+let logs: InstanceLogs;
+const file = (): string => join(folder, 'space-a', 'logs', 'instance-a.jsonl');
+const entry = (text: string): MicroLogEntry => ({ micro: 'api', level: 'info', text, requestId: 'request-1' });
+const texts = (lines: WireLogLine[]): string[] => lines.map(({ text }) => text);
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'ownspace-'));
+  logs = createInstanceLogs({ folder, clock: createFakeClock(), log: silentLog });
+});
+afterEach(async () => {
+  await logs.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+test('what was said is read in order, by the next host, too', async () => {
+  for (const text of ['one', 'two\nlines', 'ünïcödé']) logs.append(OWNER, entry(text));
+  expect(await logs.read(OWNER)).toEqual(['one', 'two\nlines', 'ünïcödé'].map((text) => ({ time: '2030-01-01T00:00:00.000Z', micro: 'api', level: 'info', text, request_id: 'request-1' })));
+  const next = createInstanceLogs({ folder, clock: createFakeClock(), log: silentLog });
+  expect(texts(await next.read(OWNER))).toEqual(['one', 'two\nlines', 'ünïcödé']);
+});
+
+test('each Instance has its own; one without a log has an empty one', async () => {
+  logs.append(OWNER, entry('mine'));
+  logs.append({ ...OWNER, instanceId: 'instance-b' }, entry('yours'));
+  expect(texts(await logs.read(OWNER))).toEqual(['mine']);
+  expect(await logs.read({ ...OWNER, instanceId: 'instance-c' })).toEqual([]);
+});
+
+test('the newest lines are read, as many as were asked for', async () => {
+  for (let count = 0; count < 20; count += 1) logs.append(OWNER, entry(`line ${count}`));
+  expect(texts(await logs.read(OWNER, 3))).toEqual(['line 17', 'line 18', 'line 19']);
+});
+
+test('a line that a crash cut is left out; those around it stay', async () => {
+  logs.append(OWNER, entry('before'));
+  await logs.read(OWNER);
+  await appendFile(file(), '{"time":"2030-01-01T00:00:00.000Z","text":"cut');
+  logs.append(OWNER, entry('after'));
+  logs.append(OWNER, entry('later'));
+  expect(texts(await logs.read(OWNER))).toEqual(['before', 'after', 'later']);
+});
+
+test('a very long line is cut, and says so', async () => {
+  logs.append(OWNER, entry('a'.repeat(100_000)));
+  const [line] = texts(await logs.read(OWNER));
+  expect(line).toHaveLength(16_384 + '... (cut)'.length);
+  expect(line).toMatch(/\.\.\. \(cut\)$/);
+});
+
+test('the log never takes more than its two files of 4 MiB, whatever is said', async () => {
+  const limit = 4 * 1024 * 1024;
+  for (const character of ['a', '\u6f22']) {
+    for (let round = 0; round < 8; round += 1) {
+      for (let count = 0; count < 60; count += 1) logs.append(OWNER, entry(character.repeat(16_000)));
+      await logs.read(OWNER, 1);
+    }
+    for (const name of await readdir(join(folder, 'space-a', 'logs'))) {
+      expect((await stat(join(folder, 'space-a', 'logs', name))).size, name).toBeLessThanOrEqual(limit);
+    }
+  }
+  expect((await readdir(join(folder, 'space-a', 'logs'))).toSorted()).toEqual(['instance-a.jsonl', 'instance-a.jsonl.1']);
+  expect((await logs.read(OWNER)).length).toBeGreaterThan(100);
+});
+
+test('a flood is dropped, with a line that says how much', async () => {
+  for (let count = 0; count < 1000; count += 1) logs.append(OWNER, entry('a'.repeat(10_000)));
+  const lines = await logs.read(OWNER, 2000);
+  const marker = lines.at(-1);
+  const dropped = Number(/^(\d+) lines were dropped/.exec(marker?.text ?? '')?.[1]);
+  expect(marker).toMatchObject({ level: 'warn', micro: '' });
+  expect(dropped).toBeGreaterThan(800);
+  expect(lines.length - 1 + dropped).toBe(1000);
+  logs.append(OWNER, entry('again'));
+  expect(texts(await logs.read(OWNER, 1))).toEqual(['again']);
+});
+
+test('where the disk cannot be written the log is lost, not the host', async () => {
+  await mkdir(join(folder, 'space-a'));
+  await writeFile(join(folder, 'space-a', 'logs'), 'in the way');
+  logs.append(OWNER, entry('lost'));
+  expect(await logs.read(OWNER)).toEqual([]);
+});
+
+test('what was removed is gone', async () => {
+  logs.append(OWNER, entry('one'));
+  await logs.remove(OWNER);
+  expect(await logs.read(OWNER)).toEqual([]);
+  expect(await readdir(join(folder, 'space-a', 'logs'))).toEqual([]);
+  await logs.remove(OWNER);
+});
+
+describe('following', () => {
+  /** Read `count` lines, then stop. */
+  async function follow(count: number, meanwhile: (at: number) => void): Promise<string[]> {
+    const abort = new AbortController();
+    const seen: string[] = [];
+    for await (const line of logs.follow(OWNER, abort.signal)) {
+      seen.push(line.text);
+      meanwhile(seen.length);
+      if (seen.length === count) abort.abort();
+    }
+    return seen;
+  }
+
+  test('shows what was said, then what is being said', async () => {
+    logs.append(OWNER, entry('past'));
+    const seen = await follow(3, (at) => logs.append(OWNER, entry(`live ${at}`)));
+    expect(seen).toEqual(['past', 'live 1', 'live 2']);
+  });
+
+  test('shows each line once and misses none, also those said while it begins', async () => {
+    for (let round = 0; round < 6; round += 1) {
+      const own = { ...OWNER, instanceId: `instance-${round}` };
+      const abort = new AbortController();
+      logs.append(own, entry('0'));
+      await logs.read(own);
+      const following = logs.follow(own, abort.signal)[Symbol.asyncIterator]();
+      const first = following.next();
+      for (let count = 1; count <= 5; count += 1) {
+        logs.append(own, entry(String(count)));
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      const seen = [(await first).value?.text];
+      while (seen.at(-1) !== '5') seen.push((await following.next()).value?.text);
+      expect(seen).toEqual(['0', '1', '2', '3', '4', '5']);
+      abort.abort();
+      await following.next();
+    }
+  });
+
+  test('ends when its reader goes away', async () => {
+    const abort = new AbortController();
+    const following = logs.follow(OWNER, abort.signal)[Symbol.asyncIterator]();
+    const next = following.next();
+    abort.abort();
+    expect(await next).toEqual({ value: undefined, done: true });
+  });
+});
