@@ -20,20 +20,26 @@ async function load() {
   $('more').disabled = true;
   try {
     const page = await listEntries(last);
-    if (last === null) $('entries').replaceChildren();
-    const articles = page.entries.map(articleOf);
+    dropGhosts();
+    // One that was signed while this page of the list was on its way stands there already.
+    const articles = page.entries.filter(({ key }) => !$('entries').querySelector(`[data-key="${key}"]`)).map(articleOf);
     $('entries').append(...articles);
     if (last !== null) articles[0]?.focus();
     last = page.last;
     $('more').hidden = last === null;
   } catch (error) {
-    if (last === null) $('entries').replaceChildren();
+    dropGhosts();
     $('failure-text').textContent = error.message;
     $('failure').hidden = false;
   }
   $('more').disabled = false;
   $('entries').setAttribute('aria-busy', 'false');
   showEmptiness();
+}
+
+/** The grey shapes that stand for entries until the first ones are there. */
+function dropGhosts() {
+  for (const ghost of $('entries').querySelectorAll('.ghost')) ghost.remove();
 }
 
 function showEmptiness() {
@@ -185,6 +191,8 @@ function rememberName(text) {
 }
 
 function recallName() {
+  // Whoever types faster than this page loads keeps what they typed.
+  if (name.value !== '') return;
   try {
     name.value = localStorage.getItem('guestbook.name') ?? '';
   } catch {}
