@@ -107,7 +107,7 @@ export function createReleases(store: Store, artifacts: Artifacts, nextInstant: 
     },
     async latest(projectId, { listed } = {}) {
       const [index, value] = listed === undefined ? ['experimental', projectId] : ['experimentalListed', `${projectId}/${listed}`];
-      return (await newest(index as string, value as string, { limit: 1 }))[0];
+      return (await newest(index, value, { limit: 1 }))[0];
     },
     listByProject: (projectId, options) => newest('project', projectId, options),
     listByRevision: (revisionId) => newest('revision', revisionId, { limit: Infinity }),

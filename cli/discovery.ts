@@ -99,7 +99,7 @@ export async function writeDiscovery(dir: string, fields: { app_name: string; ta
 
 /** The pictures of `media` in order: links as text, files of the project as bytes. @throws Failure DISCOVERY_INVALID */
 export async function readScreenshots(dir: string, media: readonly string[]): Promise<Screenshot[]> {
-  return Promise.all(media.map((entry) => (/^https?:\/\//.test(entry) ? { content: entry, contentType: 'text/plain' } : readPicture(dir, entry))));
+  return Promise.all(media.map(async (entry) => (/^https?:\/\//.test(entry) ? { content: entry, contentType: 'text/plain' } : readPicture(dir, entry))));
 }
 
 async function readPicture(dir: string, entry: string): Promise<Screenshot> {

@@ -50,7 +50,7 @@ describe('a Release', () => {
     ['a version with a line break', { version: 'a\nb' }, 'INVALID_FIELD'], ['a long tagline', { discovery: { tagline: 'x'.repeat(300) } }, 'INVALID_FIELD'],
     ['a script as homepage', { discovery: { homepage: 'javascript:alert(1)' } }, 'INVALID_FIELD'], ['many media', { discovery: { media: Array(21).fill('x') } }, 'INVALID_FIELD'],
   ] as const)('with %s beyond the limits is refused', async (_, more, code) => {
-    await expect(releases.create({ revision, project, ...more } as Parameters<Releases['create']>[0])).rejects.toMatchObject({ code });
+    await expect(releases.create({ revision, project, ...more })).rejects.toMatchObject({ code });
     expect(await releases.listByProject('project1')).toEqual([]);
   });
 

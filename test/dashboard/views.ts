@@ -85,13 +85,11 @@ export const CASES: readonly Case[] = [
   page<TroubleView>('trouble', troublePage, { appName: 'Guestbook', trouble: 'paused', reason: 'Too much memory.', dashboardUrl: url, requestId: 'q1' }),
 ];
 
-type Leaf = string | number | boolean | null | undefined;
-
 /** A copy of `view` in which `change` saw every string, with its path such as `apps.0.name`. */
 export function mapStrings(view: unknown, change: (text: string, path: string) => string, path = ''): unknown {
   if (typeof view === 'string') return change(view, path);
   if (Array.isArray(view)) return view.map((each, index) => mapStrings(each, change, `${path}.${index}`));
-  if (view === null || typeof view !== 'object') return view as Leaf;
+  if (view === null || typeof view !== 'object') return view;
   return Object.fromEntries(Object.entries(view).map(([key, value]) => [key, mapStrings(value, change, path ? `${path}.${key}` : key)]));
 }
 

@@ -29,7 +29,7 @@ export function createMemoryBlobStore(): BlobStore & { puts: number } {
       blobs.delete(key);
     },
     async *list() {
-      yield* [...blobs.keys()];
+      yield* blobs.keys();
     },
     async close() {},
   };

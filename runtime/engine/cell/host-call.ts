@@ -41,7 +41,7 @@ export function performHostCall(call: HostCall): Promise<HostAnswer> {
 
 function texts(question: unknown[], count: number): string[] {
   if (question.length !== count || !question.every((part) => typeof part === 'string')) throw new BadQuestion('not texts');
-  return question as string[];
+  return question;
 }
 
 const value = (body: string | undefined): HostAnswer => ({ kind: 'value', meta: '', body: body ?? null, text: true });

@@ -56,7 +56,7 @@ export class GuestIsolate {
     this.#context = this.#isolate.createContextSync();
     const boot = this.#context.global.getSync('__boot', { reference: true });
     const inside = boot.applySync(undefined, [new engine.Callback(answerGuest)], { result: { reference: true } }) as ivm.Reference;
-    const door = (name: string): ivm.Reference => inside.getSync(name, { reference: true }) as ivm.Reference;
+    const door = (name: string): ivm.Reference => inside.getSync(name, { reference: true });
     this.#turn = door('turn');
     this.#collect = door('collect');
     this.#takeBuffers = door('takeBuffers');

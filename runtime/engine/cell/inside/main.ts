@@ -43,7 +43,7 @@ function start(init: CellInit, body: Buffer): void {
     return;
   }
   const bytes = body.buffer.slice(body.byteOffset, body.byteOffset + body.length) as ArrayBuffer;
-  const snapshot = new engine.ExternalCopy(bytes) as ivm.ExternalCopy<ArrayBuffer>;
+  const snapshot = new engine.ExternalCopy(bytes);
   state = { ivm: engine, init, snapshot, out, careful: init.careful, hasRun: false };
   spare = newGuest();
   out.add({ type: FRAME.READY, id: 0 });
