@@ -33,7 +33,7 @@ export class Blob {
     return blobAround(this.#bytes.slice(start, end), String(type));
   }
   async text(): Promise<string> { return decodeText(this.#bytes); }
-  async arrayBuffer(): Promise<ArrayBuffer> { return this.#bytes.slice().buffer as ArrayBuffer; }
+  async arrayBuffer(): Promise<ArrayBuffer> { return this.#bytes.slice().buffer; }
   async bytes(): Promise<Uint8Array> { return this.#bytes.slice(); }
   stream(): ReadableStream { return ReadableStream.from(this.#bytes.length > 0 ? [this.#bytes.slice()] : []); }
   get [Symbol.toStringTag]() { return 'Blob'; }

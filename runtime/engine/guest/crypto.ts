@@ -25,7 +25,7 @@ const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
 
 export const crypto = {
   getRandomValues<T extends ArrayBufferView>(view: T): T {
-    if (!ArrayBuffer.isView(view) || view instanceof DataView || /^Float/.test((view as any)[Symbol.toStringTag])) throw new DOMException('getRandomValues needs an integer array', 'TypeMismatchError');
+    if (!ArrayBuffer.isView(view) || view instanceof DataView || (view as any)[Symbol.toStringTag].startsWith('Float')) throw new DOMException('getRandomValues needs an integer array', 'TypeMismatchError');
     if (view.byteLength > 65_536) throw new DOMException('getRandomValues gives 65536 bytes at most', 'QuotaExceededError');
     const bytes = new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
     for (let at = 0; at < bytes.length; at++) bytes[at] = nextByte();

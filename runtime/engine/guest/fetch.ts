@@ -4,7 +4,8 @@ import { takeContent, readAll } from './body.ts';
 import { callHost, current, type OutBody } from './bridge.ts';
 import { listOf } from './headers.ts';
 import { originOf, Request, type RequestInit } from './request.ts';
-import { receivedResponse, Response } from './response.ts';
+import type { Response } from './response.ts';
+import { receivedResponse } from './response.ts';
 import { ReadableStream } from './stream.ts';
 
 export function fetch(input: unknown, init?: RequestInit): Promise<Response> {

@@ -54,7 +54,7 @@ export class Headers {
       for (const pair of init as Iterable<readonly [string, string]>) this.#appendPair([...pair]);
     } else {
       for (const name of Reflect.ownKeys(init)) {
-        if (typeof name === 'string' && Object.prototype.propertyIsEnumerable.call(init, name)) this.append(name, (init as Record<string, string>)[name]!);
+        if (typeof name === 'string' && Object.prototype.propertyIsEnumerable.call(init, name)) this.append(name, (init)[name]!);
       }
     }
   }

@@ -1,5 +1,6 @@
 // Owns Request. One that arrives is built from its head without any check: the host made it.
-import { AbortSignal, newSignal } from './abort.ts';
+import type { AbortSignal} from './abort.ts';
+import { newSignal } from './abort.ts';
 import { Body, bodyFrom, type BodyState, cloneBody, newBody } from './body.ts';
 import { Headers, headersFrom, type HeadersInit, setDefault } from './headers.ts';
 import { URL } from './url.ts';
@@ -29,7 +30,7 @@ export class Request extends Body {
 
   static {
     incomingRequest = (id, head, body) => {
-      const request = new Request(undefined as never, PASS as never);
+      const request = new Request(undefined, PASS);
       const methodEnd = head.indexOf('\n');
       const urlEnd = head.indexOf('\n', methodEnd + 1);
       request.#method = head.slice(0, methodEnd);
@@ -84,7 +85,7 @@ export class Request extends Body {
   get [Symbol.toStringTag]() { return 'Request'; }
 
   clone(): Request {
-    const copy = new Request(undefined, PASS as never);
+    const copy = new Request(undefined, PASS);
     copy.#state = cloneBody(this.#state);
     copy.#take(this, headersFrom(listCopy(this.headers), false));
     return copy;

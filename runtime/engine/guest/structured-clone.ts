@@ -1,7 +1,7 @@
 // Owns structuredClone for data: what JSON has, and dates, maps, sets, buffers, errors, cycles.
 import { DOMException } from './dom-exception.ts';
 
-const ERRORS: Record<string, ErrorConstructor> = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError } as any;
+const ERRORS: Record<string, ErrorConstructor> = { Error, EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError };
 
 export function structuredClone(value: unknown, _options?: unknown): unknown {
   return clone(value, new Map());

@@ -21,12 +21,12 @@ function parsePlain(text: string): Parts | undefined {
   const match = PLAIN.exec(text);
   if (!match) return undefined;
   const [, protocol, hostname, port = '', pathname = '/', search = '', hash = ''] = match as unknown as string[];
-  if (pathname!.includes('/.') || hostname!.includes('xn--') || Number(port) > 65535) return undefined;
+  if (pathname.includes('/.') || hostname!.includes('xn--') || Number(port) > 65535) return undefined;
   if ((protocol === 'http:' && port === '80') || (protocol === 'https:' && port === '443')) return undefined;
   const host = port === '' ? hostname! : `${hostname}:${port}`;
   const origin = `${protocol}//${host}`;
-  const [query, fragment] = [search === '?' ? '' : search!, hash === '#' ? '' : hash!];
-  return { href: `${origin}${pathname}${search}${hash}`, protocol: protocol!, username: '', password: '', host, hostname: hostname!, port: port!, pathname: pathname!, search: query, hash: fragment, origin };
+  const [query, fragment] = [search === '?' ? '' : search, hash === '#' ? '' : hash];
+  return { href: `${origin}${pathname}${search}${hash}`, protocol: protocol!, username: '', password: '', host, hostname: hostname!, port: port, pathname: pathname, search: query, hash: fragment, origin };
 }
 
 function fromAnswer(answer: string | undefined, shown: string): Parts {

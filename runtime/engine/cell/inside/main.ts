@@ -2,7 +2,6 @@
 // Knows no files, no network and no secret. Started by cell/process.ts as `cell.cjs <isolated-vm binary>`.
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
-import type ivm from 'isolated-vm';
 import { type CellInit, FRAME, type Frame, FrameReader, FrameWriter, type MicroLoad } from '../protocol.ts';
 import { EVENT, GuestIsolate, type Ivm } from './isolate.ts';
 import { CellMicro, type CellState } from './micro.ts';
