@@ -168,8 +168,3 @@ export function errorRecord(error: unknown): ErrorRecord {
 export function errorFromRecord(record: ErrorRecord): SpaceError {
   return new SpaceError(record.code, record.details);
 }
-
-/** For the end of an exhaustive switch. */
-export function assertNever(value: never): never {
-  throw new TypeError(`unexpected value ${String(value)}`);
-}
