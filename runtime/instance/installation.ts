@@ -118,9 +118,7 @@ export function createInstallations(parts: InstallationParts): Installations {
     if (known.blame === 'platform') parts.log.error('installation.failed', { installationId: id, error });
     const failed = { ...step(job, 'fail', `failed: ${known.message}`), error: known.message };
     const instance = await parts.instances.get(job.instanceId);
-    // An update that failed leaves the Instance as it was; an install that failed has nothing to go back to.
-    const isFirst = instance?.state === 'installing';
-    const marks = isFirst ? [parts.instances.replaceWrite(instance, parts.instances.touched(instance, { state: 'failed' }))] : [];
+    const marks = instance ? stateAfterFailure(instance).map((state) => parts.instances.replaceWrite(instance, parts.instances.touched(instance, { state }))) : [];
     await commit(parts.store, table.replaceWrite(job, failed), ...marks);
   }
 
@@ -236,6 +234,13 @@ async function remove(table: Table<Installation>, parts: InstallationParts, job:
   await commit(parts.store, parts.instances.deleteWrite(instance), table.replaceWrite(preparing, done), ...fate);
   parts.collections.forget(instance.collectionId);
   await parts.onChanged(instance.id);
+}
+
+/** An install that failed has nothing to go back to; an uninstall that failed leaves what its owner can use and uninstall
+ *  again; an update that failed changed nothing. */
+function stateAfterFailure({ state, revisionId }: Instance): Instance['state'][] {
+  if (state === 'installing') return ['failed'];
+  return state === 'removing' ? [revisionId === null ? 'failed' : 'ready'] : [];
 }
 
 async function advance(table: Table<Installation>, before: Installation, after: Installation): Promise<Installation> {

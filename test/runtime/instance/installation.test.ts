@@ -1,0 +1,224 @@
+// Owns the proof that an Instance is ready with one Revision or gone, wherever its Installation was cut off, and that one
+// job at a time changes it.
+import { describe, expect, test } from 'vitest';
+import { silentLog } from '../../../core/log.ts';
+import type { Release } from '../../../builder/release.ts';
+import type { Revision } from '../../../builder/revision.ts';
+import { createCollections, type Collections } from '../../../runtime/instance/collection.ts';
+import { createInstallations, type Installation, type InstallationParts, type Installations } from '../../../runtime/instance/installation.ts';
+import { createInstances, type Instance, type Instances, type NewInstance } from '../../../runtime/instance/instance.ts';
+import type { Data } from '../../../sandbox-data/data.ts';
+import type { Store } from '../../../sandbox-data/store/store.ts';
+import { SpaceError } from '../../../core/errors.ts';
+import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
+import { createFailingStore } from '../../support/failing-store.ts';
+import { codeOf } from '../../support/identity.ts';
+import { createMemoryStore } from '../../support/memory-store.ts';
+
+const FRESH: NewInstance = { spaceId: 'space-a', projectId: 'project-a', kind: 'installed', alias: 'guestbook', appName: 'Guestbook', releaseId: 'release-1', version: '1' };
+const releaseOf = (id: string): Release => ({ id, revisionId: id.replace('release', 'revision'), version: id.at(-1) } as Release);
+const revisionOf = (id: string): Revision => ({ id, micros: [{}] } as unknown as Revision);
+
+interface Host { store: Store; clock: FakeClock; installations: Installations; instances: Instances; collections: Collections; removed: string[]; changed: string[]; dataRemoved: string[] }
+
+/** What a start of the host puts together, over a Store that may have a past. */
+function hostOn(store: Store, { clock = createFakeClock(), ...parts }: Partial<InstallationParts> & { clock?: FakeClock } = {}): Host {
+  const dataRemoved: string[] = [];
+  const data = { remove: async ({ collectionId }) => void dataRemoved.push(collectionId) } as Pick<Data, 'remove'> as Data;
+  const instances = createInstances(store, clock);
+  const collections = createCollections({ store, data, clock });
+  const removed: string[] = [];
+  const changed: string[] = [];
+  const installations = createInstallations({
+    store, clock, log: silentLog, instances, collections,
+    release: async (id) => releaseOf(id), revision: async (id) => revisionOf(id), checkRunnable() {},
+    onChanged: async (id) => void changed.push(id), onRemoved: async ({ id }) => void removed.push(id), urlOf: ({ label }) => `http://${label}.localhost/`,
+    ...parts,
+  });
+  return { store, clock, installations, instances, collections, removed, changed, dataRemoved };
+}
+
+async function installed(host: Host): Promise<Instance> {
+  const job = await host.installations.install(FRESH);
+  await host.installations.ended(job.id);
+  return (await host.instances.get(job.instanceId)) as Instance;
+}
+
+/** Everything that must hold between jobs, whatever happened before. */
+async function expectWhole({ store, instances, collections }: Host): Promise<void> {
+  const records: Record<string, any[]> = {};
+  for await (const [key, value] of store.range({ gte: 't/', lt: 't0' })) (records[key.split('/')[1] ?? ''] ??= []).push(JSON.parse(value));
+  for (const instance of (records['instance'] ?? []) as Instance[]) {
+    expect(instance.state).toMatch(/^(ready|failed)$/);
+    if (instance.state === 'ready') expect(instance.revisionId).toBe(releaseOf(instance.releaseId).revisionId);
+    expect((await instances.byLabel(instance.label))?.id).toBe(instance.id);
+    expect(await collections.get(instance.collectionId)).toMatchObject({ instanceId: instance.id, trashedAt: null, spaceId: instance.spaceId });
+  }
+  for (const job of (records['installation'] ?? []) as Installation[]) expect(job.state).toMatch(/^(complete|failed)$/);
+  for (const record of records['collection'] ?? []) {
+    if (record.instanceId !== null) expect(await instances.get(record.instanceId)).toBeDefined();
+  }
+}
+
+describe('an Installation', () => {
+  test('makes an Instance with a label, a Collection and the Revision of its Release', async () => {
+    const host = hostOn(createMemoryStore());
+    const instance = await installed(host);
+    expect(instance).toMatchObject({ state: 'ready', revisionId: 'revision-1', version: '1', generation: 2, label: expect.stringMatching(/^guestbook-[a-z]\d{7}$/) });
+    expect(host.changed).toEqual([instance.id]);
+    await expectWhole(host);
+  });
+
+  test('tells its follower every line, once, and ends', async () => {
+    const host = hostOn(createMemoryStore());
+    const job = await host.installations.install(FRESH);
+    const lines: string[] = [];
+    for await (const line of host.installations.follow(job.id)) lines.push(line);
+    expect(lines).toEqual(['starting install...', 'fetching release configuration...', 'configuring resource 1 out of 1...', expect.stringMatching(/^http:/)]);
+  });
+
+  test('of an app that this host cannot run fails, says why, and leaves an Instance that can be removed', async () => {
+    const host = hostOn(createMemoryStore(), { checkRunnable() { throw new SpaceError('MICRO_ENGINE_UNSUPPORTED', { engine: 'nodejs16' }); } });
+    const instance = await installed(host);
+    const [job] = await host.installations.list({ spaceId: 'space-a' });
+    expect(job).toMatchObject({ state: 'failed', error: 'This host cannot run the engine `nodejs16`.' });
+    expect(instance).toMatchObject({ state: 'failed', revisionId: null });
+    await host.installations.ended((await host.installations.uninstall(instance, 'delete')).id);
+    expect(await host.instances.get(instance.id)).toBeUndefined();
+  });
+
+  test('of an update that fails leaves the Instance as it was', async () => {
+    const store = createMemoryStore();
+    const before = await installed(hostOn(store));
+    const host = hostOn(store, { release: async () => undefined });
+    const job = await host.installations.update(before, releaseOf('release-2'));
+    expect(await host.installations.ended(job.id)).toMatchObject({ state: 'failed' });
+    expect(await host.instances.get(before.id)).toEqual(before);
+  });
+
+  test('of an uninstall that fails leaves the Instance to be used and uninstalled again', async () => {
+    const store = createMemoryStore();
+    const before = await installed(hostOn(store));
+    const broken = hostOn(store, { onRemoved: async () => { throw new SpaceError('STORE_UNAVAILABLE'); } });
+    expect(await broken.installations.ended((await broken.installations.uninstall(before, 'keep')).id)).toMatchObject({ state: 'failed' });
+    expect(await broken.instances.get(before.id)).toMatchObject({ state: 'ready', revisionId: before.revisionId });
+    await expectWhole(broken);
+    const host = hostOn(store);
+    const again = (await host.instances.get(before.id)) as Instance;
+    expect(await host.installations.ended((await host.installations.uninstall(again, 'keep')).id)).toMatchObject({ state: 'complete' });
+    await expectWhole(host);
+  });
+});
+
+describe('one job at a time', () => {
+  test('of a hundred updates at once one runs, and the others are told so', async () => {
+    const host = hostOn(createMemoryStore());
+    const instance = await installed(host);
+    const codes = await Promise.all(Array.from({ length: 100 }, (_, index) => codeOf(host.installations.update(instance, releaseOf(`release-${index % 10}`)))));
+    expect(codes.filter((code) => code === undefined)).toHaveLength(1);
+    expect(codes.filter((code) => code === 'INSTALLATION_RUNNING')).toHaveLength(99);
+    await host.installations.close();
+    await expectWhole(host);
+    expect((await host.instances.get(instance.id))?.generation).toBe(instance.generation + 1);
+  });
+
+  test('an uninstall waits for nobody and nobody passes it', async () => {
+    const host = hostOn(createMemoryStore());
+    const instance = await installed(host);
+    const codes = await Promise.all([codeOf(host.installations.uninstall(instance, 'keep')), codeOf(host.installations.update(instance, releaseOf('release-2'))), codeOf(host.installations.uninstall(instance, 'delete'))]);
+    expect(codes).toEqual([undefined, 'INSTALLATION_RUNNING', 'INSTALLATION_RUNNING']);
+    await host.installations.close();
+    await expectWhole(host);
+    expect(await host.instances.get(instance.id)).toBeUndefined();
+  });
+});
+
+describe('an uninstalled Instance', () => {
+  test('leaves its data as a headless Collection where that was wished', async () => {
+    const host = hostOn(createMemoryStore());
+    const instance = await installed(host);
+    await host.installations.ended((await host.installations.uninstall(instance, 'keep')).id);
+    expect(await host.collections.list('space-a')).toMatchObject([{ id: instance.collectionId, instanceId: null, trashedAt: null }]);
+    expect(host.removed).toEqual([instance.id]);
+    host.clock.advance(400 * 86_400_000);
+    await host.collections.sweep();
+    expect(host.dataRemoved).toEqual([]);
+  });
+
+  test('leaves its data in the trash for thirty days otherwise', async () => {
+    const host = hostOn(createMemoryStore());
+    const instance = await installed(host);
+    await host.installations.ended((await host.installations.uninstall(instance, 'delete')).id);
+    expect(await host.collections.list('space-a')).toEqual([]);
+    expect(await host.collections.open(instance.collectionId)).toBeUndefined();
+    host.clock.advance(30 * 86_400_000 - 1);
+    await host.collections.sweep();
+    expect(host.dataRemoved).toEqual([]);
+    host.clock.advance(1);
+    await host.collections.sweep();
+    await host.collections.sweep();
+    expect(host.dataRemoved).toEqual([instance.collectionId]);
+    expect(await host.collections.get(instance.collectionId)).toBeUndefined();
+  });
+
+  test('keeps its label: nobody else ever lives there', async () => {
+    const host = hostOn(createMemoryStore());
+    const instance = await installed(host);
+    await host.installations.ended((await host.installations.uninstall(instance, 'delete')).id);
+    expect(await host.instances.byLabel(instance.label)).toBeUndefined();
+    const squatter = { ...instance, id: 'instance-of-another' };
+    const [, label] = host.instances.insertWrites(squatter);
+    await expect(host.store.batch(label?.changes ?? [], label?.conditions)).rejects.toMatchObject({ code: 'STORE_CONDITION_FAILED' });
+  });
+});
+
+describe('a host that dies', () => {
+  type Job = (host: Host, instance: Instance | undefined) => Promise<Installation>;
+  const JOBS: Record<string, { job: Job; ends: (before: Instance | undefined, after: Instance | undefined) => boolean }> = {
+    install: { job: (host) => host.installations.install(FRESH), ends: (_, after) => after === undefined || after.revisionId === 'revision-1' },
+    update: {
+      job: (host, instance) => host.installations.update(instance as Instance, releaseOf('release-2')),
+      ends: (before, after) => after?.revisionId === 'revision-2' || JSON.stringify(after) === JSON.stringify(before),
+    },
+    'uninstall keeping data': { job: (host, instance) => host.installations.uninstall(instance as Instance, 'keep'), ends: (before, after) => after === undefined || JSON.stringify(after) === JSON.stringify(before) },
+    'uninstall deleting data': { job: (host, instance) => host.installations.uninstall(instance as Instance, 'delete'), ends: (before, after) => after === undefined || JSON.stringify(after) === JSON.stringify(before) },
+  };
+
+  for (const [name, { job, ends }] of Object.entries(JOBS)) {
+    test.each([0, 1, 2, 3])(`${name}: after %i batches it is complete or undone at the next start`, async (allowed) => {
+      const store = createMemoryStore();
+      const before = name === 'install' ? undefined : await installed(hostOn(store));
+      const dying = hostOn(createFailingStore(store, allowed));
+      const started = await job(dying, before).catch(() => undefined);
+      await dying.installations.close();
+      expect(started === undefined).toBe(allowed === 0);
+
+      const host = hostOn(store);
+      await host.installations.resume();
+      await host.installations.close();
+      await expectWhole(host);
+      const id = before?.id ?? started?.instanceId;
+      const after = id === undefined ? undefined : await host.instances.get(id);
+      expect(ends(before, after)).toBe(true);
+      // What was accepted is done, not undone.
+      if (started) expect(await host.installations.get(started.id)).toMatchObject({ state: 'complete' });
+      if (after) expect(await codeOf(host.installations.update(after, releaseOf('release-3')))).toBeUndefined();
+      await host.installations.close();
+    });
+  }
+
+  test('again and again still comes to an end', async () => {
+    const store = createMemoryStore();
+    await hostOn(createFailingStore(store, 1)).installations.install(FRESH);
+    for (let round = 0; round < 5; round += 1) {
+      const dying = hostOn(createFailingStore(store, 0));
+      await dying.installations.resume();
+      await dying.installations.close();
+    }
+    const host = hostOn(store);
+    await host.installations.resume();
+    await host.installations.close();
+    await expectWhole(host);
+    expect(await host.instances.list('space-a')).toMatchObject([{ state: 'ready' }]);
+  });
+});
