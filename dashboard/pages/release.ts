@@ -11,13 +11,14 @@ export interface ReleaseView extends Chrome {
     iconUrl?: string;
     listed: boolean; releasedAt: string;
   };
-  /** The visitor's Instances of this app. */
+  /** The visitor's Instances of this app; `upToDate` when they have this release or a newer one. */
   installed: { id: string; url: string; version: string; upToDate: boolean }[];
   /** What the app may do, one plain sentence each. */
   permissions: string[];
 }
 
-/** `GET /r/<release id>`. Installing posts to `/r/<release id>/install`, updating to `/apps/<instance id>/update`. */
+/** `GET /r/<release id>`. Installing posts to `/r/<release id>/install`, updating posts `release` to
+ *  `/apps/<instance id>/update`. */
 export function releasePage(view: ReleaseView): string {
   const { release } = view;
   return layout({
@@ -48,7 +49,7 @@ function action(view: ReleaseView): Markup {
     return html`<div class="card action"><p>You get a private copy: its own address, its own empty data.</p>${installForm(release.id, 'Install', true)}</div>`;
   }
   return html`<section class="card" aria-labelledby="yours"><h2 id="yours">In your Space</h2>
-<ul class="rows">${view.installed.map((each) => installedRow(each, release.version))}</ul>
+<ul class="rows">${view.installed.map((each) => installedRow(each, release))}</ul>
 ${installForm(release.id, 'Install another copy', false)}</section>`;
 }
 
@@ -56,9 +57,10 @@ function installForm(releaseId: string, label: string, isMain: boolean): Markup 
   return html`<form method="post" action="${path`/r/${releaseId}/install`}"><button class="${isMain ? 'primary' : ''}" type="submit">${label}</button></form>`;
 }
 
-function installedRow(instance: ReleaseView['installed'][number], version: string): Markup {
+function installedRow(instance: ReleaseView['installed'][number], release: ReleaseView['release']): Markup {
   const url = webUrl(instance.url);
   return html`<li><p>Version <bdi>${instance.version}</bdi>${url ? html` at <a href="${url}">${url}</a>` : ''}</p>
 ${instance.upToDate ? html`<span class="state ready">Up to date</span>`
-    : html`<form method="post" action="${path`/apps/${instance.id}/update`}"><button class="primary" type="submit">Update to <bdi>${version}</bdi></button></form>`}</li>`;
+    : html`<form method="post" action="${path`/apps/${instance.id}/update`}"><input type="hidden" name="release" value="${release.id}">
+<button class="primary" type="submit">Update to <bdi>${release.version}</bdi></button></form>`}</li>`;
 }

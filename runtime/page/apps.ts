@@ -64,15 +64,16 @@ export function appPages(parts: ApiParts): Route[] {
       async handle({ person }, instance) {
         const offer = await lifecycle.offer(instance);
         if (!offer) return { redirect: `/apps/${instance.id}` };
-        return { html: updatePage({ ...ownChrome(parts, person), app: { id: instance.id, name: instance.appName }, from: instance.version, to: offer.version, notes: offer.notes }) };
+        return { html: updatePage({ ...ownChrome(parts, person), app: await appOf(parts, instance), from: instance.version, to: offer.version, notes: offer.notes }) };
       },
     }),
     page('POST /apps/:id/update', {
       access: 'person', object: 'instance',
-      async handle(_, instance) {
-        const offer = await lifecycle.offer(instance);
-        if (!offer) return { redirect: `/apps/${instance.id}` };
-        return progress(await lifecycle.update(instance, offer.id));
+      async handle(request, instance) {
+        // A Release's own page names it: one that is not listed is never offered, but may be taken by its link.
+        const { release = (await lifecycle.offer(instance))?.id } = request.contentType === '' ? {} : await request.form();
+        if (release === undefined) return { redirect: `/apps/${instance.id}` };
+        return progress(await lifecycle.update(instance, release));
       },
     }),
     page('GET /apps/:id/uninstall', {
@@ -97,7 +98,7 @@ export function appPages(parts: ApiParts): Route[] {
         const installation = { id: job.id, status: INSTALLATION_STATUS[job.state], step: job.lines.at(-1) ?? '', error: job.error, kind: job.kind };
         const retryPath = job.kind === 'install' ? `/r/${job.releaseId}/install` : `/apps/${instance.id}/update`;
         const url = parts.addresses.instanceUrl(instance.label, origin);
-        return { html: installingPage({ ...ownChrome(parts, person), installation, retryPath, url, app: { id: instance.id, name: instance.appName } }) };
+        return { html: installingPage({ ...ownChrome(parts, person), installation, retryPath, url, app: await appOf(parts, instance) }) };
       },
     }),
   ];
@@ -114,11 +115,18 @@ export async function shortly(work: Promise<unknown>): Promise<void> {
   await Promise.race([work.catch(() => undefined), late]);
 }
 
-async function homeApp({ lifecycle, addresses, installations }: ApiParts, instance: Instance, origin: string): Promise<HomeApp> {
+/** What every page shows of an app: its name and its own picture, where it has one. */
+async function appOf({ builder }: ApiParts, { id, appName, releaseId }: Instance): Promise<{ id: string; name: string; iconUrl?: string }> {
+  const release = await builder.releases.get(releaseId).catch(() => undefined);
+  return { id, name: appName, ...(release?.icon && { iconUrl: `/icons/${release.id}` }) };
+}
+
+async function homeApp(parts: ApiParts, instance: Instance, origin: string): Promise<HomeApp> {
+  const { lifecycle, addresses, installations } = parts;
   const offer = await lifecycle.offer(instance);
   const job = await installations.openFor(instance.id);
   return {
-    id: instance.id, name: instance.appName, url: addresses.instanceUrl(instance.label, origin), builder: instance.kind === 'builder',
+    ...(await appOf(parts, instance)), url: addresses.instanceUrl(instance.label, origin), builder: instance.kind === 'builder',
     state: pageState(instance), version: instance.version, installationId: job?.id,
     ...(offer ? { update: { releaseId: offer.id, version: offer.version, notes: offer.notes } } : {}),
   };
@@ -135,7 +143,7 @@ async function instanceView(parts: ApiParts, { person, origin }: PersonalRequest
   return {
     ...ownChrome(parts, person),
     instance: {
-      id: instance.id, name: instance.appName, url: parts.addresses.instanceUrl(instance.label, origin), state: pageState(instance),
+      ...(await appOf(parts, instance)), url: parts.addresses.instanceUrl(instance.label, origin), state: pageState(instance),
       builder: instance.kind === 'builder', version: instance.version, createdAt: instance.createdAt, collectionId: instance.collectionId,
       ...(offer ? { update: { version: offer.version, notes: offer.notes } } : {}),
     },

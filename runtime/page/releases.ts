@@ -29,12 +29,16 @@ export function releasePages(parts: ApiParts): Route[] {
   async function view(release: Release, { person, origin }: RouteRequest): Promise<ReleaseView> {
     const revision = await builder.revisions.get(release.revisionId).catch(() => undefined);
     const mine = person ? (await parts.instances.list(person.id)).filter((instance) => instance.projectId === release.projectId && instance.kind === 'installed' && instance.state !== 'removing') : [];
+    const isNewer = async (releaseId: string): Promise<boolean> => {
+      const current = await builder.releases.get(releaseId).catch(() => undefined);
+      return current !== undefined && current.createdAt >= release.createdAt;
+    };
     return {
       ...chrome(parts, person),
       release: { ...(await card(release)), notes: release.notes, listed: release.listed, releasedAt: release.createdAt },
-      installed: mine.map((instance) => ({
-        id: instance.id, url: parts.addresses.instanceUrl(instance.label, origin), version: instance.version, upToDate: instance.releaseId === release.id,
-      })),
+      installed: await Promise.all(mine.map(async (instance) => ({
+        id: instance.id, url: parts.addresses.instanceUrl(instance.label, origin), version: instance.version, upToDate: await isNewer(instance.releaseId),
+      }))),
       permissions: permissions(revision?.micros ?? []),
     };
   }
@@ -61,8 +65,10 @@ export function releasePages(parts: ApiParts): Route[] {
     }),
     page('GET /icons/:release', {
       access: 'public',
-      async handle({ params }) {
-        const { icon } = await open(params['release'] ?? '');
+      async handle({ params, person }) {
+        const release = await builder.releases.get(params['release'] ?? '');
+        // One that came with a push is its developer's alone.
+        const { icon } = release.spaceId === person?.id ? release : await open(release.id);
         if (!icon) throw new SpaceError('NOT_FOUND', { what: 'An icon' });
         return { bytes: { content: await builder.artifacts.readFile(icon.hash), contentType: icon.contentType, cacheControl: ICON_CACHE } };
       },

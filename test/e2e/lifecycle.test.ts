@@ -229,6 +229,39 @@ describe('a host, an app, two people', () => {
     expect((await instancesOf(bob))[0]).toMatchObject({ version: '2.0.0', update: null, url: bobsUrl });
   });
 
+  test('the page of a Release says what it would do to the copy that is there, and does it', async () => {
+    const [instance] = await instancesOf(bob) as [WireInstance];
+    const older = await bob.browser.visit(releaseUrl);
+    expect(older.text).toContain('version <bdi>2.0.0</bdi>'.replace('version', 'Version'));
+    expect(older.text, 'an older Release is no update').not.toContain('Update to');
+    // Not listed: nobody is offered it, and whoever has the link may take it.
+    const released = await ada.terminal.space(['release', '--confirm', '--notes', 'For you alone.', '--version', '2.1.0-beta', '--json'], { cwd: guestbook });
+    expect(released.code, released.stdout + released.stderr).toBe(0);
+    const { url } = JSON.parse(released.stdout) as { url: string };
+    expect((await instancesOf(bob))[0]?.update).toBeNull();
+    const page = await bob.browser.visit(url);
+    expect(page.text).toContain('Update to <bdi>2.1.0-beta</bdi>');
+    const [, action = '', fields = ''] = /<form method="post" action="(\/apps\/[^"]+\/update)">([\s\S]*?)<\/form>/.exec(page.text) ?? [];
+    const hidden = Object.fromEntries([...fields.matchAll(/type="hidden" name="([^"]+)" value="([^"]+)"/g)].map(([, name, value]) => [name, value]));
+    const done = await bob.browser.submit(host.url + action, hidden as Record<string, string>);
+    await until(async () => (await bob.browser.visit(done.url)).text.includes('is up to date'), 'the page says up to date');
+    expect((await instancesOf(bob))[0]).toMatchObject({ id: instance.id, version: '2.1.0-beta' });
+    expect(await messagesOf(bob.browser, bobsUrl)).toEqual(['from the second person']);
+  });
+
+  test('apps show their own pictures, to those who may see them', async () => {
+    for (const person of [ada, bob]) {
+      const home = await person.browser.visit(`${host.url}/`);
+      const icons = [...home.text.matchAll(/src="(\/icons\/[a-z0-9]+)"/g)].map(([, path]) => host.url + path);
+      expect(icons).toHaveLength(1);
+      const icon = await person.browser.fetch(icons[0] as string);
+      expect(icon.headers['content-type']).toBe('image/png');
+      expect(icon.bytes).toEqual(await PICTURE);
+      // What is not released yet is its developer's alone.
+      expect((await new Visitor().fetch(icons[0] as string)).status).toBe(person === ada ? 404 : 200);
+    }
+  });
+
   test('space install makes a copy by link, space logs shows what a Micro prints', async () => {
     const installed = await bob.space(['install', releaseUrl]);
     expect(installed.code, installed.stderr).toBe(0);
