@@ -1,75 +1,34 @@
-// Nobody reaches what is not theirs: two people, two apps of one person, two Instances of one app, each route and each
-// kind of key. Every refusal stands beside the same request with the right key, which passes.
-import { cp, mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// Nobody reaches what is not theirs: two people, two apps of one person, two Instances of one app, each kind of key
+// and of session. Every refusal stands beside the same request with the right key, which passes.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { WireInstance } from '../../core/wire.ts';
-import type { ApiParts } from '../../runtime/api/parts.ts';
 import { DATA_ROUTES } from '../../runtime/api/data-route.ts';
-import type { Route, RouteObject } from '../../runtime/api/route.ts';
-import { apiRoutes } from '../../runtime/routes.ts';
-import { CHECKOUT, removeFolder, startHostProcess, type HostProcess } from '../support/host-process.ts';
+import type { HostProcess } from '../support/host-process.ts';
 import { send, Visitor, type TestResponse } from '../support/http.ts';
-import { install, pushNew, release, settleGuest, settleOwner, signIn, type Resident } from './people.ts';
+import { signIn, type Resident } from './people.ts';
+import { microKeysOf, newKey, secretOf, setScene, type Scene } from './probes.ts';
 
+let scene: Scene;
 let host: HostProcess;
 let ada: Resident;
 let bob: Resident;
-let releaseId: string;
-/** Ada's Builder Instance of the probe, her installed copy of it, another app of hers, and Bob's copy of the first. */
 let builder: WireInstance;
 let copy: WireInstance;
 let other: WireInstance;
 let bobs: WireInstance;
-const folders: string[] = [];
 
 beforeAll(async () => {
-  host = await startHostProcess();
-  ada = await settleOwner(host);
-  bob = await settleGuest(host, ada);
-  builder = await pushNew(ada, await probe(), 'probe');
-  releaseId = await release(ada, folders[0] as string);
-  copy = await install(ada, releaseId);
-  other = await pushNew(ada, await probe(), 'sibling');
-  bobs = await install(bob, releaseId);
-  await signIn(host, ada);
-  await signIn(host, bob);
-  for (const [person, instance] of owned()) {
-    expect((await person.browser.visit(`${instance.url}remember?text=${secretOf(instance)}`)).status).toBe(200);
-  }
+  scene = await setScene();
+  ({ host, ada, bob, builder, copy, other, bobs } = scene);
 });
 
-afterAll(async () => {
-  await host?.[Symbol.asyncDispose]();
-  for (const person of [ada, bob]) await person?.[Symbol.asyncDispose]();
-  await Promise.all(folders.map(removeFolder));
-});
+afterAll(() => scene?.[Symbol.asyncDispose]());
 
-async function probe(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'probe-'));
-  await cp(join(CHECKOUT, 'test', 'fixtures', 'probe'), folder, { recursive: true });
-  folders.push(folder);
-  return folder;
-}
-
-const owned = (): [Resident, WireInstance][] => [[ada, builder], [ada, copy], [ada, other], [bob, bobs]];
-const secretOf = (instance: WireInstance): string => `secret-of-${instance.id}`;
 const cookieOf = ({ browser }: Resident, url: string): string => browser.cookiesFor(url);
 
 /** Every ordered pair of different Instances. */
 function pairs(): { person: Resident; from: WireInstance; to: WireInstance }[] {
-  return owned().flatMap(([person, from]) => owned().filter(([, to]) => to.id !== from.id).map(([, to]) => ({ person, from, to })));
-}
-
-async function keysOf(person: Resident, instance: WireInstance): Promise<{ dataKey: string; microKey: string }> {
-  return (await person.browser.fetch(`${instance.url}keys`)).json();
-}
-
-async function newKey(person: Resident, instance: WireInstance, kind: 'data' | 'api'): Promise<string> {
-  const made = await person.api('POST', `/instances/${instance.id}/keys`, { name: `${kind} ${Math.random()}`, kind });
-  expect(made.status, made.text).toBe(201);
-  return made.json<{ value: string }>().value;
+  return scene.owned.flatMap(([person, from]) => scene.owned.filter(([, to]) => to.id !== from.id).map(([, to]) => ({ person, from, to })));
 }
 
 const itemUrl = (collectionId: string): string => `${host.url}/base/v1/${collectionId}/notes/items/note`;
@@ -120,17 +79,17 @@ describe('what a Micro sees', () => {
 
 describe('data', () => {
   test('every Instance sees its own Items and Files, and only those', async () => {
-    for (const [person, instance] of owned()) {
+    for (const [person, instance] of scene.owned) {
       const seen = (await person.browser.fetch(`${instance.url}recall`)).json();
       expect(seen).toEqual({ item: secretOf(instance), items: [secretOf(instance)], file: secretOf(instance), names: ['note.txt'] });
     }
   });
 
   test('a data key, made by a person or given to a Micro, opens its own Collection and no other', async () => {
-    for (const [person, instance] of owned()) {
-      for (const key of [await newKey(person, instance, 'data'), (await keysOf(person, instance)).dataKey]) {
+    for (const [person, instance] of scene.owned) {
+      for (const key of [await newKey(person, instance, 'data'), (await microKeysOf(person, instance)).dataKey]) {
         expect((await withKey(itemUrl(instance.collection_id), key)).json()).toMatchObject({ text: secretOf(instance) });
-        for (const [, foreign] of owned().filter(([, { id }]) => id !== instance.id)) {
+        for (const [, foreign] of scene.owned.filter(([, { id }]) => id !== instance.id)) {
           const refused = await withKey(itemUrl(foreign.collection_id), key);
           expect(refused.status).toBe(401);
           expect(refused.text).not.toContain('secret-of');
@@ -145,7 +104,7 @@ describe('data', () => {
     const right = await newKey(ada, builder, 'data');
     const wrong: Record<string, Record<string, string>> = {
       nobody: {}, 'a key of another Collection': { 'x-api-key': await newKey(bob, bobs, 'data') }, 'an API key': { 'x-api-key': await newKey(ada, builder, 'api') },
-      'a Micro key': { 'x-api-key': (await keysOf(ada, builder)).microKey }, 'an access token': { 'x-api-key': ada.token }, 'a bearer': { authorization: `Bearer ${ada.token}` },
+      'a Micro key': { 'x-api-key': (await microKeysOf(ada, builder)).microKey }, 'an access token': { 'x-api-key': ada.token }, 'a bearer': { authorization: `Bearer ${ada.token}` },
       'a session': { cookie: cookieOf(ada, host.url), 'sec-fetch-site': 'same-origin' }, 'a session of the Instance': { cookie: cookieOf(ada, builder.url), 'sec-fetch-site': 'same-origin' },
     };
     for (const { method, service, path } of DATA_ROUTES) {
@@ -175,7 +134,7 @@ describe('data', () => {
   });
 
   test('a Micro reaches neither the platform nor another Instance by its own fetch', async () => {
-    const { dataKey } = await keysOf(bob, bobs);
+    const { dataKey } = await microKeysOf(bob, bobs);
     const attempt = async (url: string, headers: object = {}): Promise<{ status?: number; text?: string; error?: string }> =>
       (await ada.browser.fetch(`${builder.url}fetch?url=${encodeURIComponent(url)}`, { headers: { 'x-probe-headers': JSON.stringify(headers) } })).json();
     const forbidden = [
@@ -189,11 +148,11 @@ describe('data', () => {
     }
     for (const foreign of [copy, other, bobs]) {
       expect(await attempt(`${foreign.url}recall`)).toMatchObject({ status: 401 });
-      expect(await attempt(`${foreign.url}recall`, { 'x-api-key': (await keysOf(ada, builder)).microKey })).toMatchObject({ status: 401 });
+      expect(await attempt(`${foreign.url}recall`, { 'x-api-key': (await microKeysOf(ada, builder)).microKey })).toMatchObject({ status: 401 });
     }
     expect(JSON.stringify(await attempt(itemUrl(bobs.collection_id), { 'x-api-key': dataKey }))).not.toContain('secret-of');
     expect(await attempt(`${bobs.url}open`), 'a public route is open to all').toMatchObject({ status: 200 });
-    expect(await attempt(`${builder.url}recall`, { 'x-api-key': (await keysOf(ada, builder)).microKey }), 'its own address').toMatchObject({ status: 200 });
+    expect(await attempt(`${builder.url}recall`, { 'x-api-key': (await microKeysOf(ada, builder)).microKey }), 'its own address').toMatchObject({ status: 200 });
   });
 });
 
@@ -317,18 +276,18 @@ describe('sessions', () => {
 
 describe('keys', () => {
   test('an API key opens its own Instance only', async () => {
-    for (const [person, instance] of owned()) {
+    for (const [person, instance] of scene.owned) {
       const key = await newKey(person, instance, 'api');
       const at = (to: WireInstance): Promise<number> => send(`${to.url}echo`, { headers: { 'x-space-app-key': key } }).then(({ status }) => status);
       expect(await at(instance)).toBe(200);
-      for (const [, foreign] of owned().filter(([, { id }]) => id !== instance.id)) expect(await at(foreign)).toBe(401);
+      for (const [, foreign] of scene.owned.filter(([, { id }]) => id !== instance.id)) expect(await at(foreign)).toBe(401);
       expect((await send(`${instance.url}echo`, { headers: { 'x-api-key': key } })).status).toBe(401);
     }
   });
 
   test('a Micro key opens its own Instance only', async () => {
     for (const { person, from, to } of pairs()) {
-      const { microKey, dataKey } = await keysOf(person, from);
+      const { microKey, dataKey } = await microKeysOf(person, from);
       expect((await withKey(`${from.url}echo`, microKey)).status).toBe(200);
       expect((await withKey(`${to.url}echo`, microKey)).status).toBe(401);
       expect((await withKey(`${from.url}echo`, dataKey)).status).toBe(401);
@@ -341,98 +300,5 @@ describe('keys', () => {
     expect((await withKey(itemUrl(builder.collection_id), value)).status).toBe(200);
     expect((await ada.api('DELETE', `/instances/${builder.id}/keys/brief?kind=data`)).status).toBe(200);
     expect((await withKey(itemUrl(builder.collection_id), value)).status).toBe(401);
-  });
-});
-
-describe('every route of the control plane and of the pages', () => {
-  /** Only the table is wanted: nothing of it runs here. */
-  const routes = apiRoutes(new Proxy({}, { get: () => new Proxy({}, { get: () => () => undefined }) }) as ApiParts, new Map() as Parameters<typeof apiRoutes>[1]);
-  const personal = routes.filter(({ access }) => access !== 'public');
-  /** Open to anybody on purpose; a new one has to be added here by somebody who thought about it. */
-  const PUBLIC = [
-    'GET /api/v0/health', 'GET /api/v0/time', 'POST /api/v0/setup', 'POST /api/v0/signup', 'POST /api/v0/login', 'GET /setup', 'POST /setup', 'GET /login',
-    'POST /login', 'GET /invites/:invite', 'POST /invites/:invite', 'GET /r', 'GET /r/:release', 'GET /icons/:release', 'GET /assets/:name',
-  ];
-
-  async function idsOf(): Promise<Record<RouteObject, string>> {
-    const { builds } = (await ada.api('GET', `/builds?app_id=${builder.app_id}`)).json<{ builds: { id: string }[] }>();
-    const { installations } = (await ada.api('GET', '/installations')).json<{ installations: { id: string }[] }>();
-    const build = builds[0]?.id as string;
-    return { project: builder.app_id, build, revision: build, release: releaseId, installation: installations[0]?.id as string, instance: copy.id, collection: copy.collection_id };
-  }
-
-  const addressOf = (route: Route, ids: Record<RouteObject, string>): string =>
-    host.url + route.path.replace(/:([a-z]+)/g, (_, name: string) => (name === 'id' && route.object ? ids[route.object] : name === 'release' ? releaseId : 'x'));
-  const bodyOf = (route: Route): { body?: string; headers: Record<string, string> } => {
-    if (route.method === 'GET' || route.method === 'DELETE') return { headers: {} };
-    return route.kind === 'page' ? { body: 'name=x&data=keep&kind=data', headers: { 'content-type': 'application/x-www-form-urlencoded' } } : { body: '{}', headers: { 'content-type': 'application/json' } };
-  };
-
-  test('says who may call it, and what is public is on the list', () => {
-    expect(routes.filter(({ access }) => access === 'public').map(({ method, path }) => `${method} ${path}`).toSorted()).toEqual(PUBLIC.toSorted());
-    expect(personal.filter(({ path, object }) => path.includes(':id') && !object).map(({ path }) => path), 'routes that name an object without saying which').toEqual(['/api/v0/tokens/:id', '/api/v0/releases/:id'].filter((path) => personal.some((route) => route.path === path && !route.object)));
-  });
-
-  test('refuses nobody-in-particular and each wrong kind of key', async () => {
-    const ids = await idsOf();
-    const { microKey, dataKey } = await keysOf(ada, builder);
-    const wrong: Record<string, Record<string, string>> = {
-      nobody: {}, 'a data key': { 'x-api-key': dataKey, authorization: `Bearer ${dataKey}` }, 'a Micro key': { 'x-api-key': microKey }, 'an API key': { 'x-space-app-key': await newKey(ada, builder, 'api') },
-      'an Instance session': { cookie: cookieOf(ada, builder.url) }, 'a made-up token': { authorization: `Bearer ${ada.token.split('_')[0]}_${'x'.repeat(32)}` },
-      'a forged signature': { 'x-deta-signature': `v0=${ada.token.split('_')[0]}:${'0'.repeat(64)}`, 'x-deta-timestamp': String(Math.floor(Date.now() / 1000)) },
-    };
-    for (const route of personal) {
-      const { body, headers } = bodyOf(route);
-      for (const [kind, credentials] of Object.entries(wrong)) {
-        const answer = await send(addressOf(route, ids), { method: route.method, body, headers: { ...headers, ...credentials } });
-        const what = `${kind}: ${route.method} ${route.path} gave ${answer.status}`;
-        if (answer.status === 302 && route.kind === 'page') expect(answer.headers.location, what).toMatch(/^\/login\?/);
-        // A large signed body proves itself at its end, so such a route may have said before that the step does not fit.
-        else expect(route.streams && kind === 'a forged signature' ? [401, 409] : [401, 403, 404], what).toContain(answer.status);
-        expect(answer.text, what).not.toContain('secret-of');
-      }
-    }
-  });
-
-  test('hides what belongs to another person, whatever is done to it', async () => {
-    const ids = await idsOf();
-    const cookie = cookieOf(bob, host.url);
-    const same = { cookie, origin: host.url, 'sec-fetch-site': 'same-origin' };
-    for (const route of personal.filter(({ object }) => object)) {
-      const { body, headers } = bodyOf(route);
-      for (const credentials of [{ authorization: `Bearer ${bob.token}` }, same]) {
-        const answer = await send(addressOf(route, ids), { method: route.method, body, headers: { ...headers, ...credentials } });
-        expect(answer.status, `${route.method} ${route.path}: ${answer.text.slice(0, 200)}`).toBe(404);
-        expect(answer.text).not.toContain('secret-of');
-      }
-    }
-    for (const route of personal.filter(({ object, method, path }) => object && method === 'GET' && !/:(?!id\b)|\/logs$/.test(path))) {
-      const answer = await send(addressOf(route, ids), { headers: { authorization: `Bearer ${ada.token}` } });
-      expect(answer.status, `its owner: ${route.method} ${route.path}: ${answer.text.slice(0, 200)}`).toBeLessThan(400);
-    }
-  });
-
-  test('and so do those that name it in their query or body', async () => {
-    const ids = await idsOf();
-    const { tokens } = (await ada.api('GET', '/tokens')).json<{ tokens: { id: string }[] }>();
-    const attempts: [string, string, object?][] = [
-      ['GET', `/builds?app_id=${ids.project}`], ['POST', '/builds', { app_id: ids.project }], ['POST', '/promotions', { app_id: ids.project, revision_id: ids.revision }],
-      ['POST', '/installations', { release_id: releaseId, instance_id: copy.id }], ['DELETE', `/tokens/${tokens[0]?.id}`],
-    ];
-    for (const [method, path, body] of attempts) {
-      const refused = await bob.api(method, path, body);
-      expect([403, 404], `${method} ${path}: ${refused.text}`).toContain(refused.status);
-    }
-    const listed = await Promise.all(['/instances', '/collections', '/installations', '/apps', '/tokens', `/promotions?revision_id=${ids.revision}`, `/instances?app_id=${ids.project}&channel=development`].map((path) => bob.api('GET', path)));
-    for (const answer of listed) for (const foreign of [builder.id, copy.id, other.id, copy.collection_id, builder.collection_id, ids.installation]) expect(answer.text).not.toContain(foreign);
-    expect((await ada.api('GET', '/instances')).text).toContain(copy.id);
-    expect((await bob.api('POST', '/invites', {})).status, 'only the owner invites').toBe(403);
-    expect((await bob.browser.visit(`${host.url}/invites`)).status).toBe(403);
-  });
-
-  test('after all these attempts everything is as it was', async () => {
-    for (const [person, instance] of owned()) {
-      expect((await person.browser.fetch(`${instance.url}recall`)).json()).toMatchObject({ item: secretOf(instance), file: secretOf(instance) });
-    }
   });
 });

@@ -9,6 +9,7 @@ export interface TestResponse {
   cookies: string[];
   bytes: Buffer;
   text: string;
+  // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- a test says what it expects
   json<T = any>(): T;
 }
 
