@@ -36,7 +36,7 @@ ${instance.update ? updateCard(view) : ''}
 <dl><dt>Collection</dt><dd><code>${instance.collectionId}</code></dd><dt>${instance.builder ? 'Since' : 'Installed'}</dt><dd>${day(instance.createdAt)}</dd></dl></section>
 <section class="card" aria-labelledby="keys"><h2 id="keys">Keys</h2>${keys(view)}</section>
 </div>
-${view.logs ? html`<section class="card"><h2>Last log lines</h2>${logTable(view.logs)}<p><a href="${path`/apps/${instance.id}/logs`}">All logs</a></p></section>` : ''}
+${view.logs ? html`<section class="card"><h2>Last log lines</h2>${view.logs.length === 0 ? html`<p class="muted">Nothing yet.</p>` : logTable(view.logs)}<p><a href="${path`/apps/${instance.id}/logs`}">All logs</a></p></section>` : ''}
 <section class="card action"><p>Done with this app? You choose what happens to its data.</p>
 <a class="button danger" href="${path`/apps/${instance.id}/uninstall`}">Uninstall…</a></section>`,
   });

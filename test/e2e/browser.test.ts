@@ -18,12 +18,13 @@ let guestbook: string;
 let picture: Buffer;
 let releaseUrl: string;
 let builderUrl: string;
-let screens: string;
 const folders: string[] = [];
 
-/** For whoever wants to look: the folder is printed and stays. */
+/** For whoever wants to look: SCREENSHOTS names a folder for them. */
+const SCREENSHOTS = process.env['SCREENSHOTS'];
+
 async function shoot(page: Page, name: string): Promise<void> {
-  await page.screenshot({ path: join(screens, `${name}.png`), fullPage: true });
+  if (SCREENSHOTS) await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
 }
 
 async function fill(page: Page, fields: Record<string, string>): Promise<void> {
@@ -54,8 +55,6 @@ async function expectEntry(page: Page, message: string): Promise<void> {
 describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
   beforeAll(async () => {
     const dataFolder = await mkdtemp(join(tmpdir(), 'ownspace-'));
-    screens = await mkdtemp(join(tmpdir(), 'screens-'));
-    console.log(`screenshots: ${screens}`);
     folders.push(dataFolder);
     host = await startHostProcess({ dataFolder });
     browser = await launchChromium();
