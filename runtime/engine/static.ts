@@ -46,15 +46,29 @@ export function createStaticEngine(): Engine {
  *  What looks like a file (its last segment has a type) is not found, so that a missing script is no HTML.
  *  @source reference 2.6 */
 function fileFor({ files }: MicroSpec, pathname: string): string | undefined {
-  const path = decodeURIComponent(pathname).replace(/^\/+/, '');
+  const path = decoded(pathname)?.replace(/^\/+/, '');
+  if (path === undefined) return undefined;
   const candidates = path === '' || path.endsWith('/') ? [`${path}${INDEX}`] : [path, `${path}/${INDEX}`];
   const found = candidates.find((candidate) => Object.hasOwn(files, candidate));
   if (found !== undefined) return found;
-  return Object.hasOwn(files, INDEX) && mime.getType(path) === null ? INDEX : undefined;
+  return Object.hasOwn(files, INDEX) && typeOf(path) === null ? INDEX : undefined;
+}
+
+/** By the last segment's extension. The slash tells the library that this is a path: `pages` alone would be one. */
+function typeOf(path: string): string | null {
+  return mime.getType(`/${path}`);
+}
+
+function decoded(pathname: string): string | undefined {
+  try {
+    return decodeURIComponent(pathname);
+  } catch {
+    return undefined;
+  }
 }
 
 function contentType(path: string): string {
-  const type = mime.getType(path) ?? 'application/octet-stream';
+  const type = typeOf(path) ?? 'application/octet-stream';
   return /^text\/|javascript$|json$|xml$/.test(type) ? `${type}; charset=utf-8` : type;
 }
 
