@@ -55,6 +55,7 @@ export const ERRORS = {
   DATA_LOCKED: entry(500, 'platform', (d) => `The data folder ${d.folder} is in use by another host${d.pid ? ` (process ${d.pid}, since ${d.since})` : ''}. Stop that one first, or choose another folder: npm start -- --data DIR`),
   DATA_NEWER: entry(500, 'platform', (d) => `The data folder ${d.folder} was written by a newer version (data format ${d.found}; this version reads up to ${d.supported}). Start that version, or restore an older copy of the folder.`),
   TLS_CA_UNREADABLE: entry(500, 'platform', (d) => `The key of the certificate authority ${d.file} cannot be read: the host key has changed, or the file is damaged. Restore both from one backup, or remove the folder ${d.folder} to get new certificates, which people then have to trust again.`),
+  BLOBS_UNUSABLE: entry(500, 'platform', (d) => `The file store s3://${d.place} cannot be used: ${d.reason}. Check host, bucket, key and secret of --blobs (OWNSPACE_BLOBS), and that the key may list, read, write and delete.`),
   NODE_TOO_OLD: entry(500, 'platform', (d) => `Ownspace needs Node.js ${d.needed}; this is ${d.found}. Run npm install in the checkout, which brings the right one.`),
   ISOLATED_VM_MISSING: entry(500, 'platform', (d) => `isolated-vm has no ready-made binary for ${d.platform}. Install a C++ compiler, make and Python 3 (Debian: apt-get install build-essential python3), then run: npm rebuild isolated-vm`),
 
@@ -68,6 +69,7 @@ export const ERRORS = {
   // Base and Drive: texts are on the wire of the SDKs
   BASE_KEY_EXISTS: entry(409, 'caller', 'Key already exists'),
   BASE_KEY_NOT_FOUND: entry(404, 'caller', 'Key not found'),
+  BASE_CONDITION_FAILED: entry(412, 'caller', 'The item has changed: its version is not the one that was asked for.'),
   BASE_BAD_QUERY: entry(400, 'caller', 'Bad query'),
   BASE_BAD_ITEM: entry(400, 'caller', (d) => d.reason ?? 'Bad item'),
   BASE_BAD_UPDATE: entry(400, 'caller', (d) => d.reason ?? 'Bad update'),
@@ -77,6 +79,9 @@ export const ERRORS = {
   DRIVE_FILE_NOT_FOUND: entry(404, 'caller', 'File not found'),
   UPLOAD_NOT_FOUND: entry(404, 'caller', 'Upload not found'),
   RANGE_NOT_SATISFIABLE: entry(416, 'caller', (d) => `The file has ${d.sizeBytes} bytes.`),
+  SNAPSHOT_NOT_FOUND: entry(404, 'caller', 'This snapshot does not exist.'),
+  QUOTA_EXCEEDED: entry(507, 'caller', (d) => `${d.what} has used ${d.used} of its ${d.limit}. Delete something, or ask for more room: ${d.remedy}. Reading and deleting go on.`),
+  ARCHIVE_INVALID: entry(400, 'caller', (d) => `The archive was refused: ${d.reason}. Nothing was changed.`),
   COLLECTION_NOT_FOUND: entry(404, 'caller', 'This Collection does not exist.'),
 
   // develop and release

@@ -20,3 +20,11 @@ export interface BlobStore {
   list(): AsyncIterable<string>;
   close(): Promise<void>;
 }
+
+/** Opens the BlobStore of a scope: `artifacts`, or `spaces/<space>/<collection>`. Scopes never see each other's blobs. */
+export interface BlobScopes {
+  open(scope: string): Promise<BlobStore>;
+  /** Delete every blob of the scope; what fails in between may be done again. */
+  remove(scope: string): Promise<void>;
+  close(): Promise<void>;
+}
