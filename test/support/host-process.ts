@@ -45,6 +45,7 @@ export async function startHostProcess({ dataFolder, args = [], env = {}, port =
   const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
   const url = await readyUrl(child, output).catch(async (error) => {
     await killGroup(child, exited);
+    if (dataFolder === undefined) await removeFolder(folder);
     throw error;
   });
   const ending = async (): Promise<number | null> => {
