@@ -1,4 +1,5 @@
 // The composition root: builds every part of the host by hand and ties their callbacks. No other file knows them all.
+import { rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { createBuilder, type Builder } from '../builder/builder.ts';
@@ -207,8 +208,10 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
   const meter = createCallMeter(parts.clock, log);
   calls.fetchMicro = dispatch.fetchMicro;
   calls.fetchUrl = (from, request) => fetchOutside({ dispatch, live, addresses, meter }, from, request);
+  const spoolFolder = join(config.dataFolder, 'incoming');
+  await rm(spoolFolder, { recursive: true, force: true });
   const edge = createEdge({
-    routes: apiRoutes(parts, assets), identify: createIdentify(parts), load: loaderOf(parts), appsDomain: config.appsDomain, log,
+    routes: apiRoutes(parts, assets), identify: createIdentify(parts), load: loaderOf(parts), appsDomain: config.appsDomain, spoolFolder, log,
     errorPage: (error, { requestId, person }) =>
       errorPage({ ...chrome(parts, person), status: error.status, title: titleOf(error.status), message: error.message, requestId, signedIn: person !== undefined }),
   });

@@ -76,7 +76,7 @@ export interface Route {
   kind: 'api' | 'page';
   /** Loaded by the parameter `id` before `handle`; another Space's is not found. */
   object?: RouteObject;
-  /** Reads its body to the end before it acts, so that a signed body larger than memory likes can prove itself there. */
+  /** Its body may be larger than memory likes. */
   streams?: true;
   handle(request: RouteRequest, object: never): Promise<Reply>;
 }

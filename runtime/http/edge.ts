@@ -13,6 +13,7 @@ import type { Space } from '../auth/space.ts';
 import { hasBody, parseJsonObject, provenBody, readBody, refuseLargeBody, undestroyed } from './body.ts';
 import { errorBody, errorHeaders, logError, SERVER_NAME } from './reply.ts';
 import { render } from './render.ts';
+import { spool, type Spooled } from './spool.ts';
 
 export interface EdgeParts {
   routes: readonly Route[];
@@ -22,6 +23,8 @@ export interface EdgeParts {
   /** An error as a page for a person. */
   errorPage(error: SpaceError, context: { requestId: string; person: Space | undefined }): string;
   appsDomain: string;
+  /** Where large signed bodies wait for their proof. */
+  spoolFolder: string;
   log: Log;
 }
 
@@ -32,8 +35,9 @@ const MISSING: Record<RouteObject, ConstructorParameters<typeof SpaceError>[0]> 
 };
 
 const JSON_LIMIT_BYTES = 1024 * 1024;
-/** Bodies that are proven before their route runs. */
+/** Signed bodies are proven before their route runs: small ones in memory, those of routes that stream in a file. */
 const SIGNED_LIMIT_BYTES = 4 * 1024 * 1024;
+const SIGNED_STREAM_LIMIT_BYTES = 256 * 1024 * 1024;
 const FORM_LIMIT_BYTES = 64 * 1024;
 
 /** Pages load nothing from elsewhere, run no script, and are framed by nobody. Browsers hold `form-action` against
@@ -77,13 +81,21 @@ async function handle(parts: EdgeParts, route: Route, ctx: Koa.Context): Promise
   const origin = `${isSecure ? 'https' : 'http'}://${(ctx.req.headers.host ?? '').toLowerCase()}`;
   const identity = await parts.identify(ctx.req, isSecure);
   ctx.state.kind = route.kind;
-  ctx.state.person = identity.person;
   checkOrigin(route, identity, ctx.req, origin);
   const request = routeRequest(ctx, { identity, isSecure, origin });
-  await proveUpfront(route, identity, request);
+  const spooled = await proveUpfront(parts, route, { identity, request });
+  ctx.state.person = identity.person;
+  try {
+    await answer(parts, route, { ctx, identity, request });
+  } finally {
+    await spooled?.remove();
+  }
+}
+
+async function answer(parts: EdgeParts, route: Route, { ctx, identity, request }: { ctx: Koa.Context; identity: Identity; request: RouteRequest }): Promise<void> {
   if (route.access !== 'public' && !identity.person) {
     if (route.kind !== 'page') throw new SpaceError('UNAUTHORIZED');
-    ctx.redirect(`/login?redirect_uri=${encodeURIComponent(route.method === 'GET' ? origin + ctx.url : `${origin}/`)}`);
+    ctx.redirect(`/login?redirect_uri=${encodeURIComponent(request.origin + (route.method === 'GET' ? ctx.url : '/'))}`);
     return;
   }
   if (route.access === 'host-owner' && identity.person?.role !== 'owner') throw new SpaceError('FORBIDDEN', { reason: 'Only the owner of this host may do this.' });
@@ -98,11 +110,17 @@ function checkOrigin(route: Route, identity: Identity, request: IncomingMessage,
   if (!passes) throw new SpaceError('ORIGIN_FORBIDDEN');
 }
 
-/** A small signed body is proven before anything is done; a large one proves itself when it is read to its end. */
-async function proveUpfront(route: Route, identity: Identity, request: RouteRequest): Promise<void> {
-  if (!identity.verifier || route.streams) return;
+/** Nothing is done, and nothing is told, before a signed body is proven. @throws UNAUTHORIZED */
+async function proveUpfront(parts: EdgeParts, route: Route, { identity, request }: { identity: Identity; request: RouteRequest }): Promise<Spooled | undefined> {
+  if (!identity.verifier) return undefined;
+  if (route.streams) {
+    const spooled = await spool(request.stream(), { folder: parts.spoolFolder, limitBytes: SIGNED_STREAM_LIMIT_BYTES });
+    request.stream = spooled.stream;
+    return spooled;
+  }
   const body = await request.bytes(SIGNED_LIMIT_BYTES);
   request.stream = () => Readable.from([body]);
+  return undefined;
 }
 
 async function loadOwn(parts: EdgeParts, kind: RouteObject, { params, person }: RouteRequest): Promise<unknown> {

@@ -69,6 +69,12 @@ const REQUESTS: Record<string, (uploadId: string) => Made> = {
 };
 
 const nameOf = ({ method, path }: DataRoute): string => `${method} ${path}`;
+function requestFor(route: DataRoute, uploadId: string): Made {
+  const make = REQUESTS[nameOf(route)];
+  if (!make) throw new TypeError(`no request for ${nameOf(route)}`);
+  return make(uploadId);
+}
+
 const at = (service: 'base' | 'drive', path: string, collection = own.id): string => `${space.url}/${service}/v1/${collection}/things/${path}`;
 const data = (service: 'base' | 'drive', path: string, { headers, ...request }: TestRequest = {}): Promise<TestResponse> =>
   send(at(service, path), { ...request, headers: { ...CARRIED['the right key'], ...headers } });
@@ -98,7 +104,7 @@ describe('every operation', () => {
     await seed();
     const id = await startUpload();
     if (nameOf(route) === 'PATCH uploads/:') await data('drive', `uploads/${id}/parts?name=b.txt&part=1`, { method: 'POST', body: 'part' });
-    const { path, request, status } = REQUESTS[nameOf(route)]?.(id) as Made;
+    const { path, request, status } = requestFor(route, id);
     const answer = await data(route.service, path, { method: route.method, ...request });
     expect(answer.status, answer.text).toBe(status);
   });
@@ -107,7 +113,7 @@ describe('every operation', () => {
     await seed();
     const id = await startUpload();
     const before = await contents();
-    const { path, request } = REQUESTS[nameOf(route)]?.(id) as Made;
+    const { path, request } = requestFor(route, id);
     for (const [identity, headers] of Object.entries(CARRIED)) {
       if (identity === 'the right key') continue;
       const hosts = [at(route.service, path), at(route.service, path).replace('//localhost', `//${route.service === 'base' ? 'database' : 'drive'}.localhost`).replace(`/${route.service}/v1`, '/v1'), at(route.service, path).replace(`/${route.service}/v1`, '/v1')];
@@ -282,10 +288,11 @@ describe('the owner\'s pages at an app', () => {
   });
 
   test.each(DATA_ROUTES)('$method $path is closed without the session', async (route) => {
-    const { path, request } = REQUESTS[nameOf(route)]?.('someupload') as Made;
-    for (const headers of [{ cookie: '' }, { cookie: cookieOf(space.url) }, { cookie: '', ...CARRIED['the right key'] }, { cookie: '', authorization: `Bearer ${space.owner.accessToken}` },
-      { origin: 'http://other.localhost' }, { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors' }]) {
-      const answer = await inside(`${route.service}/v1/${app.collection_id}/things/${path}`, headers as Record<string, string>, { method: route.method, ...request });
+    const { path, request } = requestFor(route, 'someupload');
+    const carried: Record<string, string>[] = [{ cookie: '' }, { cookie: cookieOf(space.url) }, { cookie: '', ...CARRIED['the right key'] }, { cookie: '', authorization: `Bearer ${space.owner.accessToken}` },
+      { origin: 'http://other.localhost' }, { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors' }];
+    for (const headers of carried) {
+      const answer = await inside(`${route.service}/v1/${app.collection_id}/things/${path}`, headers, { method: route.method, ...request });
       expect({ headers, status: answer.status }).toEqual({ headers, status: 401 });
     }
   });
