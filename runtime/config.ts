@@ -4,6 +4,7 @@ import { delimiter, dirname, resolve } from 'node:path';
 import { isIP } from 'node:net';
 import { SpaceError } from '../core/errors.ts';
 import type { LogLevel } from '../core/log.ts';
+import { readS3Place, S3_URL_FORM, type S3Place } from '../sandbox-data/blob/s3-place.ts';
 
 export interface Config {
   /** Everything that the host keeps. */
@@ -17,6 +18,8 @@ export interface Config {
   readonly domain: string;
   /** Instances live at `<label>.<appsDomain>`. */
   readonly appsDomain: string;
+  /** The S3 server that keeps what Files and Revisions are made of; undefined: the data folder does. Holds a secret. */
+  readonly blobs: S3Place | undefined;
   readonly unsafeNoSandbox: boolean;
   /** One-time secret of the first set-up; random when undefined. */
   readonly setupSecret: string | undefined;
@@ -51,7 +54,7 @@ const SETTINGS = {
   domain: { flag: 'domain', variable: 'OWNSPACE_DOMAIN', value: 'D', fallback: 'localhost', meaning: 'dashboard, control plane and data plane' },
   appsDomain: { flag: 'apps-domain', variable: 'OWNSPACE_APPS_DOMAIN', value: 'D', fallback: '', meaning: 'apps live at <label>.D; the domain itself unless given' },
   store: { flag: 'store', variable: 'OWNSPACE_STORE', value: 'URL', fallback: 'level:', meaning: 'where records live; level: keeps them in the data folder' },
-  blobs: { flag: 'blobs', variable: 'OWNSPACE_BLOBS', value: 'URL', fallback: 'file:', meaning: 'where file contents live; file: keeps them in the data folder' },
+  blobs: { flag: 'blobs', variable: 'OWNSPACE_BLOBS', value: 'URL', fallback: 'file:', meaning: 'where file contents live; file: keeps them in the data folder, s3://KEY:SECRET@host:port/bucket?tls=0 in S3' },
   bus: { flag: 'bus', variable: 'OWNSPACE_BUS', value: 'URL', fallback: 'local:', meaning: 'how several hosts talk; local: is one host' },
   grpcPort: { flag: 'grpc-port', variable: 'OWNSPACE_GRPC_PORT', value: 'N', fallback: 'off', meaning: 'gRPC of the data plane' },
   unsafeNoSandbox: { flag: 'unsafe-no-sandbox', variable: 'OWNSPACE_UNSAFE_NO_SANDBOX', fallback: '', meaning: 'run process Micros and builds without a sandbox; every page says so' },
@@ -62,7 +65,7 @@ const SETTINGS = {
 type SettingName = keyof typeof SETTINGS;
 
 /** Drivers that this version has; other schemes of the contract are refused by name. */
-const DRIVERS: Partial<Record<SettingName, string>> = { store: 'level:', blobs: 'file:', bus: 'local:', grpcPort: 'off' };
+const DRIVERS: Partial<Record<SettingName, string>> = { store: 'level:', bus: 'local:', grpcPort: 'off' };
 
 const LOG_LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error'];
 const DOMAIN = /^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$/;
@@ -95,8 +98,9 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
   };
   for (const [name, only] of Object.entries(DRIVERS)) {
     const value = text(name as SettingName);
-    if (value !== only) problems.push(`${where(name as SettingName)} is "${value.split('//')[0]}": this version has "${only}" only`);
+    if (value !== only) problems.push(`${where(name as SettingName)} is ${shown(value)}: this version has "${only}" only`);
   }
+  const blobs = readBlobs(text('blobs'), (problem) => problems.push(`${where('blobs')} is ${shown(text('blobs'))}: ${problem}`));
   const listenAddress = text('host');
   if (!isIP(listenAddress)) problems.push(`${where('host')} is "${listenAddress}": use an IP address, such as 127.0.0.1 or 0.0.0.0`);
   const level = text('log');
@@ -111,6 +115,7 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
     listenAddress,
     domain,
     appsDomain: text('appsDomain') === '' ? domain : domainName('appsDomain', text('appsDomain')),
+    blobs,
     unsafeNoSandbox: isOn(text('unsafeNoSandbox')),
     setupSecret: secret === '' ? undefined : secret,
     logLevel: level as LogLevel,
@@ -134,6 +139,20 @@ function readBuildTools(env: Record<string, string | undefined>): BuildTools {
   };
 }
 
+function readBlobs(value: string, report: (problem: string) => void): S3Place | undefined {
+  if (value === 'file:') return undefined;
+  const place = /^s3:/i.test(value) ? readS3Place(value) : [`use "file:" or ${S3_URL_FORM}`];
+  if (!Array.isArray(place)) return Object.freeze(place);
+  place.forEach(report);
+  return undefined;
+}
+
+/** A setting that may hold a secret: its scheme or a short word, and never what follows. */
+function shown(value: string): string {
+  const known = /^(file|s3|https?|level|postgres(ql)?|mysql|mongodb|local|nats|tls):/i.exec(value)?.[0] ?? /^\w{0,8}$/.exec(value)?.[0];
+  return known === undefined ? 'not understood' : `"${known}${known.length < value.length ? '...' : ''}"`;
+}
+
 type Flags = Record<string, string | boolean | undefined>;
 
 function readFlags(args: readonly string[], problems: string[]): Flags {
@@ -144,9 +163,16 @@ function readFlags(args: readonly string[], problems: string[]): Flags {
   try {
     return parseArgs({ args: [...args], options, allowPositionals: false }).values;
   } catch (error) {
-    problems.push(`${(error as Error).message.split('. To specify')[0]} (npm start -- --help lists the flags)`);
+    problems.push(`${flagProblem(error as NodeJS.ErrnoException)} (npm start -- --help lists the flags)`);
     return {};
   }
+}
+
+/** What stands alone may be half of a setting with a secret, so only a plain word is repeated. */
+function flagProblem({ code, message }: NodeJS.ErrnoException): string {
+  if (code !== 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return message.split('. To specify')[0]!;
+  const word = /^Unexpected argument '([a-z-]{1,20})'/.exec(message)?.[1];
+  return `Unexpected argument${word === undefined ? '' : ` '${word}'`}: only flags are taken`;
 }
 
 function isOn(value: string): boolean {

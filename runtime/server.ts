@@ -8,7 +8,9 @@ import { newSecret } from '../core/ids.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { errorPage } from '../dashboard/pages/error.ts';
+import type { BlobScopes } from '../sandbox-data/blob/blob-store.ts';
 import { openFileBlobStore } from '../sandbox-data/blob/file.ts';
+import { openS3 } from '../sandbox-data/blob/s3.ts';
 import type { Data } from '../sandbox-data/data.ts';
 import { createData } from '../sandbox-data/open.ts';
 import { createCallMeter } from '../sandbox/call-meter.ts';
@@ -65,6 +67,8 @@ interface Ground {
   clock: Clock;
   version: string;
   data: Data;
+  /** Undefined: in the data folder. */
+  blobs: BlobScopes | undefined;
   vault: Vault;
   addresses: ApiParts['addresses'];
   setupSecret: string;
@@ -74,14 +78,16 @@ interface Ground {
 const DRAIN_MS = 5000;
 const SWEEP_MS = 3_600_000;
 
-/** @throws DATA_NOT_WRITABLE, DATA_NEWER, DATA_LOCKED, PORT_IN_USE, PORT_FORBIDDEN, ISOLATED_VM_MISSING */
+/** @throws DATA_NOT_WRITABLE, DATA_NEWER, DATA_LOCKED, BLOBS_UNUSABLE, PORT_IN_USE, PORT_FORBIDDEN, ISOLATED_VM_MISSING */
 export async function startHost(config: Config, { log, clock, version }: { log: Log; clock: Clock; version: string }): Promise<Host> {
   const folder = config.dataFolder;
   await prepareDataFolder(folder);
-  const data = await createData({ folder, clock, log }).catch(async (error) => {
+  const blobs = config.blobs && (await openS3(config.blobs));
+  const data = await createData({ folder, clock, log, blobs }).catch(async (error) => {
+    await blobs?.close();
     throw isSpaceError(error, 'DATA_LOCKED') ? await lockedError(folder, error) : error;
   });
-  const closers: Ground['closers'] = [() => releaseDataFolder(folder), () => data.close()];
+  const closers: Ground['closers'] = [async () => blobs?.close(), () => releaseDataFolder(folder), () => data.close()];
   const close = async (): Promise<void> => {
     for (const closeOne of closers.toReversed()) await closeOne().catch((error) => log.error('host.close-failed', { error }));
   };
@@ -90,7 +96,7 @@ export async function startHost(config: Config, { log, clock, version }: { log: 
     const ports = { http: config.port, tls: config.tlsPort };
     const addresses = createAddresses({ domain: config.domain, appsDomain: config.appsDomain, ports: () => ports });
     const setupSecret = config.setupSecret ?? newSecret(24);
-    const ground: Ground = { config, log, clock, version, data, closers, addresses, setupSecret, vault: await openVault(folder) };
+    const ground: Ground = { config, log, clock, version, data, blobs, closers, addresses, setupSecret, vault: await openVault(folder) };
     const { needsSetup } = await assemble(ground, ports);
     const url = addresses.controlOrigin();
     log.info('host.started', { version, url });
@@ -144,7 +150,7 @@ interface Running { parts: ApiParts; live: LiveInstances; engineFor(micro: Revis
 
 /** What runs: Engines, Builder, Instances. Builder and runtime meet at the Revision; the Builder calls back. */
 async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthParts): Promise<Running> {
-  const { config, log, clock, data, vault, addresses, closers } = ground;
+  const { config, log, clock, data, blobs, vault, addresses, closers } = ground;
   const store = data.hostStore;
   const folder = config.dataFolder;
   const engines = { static: createStaticEngine(), isolate: createIsolateEngine({ log, clock, cacheFolder: join(folder, 'cache', 'isolate') }) };
@@ -160,7 +166,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
 
   const started = Promise.withResolvers<ApiParts>();
   const builder = await createBuilder({
-    store, artifacts: await openFileBlobStore(join(folder, 'artifacts')), workFolder: join(folder, 'builder'), log, clock,
+    store, artifacts: await (blobs?.open('artifacts') ?? openFileBlobStore(join(folder, 'artifacts'))), workFolder: join(folder, 'builder'), log, clock,
     npmCommand: config.buildTools.npmCommand, toolPath: config.buildTools.path, toolEnv: config.buildTools.env,
     onRevision: async (project, revision) => (await started.promise).lifecycle.followPush(project, revision),
   });

@@ -8,13 +8,14 @@ import type { Clock } from '../core/clock.ts';
 import { SpaceError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
+import type { BlobScopes, BlobStore } from './blob/blob-store.ts';
 import { openFileBlobStore } from './blob/file.ts';
 import { createCollection } from './collection.ts';
 import { Content } from './content.ts';
 import type { Collection, CollectionRef, Data } from './data.ts';
 import { diskError, hasErrno } from './disk-error.ts';
 import { createFolder } from './folder.ts';
-import { collectionFolder } from './place.ts';
+import { collectionFolder, collectionScope } from './place.ts';
 import { createRemoteStore } from './remote-store.ts';
 import { DataThread } from './worker/data-thread.ts';
 import { HOST_ADDRESS } from './worker/messages.ts';
@@ -24,6 +25,8 @@ export interface DataOptions {
   folder: string;
   log: Log;
   clock?: Clock;
+  /** Where the bytes of Files are kept; default: in each Collection's folder. Whoever opened it closes it. */
+  blobs?: BlobScopes;
   /** Data workers; default: one less than the machine's cores, 1 to 4. */
   workers?: number;
   /** Stores of Collections that one worker holds open; the least recently used goes first. Each has up to 8 MB of buffers. */
@@ -53,6 +56,7 @@ class DataPlane implements Data {
   readonly #folder: string;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #blobs: BlobScopes | undefined;
   readonly #threads: DataThread[];
   readonly #contents = new Map<string, Promise<Content>>();
   readonly #removing = new Set<string>();
@@ -60,10 +64,11 @@ class DataPlane implements Data {
   readonly #chores = new Set<Promise<unknown>>();
   #stopSweeping = () => {};
 
-  constructor({ folder, log, clock = systemClock, workers = workerCount(), maxOpenStores = MAX_OPEN_STORES, idleMs = IDLE_MS }: DataOptions) {
+  constructor({ folder, log, blobs, clock = systemClock, workers = workerCount(), maxOpenStores = MAX_OPEN_STORES, idleMs = IDLE_MS }: DataOptions) {
     this.#folder = folder;
     this.#clock = clock;
     this.#log = log;
+    this.#blobs = blobs;
     const settings = { folder, maxOpenStores, idleMs };
     this.#threads = Array.from({ length: workers }, () => new DataThread({ settings, clock, log }));
     this.hostStore = createRemoteStore(this.#threads[0]!, HOST_ADDRESS);
@@ -96,10 +101,13 @@ class DataPlane implements Data {
       this.#contents.delete(address);
       await createFolder(this.#removedFolder());
       const aside = join(this.#removedFolder(), newId('blob'));
-      await rename(collectionFolder(this.#folder, ref), aside);
+      await rename(collectionFolder(this.#folder, ref), aside).catch((error: unknown) => {
+        if (!hasErrno(error, 'ENOENT')) throw error; // never written to, or removed by a call that ended before its blobs were
+      });
       await rm(aside, { recursive: true, force: true });
+      await this.#blobs?.remove(collectionScope(ref));
     } catch (error) {
-      if (!hasErrno(error, 'ENOENT')) throw diskError(error);
+      throw diskError(error);
     } finally {
       this.#removing.delete(address);
     }
@@ -121,12 +129,16 @@ class DataPlane implements Data {
     const known = this.#contents.get(address);
     if (known) return known;
     if (this.#removing.has(address)) return Promise.reject(new SpaceError('COLLECTION_NOT_FOUND'));
-    const opening = openFileBlobStore(join(collectionFolder(this.#folder, ref), 'blobs')).then((blobs) => new Content(blobs));
+    const opening = this.#openBlobs(ref).then((blobs) => new Content(blobs));
     this.#contents.set(address, opening);
     opening.then(
       (content) => this.#chore(content.collect((blobs) => this.#threadOf(address).call(address, 'blobsUnreferred', blobs)), 'data.collect-failed'),
       () => this.#contents.delete(address));
     return opening;
+  }
+
+  #openBlobs(ref: CollectionRef): Promise<BlobStore> {
+    return this.#blobs?.open(collectionScope(ref)) ?? openFileBlobStore(join(collectionFolder(this.#folder, ref), 'blobs'));
   }
 
   #sweepLater(): void {
