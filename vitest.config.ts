@@ -16,7 +16,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [CHECK, 'test/e2e/**', 'test/fixtures/**'],
+          exclude: [CHECK, 'test/e2e/**', 'test/sdk/**', 'test/fixtures/**'],
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
@@ -25,7 +25,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
+          include: ['test/e2e/**/*.test.ts', 'test/sdk/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
           // Each file starts hosts of its own; two at a time would only measure the machine.

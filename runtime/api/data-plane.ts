@@ -28,7 +28,8 @@ export interface DataPlane {
 export function createDataPlane({ data, dataKeys, collections, log }: { data: Data; dataKeys: DataKeys; collections: Collections; log: Log }): DataPlane {
   /** Without a promise where key and Collection are remembered: most requests are one small read. */
   function collectionOf(request: IncomingMessage, collectionId: string | undefined): Collection | Promise<Collection> {
-    const key = request.headers['x-api-key'];
+    // `Deta(projectId, authToken)` of the SDKs sends the same secret as `Authorization`, without a scheme.
+    const key = request.headers['x-api-key'] ?? request.headers.authorization;
     const opened = typeof key === 'string' ? dataKeys.collectionOf(key) : undefined;
     if (opened instanceof Promise) return opened.then((id) => open(id, collectionId)).then(collectionFor);
     const record = open(opened, collectionId);
