@@ -147,9 +147,9 @@ function readBlobs(value: string, report: (problem: string) => void): S3Place | 
   return undefined;
 }
 
-/** A setting that may hold a secret: its scheme or a short word, and never what follows. */
+/** A setting that may hold a secret: its scheme or a number, and never what follows. */
 function shown(value: string): string {
-  const known = /^(file|s3|https?|level|postgres(ql)?|mysql|mongodb|local|nats|tls):/i.exec(value)?.[0] ?? /^\w{0,8}$/.exec(value)?.[0];
+  const known = /^(file|s3|https?|level|postgres(ql)?|mysql|mongodb|local|nats|tls):/i.exec(value)?.[0] ?? /^\d{0,5}$/.exec(value)?.[0];
   return known === undefined ? 'not understood' : `"${known}${known.length < value.length ? '...' : ''}"`;
 }
 

@@ -100,9 +100,56 @@ describe('what is wrong is named, with what would be right', () => {
   });
 
   test('without the secrets in it', () => {
-    const [blobs, store] = [problems({ OWNSPACE_BLOBS: 'gs://KEY:SECRET@host/bucket' }), problems({ OWNSPACE_STORE: 'postgres://me:SECRET@host' })];
-    expect(blobs[0]).toContain('gs:');
-    expect(blobs.join() + store.join() + problems({ OWNSPACE_SETUP_SECRET: 'SECRET' }).join()).not.toMatch(/SECRET@|"SECRET"/);
+    expect(problems({ OWNSPACE_BLOBS: 's3://KEY:canary7@host' })).toEqual(['OWNSPACE_BLOBS is "s3:...": the bucket is missing']);
+    expect(problems({ OWNSPACE_STORE: 'postgres://me:canary7@host' })).toEqual(['OWNSPACE_STORE is "postgres:...": this version has "level:" only']);
+    const values = [
+      's3://KEY:canary7@host', 's3:KEY:canary7@host/bucket', 's3:/KEY:canary7@host/bucket', 'S3://KEY:canary7@host/B', 's3//KEY:canary7@host/bucket', 'KEY:canary7@host/bucket',
+      'http://KEY:canary7@host/bucket', 's3://KEY:can/ary7@host/bucket', 's3://KEY:canary7@ho st/bucket', 's3://canary7@host/bucket', 's3://KEY:canary7%@host/bucket', 'canary7canary7',
+      's3://KEY:x@host/bucket?secret=canary7', 's3://KEY:x@host/bucket/canary7/canary7', 's3://host/bucket?tls=canary7',
+    ];
+    for (const value of values) {
+      for (const variable of ['OWNSPACE_BLOBS', 'OWNSPACE_STORE', 'OWNSPACE_BUS', 'OWNSPACE_GRPC_PORT']) {
+        const found = problems({ [variable]: value });
+        expect(found, `${variable}=${value}`).not.toEqual([]);
+        expect(found.join(), `${variable}=${value}`).not.toContain('ary7');
+      }
+      // Half of a flag, as a space too many makes it.
+      for (const args of [['--blobs', 's3:', value], ['--blob', value], [`--blob=${value}`], ['--blobs=', value]]) {
+        expect(problems({}, ...args).join(), args.join(' ')).toMatch(/^(?!.*ary7)./s);
+      }
+    }
+    expect(problems({ OWNSPACE_SETUP_SECRET: 'canary7' }).join()).not.toContain('canary7');
+  });
+});
+
+describe('blobs in S3', () => {
+  const PLACE = { host: 's3.example', port: 443, hasTls: true, accessKey: 'KEY', secretKey: 'SECRET', bucket: 'files', region: undefined };
+
+  test.each<[string, object]>([
+    ['s3://KEY:SECRET@s3.example/files', {}], ['s3://KEY:SECRET@s3.example/files/', {}], ['s3://KEY:SECRET@s3.example/files?tls=1', {}],
+    ['s3://KEY:SECRET@s3.example:9000/files?tls=0', { port: 9000, hasTls: false }], ['s3://KEY:SECRET@127.0.0.1/files?tls=0', { host: '127.0.0.1', port: 80, hasTls: false }],
+    ['s3://KEY:SECRET@[::1]:9000/files', { host: '::1', port: 9000 }], ['s3://KEY:SECRET@s3.example:443/files?tls=0', { hasTls: false }], ['s3://KEY:SECRET@s3.example:80/files', { port: 80 }],
+    ['s3://KEY:a%2Fb%2B%40%25%3A@s3.example/files', { secretKey: 'a/b+@%:' }], ['s3://KEY:SECRET@s3.example/files?region=eu-central-1', { region: 'eu-central-1' }],
+  ])('%s', (text, change) => {
+    expect(load({ OWNSPACE_BLOBS: text }).blobs).toEqual({ ...PLACE, ...change });
+    expect(load({}, '--blobs', text).blobs).toEqual({ ...PLACE, ...change });
+    expect(Object.isFrozen(load({ OWNSPACE_BLOBS: text }).blobs)).toBe(true);
+  });
+
+  test('none unless asked for', () => {
+    expect(load({}).blobs).toBeUndefined();
+    expect(load({ OWNSPACE_BLOBS: 'file:' }).blobs).toBeUndefined();
+  });
+
+  test.each<[string, RegExp]>([
+    ['s3://KEY:SECRET@s3.example', /the bucket is missing/], ['s3://KEY:SECRET@s3.example/Files', /3 to 63 lower-case/], ['s3://KEY:SECRET@s3.example/files/more', /nothing follows/],
+    ['s3://s3.example/files', /KEY and SECRET are needed/], ['s3://KEY@s3.example/files', /KEY and SECRET/], ['s3://KEY:%zz@s3.example/files', /KEY and SECRET/],
+    ['s3://KEY:SECRET@s3.example/files?tls=no', /tls is 0 or 1/], ['s3://KEY:SECRET@s3.example/files?ssl=0', /only tls and region/], ['s3://KEY:SECRET@s3.example/files?region=a%20b', /region/],
+    ['s3:', /host is missing|use the form/], ['s3://KEY:SECRET@/files', /use the form/], ['s3://KEY:SECRET@s3.example:99999/files', /use the form/], ['s3://KEY:SECRET@s3_example/files', /not a host name/],
+    ['gs://files', /use "file:" or s3:\/\/KEY:SECRET@/], ['', /use "file:"/],
+  ])('%j is refused', (text, expected) => {
+    expect(problems({ OWNSPACE_BLOBS: text }).join('\n')).toMatch(expected);
+    expect(problems({}, `--blobs=${text}`)[0]).toMatch(/^--blobs is /);
   });
 });
 
