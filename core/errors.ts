@@ -66,6 +66,8 @@ export const ERRORS = {
   RECORD_CORRUPT: entry(500, 'platform', (d) => `A stored record is damaged${d.key ? ` (${d.key})` : ''}. The others are not affected; restore this one from a backup.`),
   BLOB_NOT_FOUND: entry(410, 'platform', (d) => `The content of ${d.name ?? 'this file'} is missing from the disk.`),
 
+  BLOB_CORRUPT: entry(500, 'platform', (d) => `The content of ${d.name ?? 'this file'} is damaged. Restore it from a backup.`),
+
   // Base and Drive: texts are on the wire of the SDKs
   BASE_KEY_EXISTS: entry(409, 'caller', 'Key already exists'),
   BASE_KEY_NOT_FOUND: entry(404, 'caller', 'Key not found'),

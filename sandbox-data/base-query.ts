@@ -1,16 +1,22 @@
-// Owns how a query runs over a Base: bounded in Items, bytes and work a page, in slices that let others run.
+// Owns how a query runs over a Base: through an index or by a scan, bounded in Items, bytes and work a page, in slices
+// that let others run.
 import type { BaseCall } from './base.ts';
 import type { JsonText } from './data.ts';
 import { isExpired } from './expiry.ts';
+import { noteDemand } from './index-demand.ts';
+import { IndexDamage, planQuery, usableIndexes } from './index-plan.ts';
+import { indexesOf } from './index-records.ts';
+import { rebuildIndex } from './index-work.ts';
 import { decodeItem } from './item.ts';
 import { parseJson } from './json-value.ts';
 import type { JsonObject } from './json-value.ts';
-import { itemPrefix, prefixRange } from './layout.ts';
+import { isEmptyRange, storeRange } from './key-range.ts';
+import { itemPrefix } from './layout.ts';
 import { parseQuery } from './query.ts';
-import type { KeyBounds, Query } from './query.ts';
+import type { Query } from './query.ts';
 import { intactRange } from './store/intact.ts';
-import type { StoreRange } from './store/store.ts';
-import { compareText } from './text-order.ts';
+import type { StoreEntry } from './store/store.ts';
+import { nextTurn } from './turn.ts';
 
 /** A page ends when its Items are this long together. Deta's pages ended after 1 MB that was looked at. */
 const PAGE_MAX_LENGTH = 8 * 1024 * 1024;
@@ -18,52 +24,79 @@ const PAGE_MAX_LENGTH = 8 * 1024 * 1024;
 const PAGE_MAX_WORK = 64 * 1024 * 1024;
 /** What evaluating a condition costs, in characters read. */
 const CONDITION_WORK = 20;
+/** What reading one Item by its key costs. */
+const LOOKUP_WORK = 400;
+/** Others get a turn after this time, which is looked at after so much work. */
+const SLICE_MS = 4;
+const SLICE_MIN_WORK = 32 * 1024;
 
-interface Page { items: string[]; last?: string }
+interface Page { items: string[]; last?: string; looked: number }
 
 /** `{"query","limit","last","sort"}` -> `{"paging":{"size","last"?},"items":[...]}`.
  *  `last` is there only when more Items match, or when the page ended early for its work. @throws BASE_BAD_QUERY */
 export async function queryItems(call: BaseCall, request: JsonText): Promise<string> {
   const query = parseQuery(parseJson(request));
-  const { items, last } = await readPage(call, query);
+  const { items, last } = isEmptyRange(query.bounds) ? { items: [] } : ((await indexedPage(call, query)) ?? (await scannedPage(call, query)));
   const paging = JSON.stringify({ size: items.length, last });
   return `{"paging":${paging},"items":[${items.join(',')}]}`;
 }
 
-async function readPage({ records, base, nowMs }: BaseCall, query: Query): Promise<Page> {
-  const prefix = itemPrefix(base);
-  const items: string[] = [];
-  let last: string | undefined;
-  let length = 0;
-  let work = 0;
-  if (isEmpty(query.bounds)) return { items };
-  for await (const [storeKey, record] of intactRange(records.store, storeRange(prefix, query))) {
-    const { json, expires } = decodeItem(record);
-    const isMatch = !isExpired(expires, nowMs) && (!query.matches || query.matches(JSON.parse(json) as JsonObject));
-    const isFull = items.length === query.limit || length > PAGE_MAX_LENGTH;
-    if (isMatch && isFull) return { items, last };
-    if (isMatch) {
-      items.push(json);
+async function scannedPage(call: BaseCall, query: Query): Promise<Page> {
+  const page = await readPage(call, query, { entries: intactRange(call.records.store, storeRange(itemPrefix(call.base), query)), lookupWork: 0 });
+  noteDemand(call, query, { looked: page.looked, found: page.items.length });
+  return page;
+}
+
+/** @returns `undefined` when a scan is better */
+async function indexedPage(call: BaseCall, query: Query): Promise<Page | undefined> {
+  const { records, base } = call;
+  const usable = usableIndexes(records, base, query);
+  if (usable.length === 0) return undefined;
+  const snapshot = await records.store.snapshot();
+  try {
+    // One that is being dropped may have lost entries already.
+    const indexes = usable.filter((index) => indexesOf(records.indexes, base).includes(index));
+    const plan = await planQuery(snapshot, { indexes, query, base, limit: records.indexes.limits.candidates });
+    if (!plan) return undefined;
+    for (const index of plan.indexes) index.usedAtMs = call.nowMs;
+    return await readPage(call, query, { entries: plan.entries, lookupWork: LOOKUP_WORK });
+  } catch (error) {
+    if (!(error instanceof IndexDamage)) throw error;
+    await rebuildIndex(records, error.index, call.nowMs).catch(() => {}); // the next query finds the damage again
+    return undefined;
+  } finally {
+    await snapshot.close();
+  }
+}
+
+async function readPage({ base, nowMs }: BaseCall, query: Query, { entries, lookupWork }: { entries: AsyncIterable<StoreEntry>; lookupWork: number }): Promise<Page> {
+  const prefixLength = itemPrefix(base).length;
+  const page: Page = { items: [], looked: 0 };
+  let { length, work, slicedWork, slicedMs } = { length: 0, work: 0, slicedWork: 0, slicedMs: performance.now() };
+  for await (const [storeKey, record] of entries) {
+    const json = matchingJson(record, query, nowMs);
+    const isFull = page.items.length === query.limit || length > PAGE_MAX_LENGTH;
+    if (json !== undefined && isFull) return page;
+    if (json !== undefined) {
+      page.items.push(json);
       length += json.length;
     }
-    if (!isFull) last = storeKey.slice(prefix.length);
-    work += record.length + query.conditionCount * CONDITION_WORK;
-    if (work > PAGE_MAX_WORK) return { items, last };
+    if (!isFull) page.last = storeKey.slice(prefixLength);
+    page.looked += 1;
+    work += record.length + query.conditionCount * CONDITION_WORK + lookupWork;
+    if (work > PAGE_MAX_WORK) return page;
+    if (work - slicedWork < SLICE_MIN_WORK) continue;
+    slicedWork = work;
+    if (performance.now() - slicedMs < SLICE_MS) continue;
+    await nextTurn();
+    slicedMs = performance.now();
   }
-  return { items };
+  return { items: page.items, looked: page.looked };
 }
 
-function storeRange(prefix: string, { bounds, descending }: Query): StoreRange {
-  const all = prefixRange(prefix);
-  const lower = bounds.gt !== undefined ? { gt: prefix + bounds.gt } : { gte: prefix + (bounds.gte ?? '') };
-  const upper = bounds.lt !== undefined ? { lt: prefix + bounds.lt } : bounds.lte !== undefined ? { lte: prefix + bounds.lte } : { lt: all.lt };
-  return { ...lower, ...upper, reverse: descending };
-}
-
-/** LevelDB forgives bounds that cross; other Stores need not. */
-function isEmpty({ gt, gte, lt, lte }: KeyBounds): boolean {
-  const lower = gt ?? gte;
-  const upper = lt ?? lte;
-  if (lower === undefined || upper === undefined) return false;
-  return gt !== undefined && lt !== undefined ? compareText(lower, upper) >= 0 : compareText(lower, upper) > 0;
+/** The Item's JSON when it matches. */
+function matchingJson(record: string, { matches, mayMatch }: Query, nowMs: number): string | undefined {
+  const { json, expires } = decodeItem(record);
+  if (isExpired(expires, nowMs)) return undefined;
+  return !matches || (mayMatch(json) && matches(JSON.parse(json) as JsonObject)) ? json : undefined;
 }

@@ -33,6 +33,17 @@ export const LOG_LIMITS = { entries: 10_000, length: 32 * 1024 * 1024 };
 /** Trimming starts this far above the limits, so that it happens rarely and in large steps. */
 const TRIM_SLACK = 1.25;
 const TRIM_STEP = 500;
+/** A page of changes ends after this many characters. */
+const PAGE_MAX_LENGTH = 1024 * 1024;
+/** More changes than a Store can make in a millisecond; sequences stay exact integers. */
+const SEQUENCES_PER_MS = 1000;
+/** More changes than can have been lost with a damaged head and the entries beside it. */
+const LOST_MAX_SEQUENCES = 2 ** 40;
+
+/** Of the change that is appended next. The transaction must have named LOG_HEAD_KEY. */
+export function nextSequence(read: ReadValue): number {
+  return parseHead(read(LOG_HEAD_KEY)).last + 1;
+}
 
 /** The store changes that append `changes`. The transaction must have named LOG_HEAD_KEY. */
 export function appendChanges(read: ReadValue, changes: readonly Change[], at: string): StoreChange[] {
@@ -46,15 +57,46 @@ export function appendChanges(read: ReadValue, changes: readonly Change[], at: s
   return [...appended, { type: 'put', key: LOG_HEAD_KEY, value: JSON.stringify(head) }];
 }
 
-/** Changes after `sequence`, oldest first. `resync`: some of them are gone, start from the data itself. */
+/** A page of changes after `sequence`, oldest first, of bounded length. `resync`: some of them are gone, start from the
+ *  data itself and go on after `last`. */
 export async function readChanges(store: Store, sequence: number, limit = 1000): Promise<{ changes: LoggedChange[]; last: number; resync: boolean }> {
   const head = parseHead(await store.get(LOG_HEAD_KEY));
   if (sequence > head.last || sequence + 1 < head.first) return { changes: [], last: head.last, resync: true };
   const changes: LoggedChange[] = [];
-  for await (const [, value] of store.range({ gt: logKey(sequence), lte: logKey(head.last), limit })) {
-    changes.push(JSON.parse(value) as LoggedChange);
+  let length = 0;
+  try {
+    for await (const [, value] of store.range({ gt: logKey(sequence), lte: logKey(head.last), limit })) {
+      const change = JSON.parse(value) as LoggedChange;
+      // Trimming was faster than this reader, or an entry is missing.
+      if (change.sequence !== sequence + changes.length + 1) break;
+      changes.push(change);
+      length += value.length;
+      if (length > PAGE_MAX_LENGTH) break;
+    }
+  } catch (error) {
+    if (!isSpaceError(error, 'RECORD_CORRUPT')) throw error;
   }
-  return { changes, last: head.last, resync: false };
+  return { changes, last: head.last, resync: changes.length === 0 && sequence < head.last };
+}
+
+/** Of the newest change. */
+export async function lastSequence(store: Store): Promise<number> {
+  return parseHead(await store.get(LOG_HEAD_KEY)).last;
+}
+
+/** After the records were set back to an earlier state: no sequence, and so no version of an Item, is used twice, and
+ *  whoever read the log before starts anew. @param nowMs makes the new sequences unlike those that were lost */
+export async function restartLog(store: Store, nowMs: number): Promise<void> {
+  await transact(store, [LOG_HEAD_KEY], (read) => {
+    const { first, last } = parseHead(read(LOG_HEAD_KEY));
+    const changes: StoreChange[] = [{ type: 'put', key: LOG_HEAD_KEY, value: emptyHead(Math.max(last, Math.floor(nowMs) * SEQUENCES_PER_MS) + 1) }];
+    for (let sequence = first; sequence <= last; sequence += 1) changes.push({ type: 'del', key: logKey(sequence) });
+    return { changes, result: undefined };
+  });
+}
+
+function emptyHead(last: number): string {
+  return JSON.stringify({ first: last + 1, last, length: 0 } satisfies LogHead);
 }
 
 /** Whether the head that was just written asks for `trimChanges`. */
@@ -75,22 +117,20 @@ export async function trimChanges(store: Store, limits = LOG_LIMITS): Promise<vo
   }
 }
 
-/** A head that was damaged is made again from the entries. */
+/** A head that was damaged is made again from the entries. The newest of them may be lost too, so readers start anew. */
 export async function repairLog(store: Store): Promise<void> {
   try {
     await store.get(LOG_HEAD_KEY);
   } catch (error) {
     if (!isSpaceError(error, 'RECORD_CORRUPT')) throw error;
-    const first = await edgeSequence(store, false);
-    const last = await edgeSequence(store, true);
-    const head: LogHead = { first: first ?? 1, last: last ?? 0, length: 0 };
-    await store.batch([{ type: 'put', key: LOG_HEAD_KEY, value: JSON.stringify(head) }]);
+    const changes: StoreChange[] = [];
+    let last = LOST_MAX_SEQUENCES;
+    for await (const [key] of intactRange(store, prefixRange(LOG_PREFIX))) {
+      changes.push({ type: 'del', key });
+      last = Number(key.slice(LOG_PREFIX.length)) + LOST_MAX_SEQUENCES;
+    }
+    await store.batch([...changes, { type: 'put', key: LOG_HEAD_KEY, value: emptyHead(last) }]);
   }
-}
-
-async function edgeSequence(store: Store, reverse: boolean): Promise<number | undefined> {
-  for await (const [key] of intactRange(store, { ...prefixRange(LOG_PREFIX), reverse, limit: 1 })) return Number(key.slice(LOG_PREFIX.length));
-  return undefined;
 }
 
 /** The head after at most TRIM_STEP of the oldest entries are gone. */

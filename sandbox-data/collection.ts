@@ -3,9 +3,12 @@ import { isUtf8 } from 'node:buffer';
 import type { Clock } from '../core/clock.ts';
 import { SpaceError } from '../core/errors.ts';
 import type { Content } from './content.ts';
-import type { Base, Collection, CollectionRef, JsonText } from './data.ts';
+import { followChanges } from './change-reader.ts';
+import type { Base, Collection, CollectionRef, JsonText, Versioned } from './data.ts';
 import { createDrive } from './drive.ts';
+import { verifyFiles } from './file-check.ts';
 import { assertName } from './layout.ts';
+import type { CollectionSnapshots } from './snapshots.ts';
 import type { DataThread } from './worker/data-thread.ts';
 import type { Address } from './worker/messages.ts';
 
@@ -16,6 +19,7 @@ export interface CollectionPlace {
   address: Address;
   clock: Clock;
   content: () => Promise<Content>;
+  snapshots: CollectionSnapshots;
 }
 
 /** Longer requests travel as bytes; for shorter ones a copy of the text is cheaper than handing over a buffer. */
@@ -33,7 +37,16 @@ export function createCollection(place: CollectionPlace): Collection {
       const { address, clock, content } = place;
       return createDrive({ thread: place.thread, address, clock, content, drive: name });
     },
+    snapshots: place.snapshots,
     contents: async () => place.thread().call(place.address, 'contents'),
+    damage: async () => place.thread().call(place.address, 'damageReport'),
+    async verify() {
+      await place.thread().call(place.address, 'verify');
+      await verifyFiles(place);
+      return place.thread().call(place.address, 'damageReport');
+    },
+    usage: async () => place.thread().call(place.address, 'usage'),
+    changes: (options) => followChanges(place, options),
   };
 }
 
@@ -45,7 +58,23 @@ function createBase({ thread, address }: CollectionPlace, base: string): Base {
     update: async (key, request) => thread().call(address, 'itemUpdate', base, key, portable(thread(), request)),
     delete: async (key) => thread().call(address, 'itemDelete', base, key),
     query: async (request) => thread().call(address, 'itemsQuery', base, portable(thread(), request)),
+    versioned: {
+      async get(key) {
+        const text = await thread().call(address, 'versionedGet', base, key);
+        return text === undefined ? undefined : splitVersion(text);
+      },
+      put: async (request, condition) => thread().call(address, 'versionedPut', base, portable(thread(), request), condition),
+      insert: async (request, condition) => thread().call(address, 'versionedInsert', base, portable(thread(), request), condition),
+      update: async (key, request, condition) => thread().call(address, 'versionedUpdate', base, key, { request: portable(thread(), request), condition }),
+      delete: async (key, condition) => thread().call(address, 'versionedDelete', base, key, condition),
+    },
   };
+}
+
+/** @param text `<version>{...}`, one text over the border */
+function splitVersion(text: string): Versioned {
+  const start = text.indexOf('{');
+  return { version: text.slice(0, start), json: text.slice(start) };
 }
 
 /** Bytes as text, or in a buffer of their own that is given away: the caller's may be a window on a larger one. */

@@ -2,6 +2,7 @@
 // Stores live in data workers; this side only sends requests to them. Knows no HTTP and no Instance.
 import type { Readable } from 'node:stream';
 import type { ByteRange } from './blob/blob-store.ts';
+import type { Damage } from './store/damage.ts';
 import type { Store } from './store/store.ts';
 
 /** JSON as text or as its UTF-8 bytes. It is parsed in the data worker, never on the caller's thread. */
@@ -18,7 +19,64 @@ export interface Collection {
   drive(name: string): Drive;
   /** Names of what has been written to. */
   contents(): Promise<{ bases: string[]; drives: string[] }>;
+  /** What is known of damage to what is stored, oldest first. */
+  damage(): Promise<DamageReport[]>;
+  /** Read everything, records and content of Files, so that damage is noticed. */
+  verify(): Promise<DamageReport[]>;
+  readonly snapshots: Snapshots;
+  /** Exact counts of what is stored, and the indexes that the Bases have. */
+  usage(): Promise<CollectionUsage>;
+  /** Every change of an Item or File after `after` (default: from now on), in order, without a gap, until `signal` aborts
+   *  or the loop ends. Where changes are gone for good (the log is bounded) comes one `resync`: read the data itself, then
+   *  go on after its `sequence`. It waits for its reader, who may keep the last sequence and go on there after a restart. */
+  changes(options?: { after?: number; signal?: AbortSignal }): AsyncIterable<CollectionChange>;
 }
+
+/** kind: somebody asked for it, or a restore put it aside. Items and Files of one moment. */
+export interface SnapshotInfo { id: string; kind: 'manual' | 'replaced'; note: string; createdAt: string }
+
+/** Taking and restoring take the same time whatever is stored; writes wait meanwhile. A snapshot costs the space of what
+ *  has changed since. */
+export interface Snapshots {
+  /** Oldest first. */
+  list(): Promise<SnapshotInfo[]>;
+  /** @throws CONFLICT when there are too many, STORE_FULL */
+  create(options?: { note?: string }): Promise<SnapshotInfo>;
+  /** Go back to it. What is there now becomes a snapshot too, so that this can be undone. @throws SNAPSHOT_NOT_FOUND */
+  restore(id: string): Promise<{ replaced: SnapshotInfo }>;
+  /** @throws SNAPSHOT_NOT_FOUND */
+  drop(id: string): Promise<void>;
+}
+
+/** An Item (`area: 'base'`) or File that damage hit. `readable`: its record can be read, again or still. */
+export interface DamagedThing { area: 'base' | 'drive'; name: string; key: string; state: 'damaged' | 'missing' | 'readable' }
+
+export interface DamageReport {
+  at: string;
+  kind: 'record' | 'table' | 'log' | 'manifest' | 'blob';
+  note: string;
+  /** Those whose names could be read. */
+  things: DamagedThing[];
+  /** Records of the Collection's own besides: of indexes, names, uploads. */
+  otherRecords: number;
+  /** More may be hit in between, `after` excluded; null: the beginning or the end. */
+  range?: Record<'after' | 'upTo', Omit<DamagedThing, 'state'> | null>;
+}
+
+export interface CollectionUsage {
+  /** `bytes`: of the Items' JSON. */
+  bases: { name: string; items: number; bytes: number; indexes: IndexInfo[] }[];
+  /** `bytes`: of the Files' content. */
+  drives: { name: string; files: number; bytes: number }[];
+}
+
+/** An automatic index. `field` is a dotted path, `usedAt` the time of the last query that it served. */
+export interface IndexInfo { field: string; state: 'building' | 'ready'; usedAt: string }
+
+/** `before` and `after`: the Item, or the record of the File; `null` when there was or is none. */
+export type CollectionChange =
+  | { kind: 'put' | 'delete' | 'expire'; sequence: number; at: string; area: 'base' | 'drive'; name: string; key: string; before: unknown; after: unknown }
+  | { kind: 'resync'; sequence: number };
 
 /** Requests and answers are the JSON of Deta's HTTP API v1, without its HTTP (@source reference ch. 4). */
 export interface Base {
@@ -34,6 +92,29 @@ export interface Base {
   delete(key: string): Promise<void>;
   /** `{"query","limit","last","sort"}` -> `{"paging":{...},"items":[...]}`. @throws BASE_BAD_QUERY */
   query(request: JsonText): Promise<string>;
+  /** The same, with the Items' versions and writes that depend on them. */
+  readonly versioned: VersionedBase;
+}
+
+/** An Item's version changes with every write of it and never comes back. Opaque. */
+export interface Versioned { json: string; version: string }
+
+/** What must hold of the Item when the write commits: checked and committed as one step. `is`: it exists, with one of these
+ *  versions; `isNot`: it does not exist, or with none of them. An expired Item does not exist. */
+export interface WriteCondition { is?: 'any' | readonly string[]; isNot?: 'any' | readonly string[] }
+
+/** Each operation writes one Item, whose new version it returns. */
+export interface VersionedBase {
+  get(key: string): Promise<Versioned | undefined>;
+  /** @throws as `Base.put`, BASE_CONDITION_FAILED, BASE_BAD_ITEM for a condition on several Items.
+   *  `version` is that of the first Item */
+  put(request: JsonText, condition?: WriteCondition): Promise<Versioned>;
+  /** @throws as `Base.insert`, BASE_CONDITION_FAILED */
+  insert(request: JsonText, condition?: WriteCondition): Promise<Versioned>;
+  /** @throws as `Base.update`, BASE_CONDITION_FAILED */
+  update(key: string, request: JsonText, condition?: WriteCondition): Promise<Versioned>;
+  /** @throws BASE_CONDITION_FAILED */
+  delete(key: string, condition?: WriteCondition): Promise<void>;
 }
 
 /** `etag` is a quoted, strong validator: it changes with the content. */
@@ -62,6 +143,8 @@ export interface Data {
   readonly hostStore: Store;
   /** @param ref ids come from the host's own records, never from a request */
   collection(ref: CollectionRef): Collection;
+  /** `listener` is told of each damage once, when it is met. */
+  onDamage(listener: (ref: CollectionRef, damage: Damage) => void): void;
   /** Close the Collection and delete its folder. */
   remove(ref: CollectionRef): Promise<void>;
   close(): Promise<void>;

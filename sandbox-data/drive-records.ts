@@ -4,9 +4,9 @@ import { SpaceError } from '../core/errors.ts';
 import { assertFileName, DELETE_MAX_NAMES, isFileName, LIST_MAX_NAMES } from './file-record.ts';
 import type { BlobPart, FileRecord, ListOptions } from './file-record.ts';
 import { blobKey, fileKey, filePrefix } from './layout.ts';
-import { commitLogged, readBefore } from './records.ts';
+import { commitLogged } from './records.ts';
 import type { LoggedDecision, Records } from './records.ts';
-import { intactRange } from './store/intact.ts';
+import { intactRange, readBefore } from './store/intact.ts';
 import type { ReadValue, StoreChange } from './store/store.ts';
 import { compareText, textAfterPrefix } from './text-order.ts';
 

@@ -13,6 +13,7 @@ export interface Item {
   key: string;
   /** The whole Item, `key` included. */
   json: string;
+  value: JsonObject;
   /** Epoch seconds. */
   expires?: number;
 }
@@ -24,7 +25,7 @@ export function itemFromValue(value: unknown): Item {
   const reason = unstorableReason(value);
   if (reason !== undefined) throw new SpaceError('BASE_BAD_ITEM', { reason });
   if (!Object.hasOwn(value, 'key')) value.key = newItemKey();
-  return { key: checkedKey(value), json: itemJson(value), expires: expiryOf(value) };
+  return { key: checkedKey(value), json: itemJson(value), value, expires: expiryOf(value) };
 }
 
 /** @throws ITEM_TOO_LARGE */
@@ -48,13 +49,18 @@ function checkedKey(value: JsonObject): string {
   return key;
 }
 
-/** The record of an Item: its JSON, behind the expiry where it has one, which is so read without parsing. */
-export function encodeItem({ json, expires }: Pick<Item, 'json' | 'expires'>): string {
-  return expires === undefined ? json : `${expires}${json}`;
+/** What is stored of an Item. `version` is the sequence of its last change; 0 for those from before there were versions. */
+export interface StoredItem { json: string; expires?: number; version: number }
+
+/** The record of an Item: `<expiry>@<version><json>`, so that neither needs parsing. */
+export function encodeItem({ json, expires, version }: StoredItem): string {
+  return `${expires ?? ''}@${version}${json}`;
 }
 
-export function decodeItem(record: string): { json: string; expires?: number } {
-  if (record.charCodeAt(0) === 0x7b) return { json: record };
+export function decodeItem(record: string): StoredItem {
   const start = record.indexOf('{');
-  return { json: record.slice(start), expires: Number(record.slice(0, start)) };
+  const json = start === 0 ? record : record.slice(start);
+  const mark = record.lastIndexOf('@', start);
+  const expiry = record.slice(0, mark === -1 ? start : mark);
+  return { json, ...(expiry !== '' && { expires: Number(expiry) }), version: mark === -1 ? 0 : Number(record.slice(mark + 1, start)) };
 }

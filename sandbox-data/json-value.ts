@@ -55,6 +55,15 @@ export function ownValue(object: JsonObject, name: string): unknown {
   return Object.hasOwn(object, name) ? object[name] : undefined;
 }
 
+/** What is at a path of own properties; `undefined` when nothing is. */
+export function valueAt(value: unknown, path: readonly string[]): unknown {
+  for (const name of path) {
+    if (!isObject(value)) return undefined;
+    value = ownValue(value, name);
+  }
+  return value;
+}
+
 /** Assignment that makes an own property of any name. */
 export function setOwn(object: JsonObject, name: string, value: unknown): void {
   if (name !== '__proto__') object[name] = value;

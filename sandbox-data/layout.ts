@@ -11,9 +11,20 @@ export const itemPrefix = (base: string): string => `b/${base}/`;
 export const itemKey = (base: string, key: string): string => `b/${base}/${key}`;
 export const filePrefix = (drive: string): string => `d/${drive}/`;
 export const fileKey = (drive: string, name: string): string => `d/${drive}/${name}`;
-/** Says that a Base or Drive was written to. */
+/** Says that a Base or Drive was written to, and how much is in it. */
 export const nameKey = (area: Area, name: string): string => `${namePrefix(area)}${name}`;
 export const namePrefix = (area: Area): string => `n/${area}/`;
+/** The name that a record of an Item or File belongs to; `undefined` for other records. */
+export function nameKeyOf(key: string): string | undefined {
+  const area = key.startsWith('b/') ? 'base' : key.startsWith('d/') ? 'drive' : undefined;
+  return area && nameKey(area, key.slice(2, key.indexOf('/', 2)));
+}
+
+/** What is known of the automatic indexes, and their entries. */
+export const INDEX_RECORD_PREFIX = 'm/index/';
+export const indexRecordKey = (id: string): string => INDEX_RECORD_PREFIX + id;
+export const ALL_INDEXES_PREFIX = 'x/';
+export const indexPrefix = (id: string): string => `${ALL_INDEXES_PREFIX}${id}/`;
 /** Says that a blob is referred to. One without it may be collected. */
 export const blobKey = (blob: string): string => `r/${blob}`;
 export const uploadKey = (uploadId: string): string => `u/${uploadId}`;

@@ -1,7 +1,7 @@
 // Owns Deta's query language: what a query means, and whether an Item matches. Pure; knows no Store.
 // Every refusal has the same text, which clients compare.
 import { SpaceError } from '../core/errors.ts';
-import { isObject, isSameJson, ownValue, unstorableReason } from './json-value.ts';
+import { isObject, isSameJson, ownValue, unstorableReason, valueAt } from './json-value.ts';
 import type { JsonObject } from './json-value.ts';
 import { compareText, textAfterPrefix } from './text-order.ts';
 
@@ -15,17 +15,26 @@ export interface KeyBounds { gt?: string; gte?: string; lt?: string; lte?: strin
 export interface Query {
   limit: number;
   descending: boolean;
+  /** It goes on behind the last Item of a page. */
+  isContinued: boolean;
   /** What the key conditions and `last` leave. */
   bounds: KeyBounds;
   /** How much work one Item is. */
   conditionCount: number;
   /** `undefined` when every Item within the bounds matches. */
   matches?: (item: JsonObject) => boolean;
+  /** False for JSON of an Item that certainly does not match: cheaper than parsing it. */
+  mayMatch: (json: string) => boolean;
+  /** The conditions besides those on the key: all of one of these. Empty when every Item matches. */
+  alternatives: readonly (readonly Term[])[];
 }
 
-type Operator = 'eq' | 'ne' | 'lt' | 'gt' | 'lte' | 'gte' | 'pfx' | 'r' | 'contains' | 'not_contains';
+/** One condition on a field, a dotted path. */
+export interface Term { field: string; operator: Operator; operand: unknown }
+
+export type Operator = 'eq' | 'ne' | 'lt' | 'gt' | 'lte' | 'gte' | 'pfx' | 'r' | 'contains' | 'not_contains';
 type Test = (value: unknown) => boolean;
-interface Condition { path: string[]; operator: Operator; operand: unknown; test: Test }
+interface Condition extends Term { path: string[]; test: Test }
 
 /** Spelling after the `?` -> operator. */
 const OPERATORS = new Map<string, Operator>([
@@ -42,15 +51,17 @@ export function parseQuery(request: unknown): Query {
   const key = sharedKeyCondition(alternatives);
   const others = alternatives.map((conditions) => conditions.filter((condition) => !isOnKey(condition)));
   const conditionCount = others.reduce((sum, conditions) => sum + conditions.length, 0);
+  // One alternative without conditions lets every Item pass.
+  const isOpen = others.length === 0 || others.some((conditions) => conditions.length === 0);
   return {
     limit: parseLimit(ownValue(request, 'limit')),
     descending,
+    isContinued: Boolean(ownValue(request, 'last')),
     bounds: narrowed(key ? keyBounds(key) : {}, ownValue(request, 'last'), descending),
     conditionCount,
-    // One alternative without conditions lets every Item pass.
-    matches: others.length === 0 || others.some((conditions) => conditions.length === 0)
-      ? undefined
-      : (item) => others.some((conditions) => conditions.every(({ path, test }) => test(valueAt(item, path)))),
+    alternatives: isOpen ? [] : others,
+    mayMatch: isOpen ? () => true : textFilter(others),
+    matches: isOpen ? undefined : (item) => others.some((conditions) => conditions.every(({ path, test }) => test(valueAt(item, path)))),
   };
 }
 
@@ -85,7 +96,7 @@ function parseCondition(name: string, operand: unknown): Condition {
   const field = mark === -1 ? name : name.slice(0, mark);
   const operator = mark === -1 ? 'eq' : OPERATORS.get(name.slice(mark + 1));
   if (field === '' || operator === undefined) throw badQuery();
-  const condition: Condition = { path: field.split('.'), operator, operand, test: testFor(operator, operand) };
+  const condition: Condition = { field, path: field.split('.'), operator, operand, test: testFor(operator, operand) };
   if (isOnKey(condition)) assertKeyCondition(condition);
   return condition;
 }
@@ -149,13 +160,20 @@ function contains(value: unknown, operand: unknown): boolean {
   return typeof value === 'string' ? value.includes(operand) : Array.isArray(value) && value.includes(operand);
 }
 
-function valueAt(item: JsonObject, path: string[]): unknown {
-  let value: unknown = item;
-  for (const name of path) {
-    if (!isObject(value)) return undefined;
-    value = ownValue(value, name);
+/** Stored JSON spells each value in one way only, so what a condition asks for must be in it. */
+function textFilter(alternatives: readonly Term[][]): (json: string) => boolean {
+  const needles = alternatives.map((terms) => terms.map(neededText).filter((text) => text !== undefined));
+  if (needles.some((texts) => texts.length === 0)) return () => true;
+  return (json) => needles.some((texts) => texts.every((text) => json.includes(text)));
+}
+
+function neededText({ operator, operand }: Term): string | undefined {
+  if (typeof operand === 'string') {
+    if (operator === 'eq') return JSON.stringify(operand);
+    if (operator === 'pfx') return JSON.stringify(operand).slice(0, -1);
+    return operator === 'contains' ? JSON.stringify(operand).slice(1, -1) : undefined;
   }
-  return value;
+  return operator === 'eq' && typeof operand === 'number' ? JSON.stringify(operand) : undefined;
 }
 
 function keyBounds({ operator, operand }: Condition): KeyBounds {

@@ -1,20 +1,25 @@
-// Owns how a Collection's records change: data, names and change log in one batch. Lives in a data worker.
+// Owns how a Collection's records change: data, counts and change log in one batch. Lives in a data worker.
 // Knows what a Base or Drive is called, not what they mean.
 import { isSpaceError } from '../core/errors.ts';
 import { isoTime } from '../core/clock.ts';
-import { appendChanges, isTrimDue, repairLog, trimChanges } from './change-log.ts';
+import { appendChanges, isTrimDue, nextSequence, repairLog, trimChanges } from './change-log.ts';
 import type { Change } from './change-log.ts';
-import { LOG_HEAD_KEY, nameKey, namePrefix, prefixRange } from './layout.ts';
+import { LOG_HEAD_KEY, nameKeyOf, namePrefix, prefixRange } from './layout.ts';
 import type { Area } from './layout.ts';
 import { intactRange } from './store/intact.ts';
 import type { ReadValue, Store, StoreChange } from './store/store.ts';
 import { transact } from './store/transact.ts';
+import { loadIndexes } from './index-records.ts';
+import type { Indexes, IndexLimits } from './index-records.ts';
+import { resumeIndexes } from './index-work.ts';
+import { countChanges } from './usage.ts';
 
 /** An open Collection. */
 export interface Records {
   readonly store: Store;
-  /** Names that are known to be stored already, as their keys. */
-  readonly names: Set<string>;
+  readonly indexes: Indexes;
+  /** How many changes were logged since it is open. */
+  loggedCount: number;
   trimming: boolean;
 }
 
@@ -25,36 +30,48 @@ export interface LoggedDecision<R> {
   result: R;
 }
 
-export async function openRecords(store: Store): Promise<Records> {
+export async function openRecords(store: Store, limits?: Partial<IndexLimits>): Promise<Records> {
   await repairLog(store);
-  return { store, names: new Set(), trimming: false };
+  const records: Records = { store, indexes: await loadIndexes(store, limits), loggedCount: 0, trimming: false };
+  resumeIndexes(records);
+  return records;
 }
 
-/** Read `keys`, decide, commit with the log, as one step. Without `log` entries only `changes` are written. */
-export async function commitLogged<R>(records: Records, nowMs: number, keys: string[], decide: (read: ReadValue) => LoggedDecision<R>): Promise<R> {
-  const fresh = new Set<string>();
+/** Read `keys`, decide, commit with counts and log, as one step. Without `log` entries only `changes` are written.
+ *  @param decide its `sequence` is that of its first log entry */
+export async function commitLogged<R>(records: Records, nowMs: number, keys: string[], decide: (read: ReadValue, sequence: number) => LoggedDecision<R>): Promise<R> {
   let isTrimming = false;
-  const result = await transact(records.store, [...keys, LOG_HEAD_KEY], (read) => {
-    const decision = decide(read);
-    if (decision.log.length === 0) return decision;
-    const names = unknownNames(records, decision.log, fresh);
+  let logged = 0;
+  const result = await transact(records.store, [...keys, ...namesOf(keys), LOG_HEAD_KEY], (readValue) => {
+    const { read, met } = noticingDamage(readValue);
+    const decision = decide(read, nextSequence(read));
+    logged = decision.log.length;
+    if (logged === 0) return decision;
+    const counts = countChanges(readValue, decision.log, met.isDamaged);
     const appended = appendChanges(read, decision.log, isoTime(nowMs));
     isTrimming = isTrimDue(appended);
-    return { changes: [...decision.changes, ...names, ...appended], result: decision.result };
+    return { changes: [...decision.changes, ...counts, ...appended], result: decision.result };
   });
-  for (const key of fresh) records.names.add(key);
+  records.loggedCount += logged;
   if (isTrimming) trimInBackground(records);
   return result;
 }
 
-/** What a key held before a write that replaces it anyway: damage counts as nothing. */
-export function readBefore(read: ReadValue, key: string): string | undefined {
-  try {
-    return read(key);
-  } catch (error) {
-    if (isSpaceError(error, 'RECORD_CORRUPT')) return undefined;
-    throw error;
-  }
+function namesOf(keys: readonly string[]): Set<string> {
+  return new Set(keys.map(nameKeyOf).filter((key) => key !== undefined));
+}
+
+function noticingDamage(readValue: ReadValue): { read: ReadValue; met: { isDamaged: boolean } } {
+  const met = { isDamaged: false };
+  const read: ReadValue = (key) => {
+    try {
+      return readValue(key);
+    } catch (error) {
+      met.isDamaged ||= isSpaceError(error, 'RECORD_CORRUPT');
+      throw error;
+    }
+  };
+  return { read, met };
 }
 
 /** Names of the Bases or Drives that have been written to. */
@@ -62,17 +79,6 @@ export async function writtenNames({ store }: Records, area: Area): Promise<stri
   const names: string[] = [];
   for await (const [key] of intactRange(store, prefixRange(namePrefix(area)))) names.push(key.slice(namePrefix(area).length));
   return names;
-}
-
-function unknownNames(records: Records, log: Change[], fresh: Set<string>): StoreChange[] {
-  const changes: StoreChange[] = [];
-  for (const { area, name } of log) {
-    const key = nameKey(area, name);
-    if (records.names.has(key)) continue;
-    fresh.add(key);
-    changes.push({ type: 'put', key, value: '{}' });
-  }
-  return changes;
 }
 
 /** A failure is no harm: the next change that finds the log too long tries again. */

@@ -43,7 +43,7 @@ export function updateItem(key: string, value: JsonObject, update: Update): Item
   for (const step of update.steps) applyStep(value, step);
   const reason = unstorableReason(value);
   if (reason !== undefined) throw badUpdate(reason);
-  return { key, json: itemJson(value), expires: expiryOf(value) };
+  return { key, json: itemJson(value), value, expires: expiryOf(value) };
 }
 
 function badUpdate(reason: string): SpaceError {

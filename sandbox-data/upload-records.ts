@@ -6,9 +6,9 @@ import type { DriveCall, Freed } from './drive-records.ts';
 import { assertFileName } from './file-record.ts';
 import type { BlobPart, FileRecord, UploadRecord, UploadRef } from './file-record.ts';
 import { fileKey, partKey, partPrefix, prefixRange, UPLOAD_PREFIX, uploadKey } from './layout.ts';
-import { commitLogged, readBefore } from './records.ts';
+import { commitLogged } from './records.ts';
 import type { Records } from './records.ts';
-import { intactRange } from './store/intact.ts';
+import { intactRange, readBefore } from './store/intact.ts';
 import type { ReadValue, StoreChange } from './store/store.ts';
 
 /** An upload that is not completed in this time is given up. */
@@ -27,7 +27,7 @@ export async function startUpload(call: DriveCall, { uploadId, name }: UploadRef
 /** @throws UPLOAD_NOT_FOUND: unknown, of another Drive or name, or no longer open */
 export async function getUpload(call: DriveCall, { uploadId, name }: UploadRef): Promise<UploadState> {
   const upload = ownUpload(call, name, await call.records.store.get(uploadKey(uploadId)));
-  return { upload, parts: upload.completed ? [] : (await partsOf(call.records, uploadId)).map(({ blob, sizeBytes }) => ({ blob, sizeBytes })) };
+  return { upload, parts: upload.completed ? [] : (await partsOf(call.records, uploadId)).map(({ blob, sizeBytes, crc }) => ({ blob, sizeBytes, crc })) };
 }
 
 /** Whether a part may come. @throws UPLOAD_NOT_FOUND */

@@ -1,6 +1,16 @@
 // Owns reading past damage: the intact entries of a range, where one damaged record must not hide the others.
 import { isSpaceError } from '../../core/errors.ts';
-import type { StoreEntry, StoreRange, StoreReader } from './store.ts';
+import type { ReadValue, StoreEntry, StoreRange, StoreReader } from './store.ts';
+
+/** What a key held before a write that replaces it anyway: damage counts as nothing. */
+export function readBefore(read: ReadValue, key: string): string | undefined {
+  try {
+    return read(key);
+  } catch (error) {
+    if (isSpaceError(error, 'RECORD_CORRUPT')) return undefined;
+    throw error;
+  }
+}
 
 /** As `range`, without the damaged records. The Store reports those by itself. */
 export async function* intactRange(store: StoreReader, range: StoreRange): AsyncGenerator<StoreEntry> {
@@ -14,8 +24,9 @@ export async function* intactRange(store: StoreReader, range: StoreRange): Async
       }
       return;
     } catch (error) {
-      const damaged = isSpaceError(error, 'RECORD_CORRUPT') ? error.details.key : undefined;
-      if (typeof damaged !== 'string') throw error;
+      if (!isSpaceError(error, 'RECORD_CORRUPT')) throw error;
+      const damaged = error.details.key;
+      if (typeof damaged !== 'string') return; // a damaged block: all that can be read has been given
       rest = beyond(range, damaged);
     }
   }

@@ -4,6 +4,8 @@ import { Worker } from 'node:worker_threads';
 import type { Clock } from '../../core/clock.ts';
 import { errorFromRecord, SpaceError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
+import type { SnapshotRecord } from '../snapshot-files.ts';
+import type { Damage } from '../store/damage.ts';
 import type { Address, Call, CallBatch, ReplyBatch, WorkerSettings } from './messages.ts';
 import type { OperationName, Operations } from './operations.ts';
 
@@ -12,13 +14,14 @@ type ResultOf<N extends OperationName> = Awaited<ReturnType<Operations[N]>>;
 
 interface Waiting { resolve: (result: any) => void; reject: (error: unknown) => void }
 
-export interface DataThreadOptions { settings: WorkerSettings; clock: Clock; log: Log }
+export interface DataThreadOptions { settings: WorkerSettings; clock: Clock; log: Log; onDamage?: (address: Address, damage: Damage) => void }
 
 const HEAP_MAX_MB = 1024;
 
 export class DataThread {
   readonly #options: DataThreadOptions;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #watchers = new Map<Address, Set<() => void>>();
   #worker: Worker | undefined;
   #calls: Call[] = [];
   #transfers: ArrayBuffer[] = [];
@@ -37,6 +40,28 @@ export class DataThread {
   /** Close the Store at this address, when the calls on it have ended. */
   async closeStore(address: Address): Promise<void> {
     await this.#send(address, 'close', []);
+  }
+
+  /** Take a snapshot of the Collection at this address: calls on it wait meanwhile. */
+  async takeSnapshot(address: Address, record: SnapshotRecord): Promise<void> {
+    await this.#send(address, 'snapshotTake', [record]);
+  }
+
+  /** What is there becomes the snapshot \`replaced\`. @throws SNAPSHOT_NOT_FOUND */
+  async restoreSnapshot(address: Address, id: string, replaced: SnapshotRecord): Promise<void> {
+    await this.#send(address, 'snapshotRestore', [id, replaced]);
+  }
+
+  /** Call `wake` whenever the log at this address may have grown. @returns an end to it */
+  watch(address: Address, wake: () => void): () => void {
+    const watchers = this.#watchers.get(address) ?? new Set();
+    this.#watchers.set(address, watchers.add(wake));
+    if (watchers.size === 1) this.#send(address, 'watch', []).catch(wake);
+    return () => {
+      if (!watchers.delete(wake) || watchers.size > 0) return;
+      this.#watchers.delete(address);
+      this.#send(address, 'unwatch', []).catch(() => {});
+    };
   }
 
   async openAddresses(): Promise<Address[]> {
@@ -95,7 +120,9 @@ export class DataThread {
     return worker;
   }
 
-  #receive({ replies, log = [] }: ReplyBatch): void {
+  #receive({ replies, grown = [], log = [], damage = [] }: ReplyBatch): void {
+    for (const [address, one] of damage) this.#options.onDamage?.(address, one);
+    for (const address of grown) this.#wake(address);
     for (const [level, event, fields] of log) this.#options.log[level](event, fields);
     for (const [id, result, error] of replies) {
       const waiting = this.#waiting.get(id);
@@ -106,6 +133,10 @@ export class DataThread {
     if (this.#waiting.size === 0) this.#worker?.unref(); // only a call keeps the process alive
   }
 
+  #wake(address: Address): void {
+    for (const wake of this.#watchers.get(address) ?? []) wake();
+  }
+
   /** The next call starts a fresh worker. */
   #abandon(worker: Worker): void {
     if (this.#worker !== worker) return;
@@ -113,6 +144,11 @@ export class DataThread {
     const lost = [...this.#waiting.values()];
     this.#waiting.clear();
     for (const { reject } of lost) reject(new SpaceError('STORE_UNAVAILABLE'));
+    for (const address of this.#watchers.keys()) {
+      // The fresh one knows nothing of who watches, and what the old one wrote last was not told.
+      if (!this.#isClosed) this.#send(address, 'watch', []).catch(() => {});
+      this.#wake(address);
+    }
     if (!this.#isClosed) this.#options.log.error('data-worker.replaced', { lostCalls: lost.length });
   }
 }

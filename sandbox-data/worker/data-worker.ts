@@ -2,19 +2,30 @@
 // Started by data-thread.ts; nothing may import this file.
 import { parentPort, workerData } from 'node:worker_threads';
 import { errorRecord, toSpaceError } from '../../core/errors.ts';
-import type { Call, CallBatch, ReplyBatch, WorkerSettings } from './messages.ts';
+import { restartLog } from '../change-log.ts';
+import { restoreSnapshot, takeSnapshot } from '../snapshot-files.ts';
+import type { SnapshotRecord } from '../snapshot-files.ts';
+import { openLevelStore } from '../store/level.ts';
+import type { Address, Call, CallBatch, ReplyBatch, WorkerSettings } from './messages.ts';
 import { OpenStores } from './open-stores.ts';
+import type { OpenCollection } from './open-stores.ts';
 import { operations } from './operations.ts';
 import type { OperationContext, OperationName } from './operations.ts';
 
 const port = parentPort;
 if (!port) throw new TypeError('this file runs as a worker');
 
-const pending: ReplyBatch = { replies: [], log: [] };
+const pending: Required<Omit<ReplyBatch, 'grown'>> = { replies: [], log: [], damage: [] };
+/** Addresses whose growth the other side wants to hear of. */
+const watched = new Set<Address>();
+const grown = new Set<Address>();
 let isFlushDue = false;
 
 const stores = new OpenStores(workerData as WorkerSettings, (event, fields) => {
-  pending.log?.push(['warn', event, fields]);
+  pending.log.push(['warn', event, fields]);
+  flushSoon();
+}, (address, damage) => {
+  pending.damage.push([address, damage]);
   flushSoon();
 });
 
@@ -37,12 +48,40 @@ function run([, address, operation, ...parameters]: Call, nowMs: number): Promis
   switch (operation) {
     case 'close': return stores.close(address);
     case 'closeAll': return stores.closeAll();
+    case 'snapshotTake': return stores.whileStill(address, (folder) => takeSnapshot(folder, parameters[0] as SnapshotRecord));
+    case 'snapshotRestore': return stores.whileClosed(address, (folder) => restore(folder, parameters as [string, SnapshotRecord], nowMs)).finally(() => noteGrowth(address));
+    case 'watch': return Promise.resolve(void watched.add(address));
+    case 'unwatch': return Promise.resolve(void watched.delete(address));
     case 'addresses': return Promise.resolve(stores.addresses());
     default: {
       const perform = operations[operation as OperationName] as (context: OperationContext, ...parameters: unknown[]) => Promise<unknown>;
-      return stores.use(address, (collection) => perform({ ...collection, nowMs }, ...parameters));
+      return stores.use(address, (collection) => noticingGrowth(address, collection, () => perform({ ...collection, nowMs }, ...parameters)));
     }
   }
+}
+
+async function noticingGrowth<R>(address: Address, { records }: OpenCollection, perform: () => Promise<R>): Promise<R> {
+  const before = records.loggedCount;
+  try {
+    return await perform();
+  } finally {
+    if (records.loggedCount !== before) noteGrowth(address);
+  }
+}
+
+function noteGrowth(address: Address): void {
+  if (!watched.has(address)) return;
+  grown.add(address);
+  flushSoon();
+}
+
+/** What comes back starts its log anew, so that nobody who read on meanwhile takes it for the same. */
+function restore(folder: string, [id, replaced]: [string, SnapshotRecord], nowMs: number): Promise<void> {
+  const adjust = async (storeFolder: string): Promise<void> => {
+    const store = await openLevelStore(storeFolder);
+    await restartLog(store, nowMs).finally(() => store.close());
+  };
+  return restoreSnapshot(folder, { id, replaced, adjust });
 }
 
 /** The cause does not cross to the other side, so it is told here. What callers did wrong is no news. */
@@ -60,8 +99,10 @@ function flushSoon(): void {
 
 function flush(): void {
   isFlushDue = false;
-  const { replies, log } = pending;
+  const { replies, log, damage } = pending;
   pending.replies = [];
   pending.log = [];
-  port!.postMessage({ replies, log } satisfies ReplyBatch);
+  pending.damage = [];
+  port!.postMessage({ replies, log, damage, ...(grown.size > 0 && { grown: [...grown] }) } satisfies ReplyBatch);
+  grown.clear();
 }

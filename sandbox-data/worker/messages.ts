@@ -2,8 +2,9 @@
 // All calls of a tick go in one message, and so do all replies of a tick: a message costs more than most calls.
 import type { ErrorRecord } from '../../core/errors.ts';
 import type { LogFields, LogLevel } from '../../core/log.ts';
+import type { Damage } from '../store/damage.ts';
 
-/** Which Store: the host's own, or `<space id>/<collection id>`. */
+/** Which Store: the host's own, `<space id>/<collection id>`, or a snapshot, `<space id>/<collection id>/<snapshot id>`. */
 export type Address = string;
 export const HOST_ADDRESS: Address = 'host';
 
@@ -19,7 +20,10 @@ export type Reply = [id: number, result: unknown] | [id: number, result: undefin
 
 export interface ReplyBatch {
   replies: Reply[];
+  /** Watched Collections whose log has grown. */
+  grown?: Address[];
   log?: [level: LogLevel, event: string, fields: LogFields][];
+  damage?: [address: Address, damage: Damage][];
 }
 
 /** What a worker is started with. */

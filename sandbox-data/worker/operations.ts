@@ -1,11 +1,17 @@
 // Owns the list of what a data worker can be asked. Each operation gets the open Collection first.
-import { deleteItem, getItem, insertItem, putItems, sweepExpired, updateItemOf } from '../base.ts';
+import { deleteItem, getItem, getVersionedItem, insertItem, insertVersionedItem, putItems, putVersionedItems, sweepExpired, updateItemOf, updateVersionedItem } from '../base.ts';
 import { queryItems } from '../base-query.ts';
-import type { JsonText } from '../data.ts';
+import { lastSequence, readChanges } from '../change-log.ts';
+import { checkIndexes } from '../index-check.ts';
+import { sweepIndexes } from '../index-demand.ts';
+import { collectionUsage } from '../collection-usage.ts';
+import type { JsonText, WriteCondition } from '../data.ts';
 import { deleteFiles, getFile, listFiles, putFile, unreferredBlobs } from '../drive-records.ts';
+import { fileBlobs, reportDamage } from '../damage-report.ts';
 import type { BlobPart, FileRecord, ListOptions, UploadRef } from '../file-record.ts';
 import { writtenNames } from '../records.ts';
 import type { Records } from '../records.ts';
+import type { Damage, DamageList } from '../store/damage.ts';
 import type { StoreChange, StoreCondition, StoreEntry, StoreRange, StoreReader } from '../store/store.ts';
 import { abortUpload, checkUpload, completeUpload, getUpload, putPart, startUpload, sweepUploads } from '../upload-records.ts';
 
@@ -14,6 +20,9 @@ export interface OperationContext {
   records: Records;
   nowMs: number;
   snapshots: Map<number, StoreReader & { close(): Promise<void> }>;
+  /** What is known of damage to it. */
+  damage: DamageList;
+  tellDamage(damage: Damage): Promise<void>;
 }
 
 type C = OperationContext;
@@ -32,6 +41,12 @@ export const operations = {
   itemDelete: (c: C, base: string, key: string) => deleteItem(on(c, base), key),
   itemsQuery: (c: C, base: string, request: JsonText) => queryItems(on(c, base), request),
 
+  versionedGet: (c: C, base: string, key: string) => getVersionedItem(on(c, base), key),
+  versionedPut: (c: C, base: string, request: JsonText, condition?: WriteCondition) => putVersionedItems(on(c, base), request, condition),
+  versionedInsert: (c: C, base: string, request: JsonText, condition?: WriteCondition) => insertVersionedItem(on(c, base), request, condition),
+  versionedUpdate: (c: C, base: string, key: string, write: { request: JsonText; condition?: WriteCondition }) => updateVersionedItem(on(c, base), key, write),
+  versionedDelete: (c: C, base: string, key: string, condition?: WriteCondition) => deleteItem(on(c, base), key, condition),
+
   fileGet: (c: C, drive: string, name: string) => getFile(inside(c, drive), name),
   filePut: (c: C, drive: string, name: string, file: FileRecord) => putFile(inside(c, drive), name, file),
   filesDelete: (c: C, drive: string, names: readonly unknown[]) => deleteFiles(inside(c, drive), names),
@@ -45,8 +60,20 @@ export const operations = {
   uploadComplete: (c: C, drive: string, upload: UploadRef, completed: { version: number; file: FileRecord }) => completeUpload(inside(c, drive), upload, completed),
   uploadAbort: (c: C, drive: string, upload: UploadRef) => abortUpload(inside(c, drive), upload),
 
+  damageReport: (c: C) => reportDamage(c.records, c.damage),
+  blobDamaged: (c: C, damage: Damage) => c.tellDamage(damage),
+  verify: (c: C) => c.records.store.verify?.(),
+  fileBlobs: (c: C, after: string | undefined) => fileBlobs(c.records, after),
+
   contents: async (c: C) => ({ bases: await writtenNames(c.records, 'base'), drives: await writtenNames(c.records, 'drive') }),
-  sweep: async (c: C) => ({ items: await sweepExpired(c.records, c.nowMs), freed: await sweepUploads(c.records, c.nowMs) }),
+  usage: (c: C) => collectionUsage(c.records),
+  changesRead: (c: C, after: number, limit: number) => readChanges(c.records.store, after, limit),
+  changesLast: (c: C) => lastSequence(c.records.store),
+  indexesCheck: (c: C) => checkIndexes(c.records, c.nowMs),
+  sweep: async (c: C) => {
+    await sweepIndexes(c.records, c.nowMs);
+    return { items: await sweepExpired(c.records, c.nowMs), freed: await sweepUploads(c.records, c.nowMs) };
+  },
 
   storeGet: (c: C, key: string, snapshot?: number) => reader(c, snapshot).get(key),
   storeGetMany: (c: C, keys: readonly string[], snapshot?: number) => reader(c, snapshot).getMany(keys),
