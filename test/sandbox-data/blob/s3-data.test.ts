@@ -94,7 +94,11 @@ describe.skipIf(!program)('with a real S3 server', () => {
     const { data, drive } = await open(await tempFolder());
     await drive.put('a', bytes('x'));
     await server.stop();
-    await expect(data.remove(REF)).rejects.toEqual(failure('STORE_UNAVAILABLE')).finally(() => server.start());
+    try {
+      await expect(data.remove(REF)).rejects.toEqual(failure('STORE_UNAVAILABLE'));
+    } finally {
+      await server.start();
+    }
     expect(await stored()).toHaveLength(1);
     await data.remove(REF);
     expect(await stored()).toEqual([]);
