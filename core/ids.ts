@@ -19,7 +19,7 @@ export function randomText(length: number, alphabet: string = ALNUM): string {
 
 export type IdKind =
   | 'space' | 'project' | 'revision' | 'release' | 'installation' | 'instance' | 'collection'
-  | 'session' | 'request' | 'blob';
+  | 'session' | 'request' | 'blob' | 'snapshot';
 
 /** A new opaque id: lower-case letters and digits only, starting with a letter, so that it is safe in
  *  host names, file names and URLs. Lengths follow what old clients expect
@@ -27,7 +27,7 @@ export type IdKind =
 export function newId(kind: IdKind): string {
   switch (kind) {
     case 'collection': return randomText(1, LETTERS) + randomText(10, LOWER_ALNUM);
-    case 'space': case 'project': return randomText(1, LETTERS) + randomText(11, LOWER_ALNUM);
+    case 'space': case 'project': case 'snapshot': return randomText(1, LETTERS) + randomText(11, LOWER_ALNUM);
     case 'revision': case 'release': case 'installation': case 'instance':
       return randomText(1, LETTERS) + randomText(15, LOWER_ALNUM);
     case 'session': case 'blob': return randomText(1, LETTERS) + randomText(31, LOWER_ALNUM);

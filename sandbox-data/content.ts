@@ -4,10 +4,13 @@ import { Readable } from 'node:stream';
 import { SpaceError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { BlobStore, ByteRange } from './blob/blob-store.ts';
+import { checked, summed } from './file-check.ts';
 import type { BlobPart } from './file-record.ts';
 
 /** How many blobs are asked about at once when orphans are looked for. */
 const COLLECT_STEP = 500;
+/** Those beyond are kept until `collect`, though no snapshot needs them. */
+const RECENT_MAX = 100_000;
 
 export class Content {
   readonly #blobs: BlobStore;
@@ -16,9 +19,27 @@ export class Content {
   readonly #readers = new Map<string, number>();
   /** To be deleted once nobody reads them. */
   readonly #doomed = new Set<string>();
+  /** While there are snapshots: written since the newest of them, so that none can need it. */
+  readonly #recent = new Set<string>();
+  #hasSnapshots: boolean;
+  #freezing = 0;
 
-  constructor(blobs: BlobStore) {
+  constructor(blobs: BlobStore, hasSnapshots = false) {
     this.#blobs = blobs;
+    this.#hasSnapshots = hasSnapshots;
+  }
+
+  /** While `take` runs a snapshot comes to be: whatever is there by its end, it may need. */
+  async freeze<R>(take: () => Promise<R>): Promise<R> {
+    this.#hasSnapshots = true;
+    this.#freezing += 1;
+    this.#recent.clear();
+    return take().finally(() => { this.#freezing -= 1; });
+  }
+
+  setHasSnapshots(hasSnapshots: boolean): void {
+    this.#hasSnapshots = hasSnapshots;
+    if (!hasSnapshots) this.#recent.clear();
   }
 
   /** Write a new blob. Call `settle` with it once a record refers to it, `discard` when none will.
@@ -27,8 +48,10 @@ export class Content {
     const blob = newId('blob');
     this.#fresh.add(blob);
     try {
-      const { sizeBytes } = await this.#blobs.put(blob, source, { maxBytes });
-      return { blob, sizeBytes };
+      const bytes = summed(source);
+      const { sizeBytes } = await this.#blobs.put(blob, bytes.source, { maxBytes });
+      if (this.#hasSnapshots && this.#freezing === 0 && this.#recent.size < RECENT_MAX) this.#recent.add(blob);
+      return { blob, sizeBytes, crc: bytes.sum() };
     } catch (error) {
       this.#fresh.delete(blob);
       throw error;
@@ -39,10 +62,15 @@ export class Content {
     for (const { blob } of parts) this.#fresh.delete(blob);
   }
 
-  /** Delete blobs that nothing refers to, each when its last reader is done. A failure leaves an orphan for `collect`. */
+  /** Delete blobs that no record refers to, each when its last reader is done. What a snapshot may need stays, and so
+   *  does what cannot be deleted: `collect` looks at it again. */
   async discard(blobs: readonly string[]): Promise<void> {
+    for (const blob of blobs) this.#fresh.delete(blob);
+    await this.#delete(blobs.filter((blob) => !this.#hasSnapshots || this.#recent.delete(blob)));
+  }
+
+  async #delete(blobs: readonly string[]): Promise<void> {
     for (const blob of blobs) {
-      this.#fresh.delete(blob);
       if (this.#readers.has(blob)) this.#doomed.add(blob);
       else await this.#blobs.delete(blob).catch(() => {});
     }
@@ -63,7 +91,8 @@ export class Content {
     }
   }
 
-  /** Delete what a process that died left behind. @param unreferred answers which of these no record refers to */
+  /** Delete what a process that died left behind. @param unreferred answers which of these no record
+   *  refers to, neither of the Collection nor of a snapshot */
   async collect(unreferred: (blobs: string[]) => Promise<string[]>): Promise<number> {
     const stored: string[] = [];
     for await (const blob of this.#blobs.list()) stored.push(blob);
@@ -72,7 +101,7 @@ export class Content {
     let collected = 0;
     for (let start = 0; start < candidates.length; start += COLLECT_STEP) {
       const orphans = await unreferred(candidates.slice(start, start + COLLECT_STEP));
-      await this.discard(orphans);
+      await this.#delete(orphans);
       collected += orphans.length;
     }
     return collected;
@@ -81,12 +110,17 @@ export class Content {
   /** One piece is handed on as the driver gives it; several are joined. */
   async #open(pieces: Piece[]): Promise<Readable> {
     const [first] = pieces;
-    if (first && pieces.length === 1) return this.#blobs.get(first.part.blob, first.range);
+    if (first && pieces.length === 1) return this.#piece(first);
     return Readable.from(this.#joined(pieces), { objectMode: false });
   }
 
   async *#joined(pieces: Piece[]): AsyncGenerator<Uint8Array> {
-    for (const { part, range } of pieces) yield* await this.#blobs.get(part.blob, range);
+    for (const piece of pieces) yield* await this.#piece(piece);
+  }
+
+  async #piece({ part, range }: Piece): Promise<Readable> {
+    const stream = await this.#blobs.get(part.blob, range);
+    return isWhole(part, range) ? checked(stream, part) : stream;
   }
 
   async #assertWhole(pieces: Piece[]): Promise<void> {
@@ -106,11 +140,15 @@ export class Content {
       if (left > 0) this.#readers.set(blob, left);
       else this.#readers.delete(blob);
     }
-    void this.discard(blobs.filter((blob) => !this.#readers.has(blob) && this.#doomed.delete(blob)));
+    void this.#delete(blobs.filter((blob) => !this.#readers.has(blob) && this.#doomed.delete(blob)));
   }
 }
 
 interface Piece { part: BlobPart; range?: ByteRange }
+
+function isWhole({ sizeBytes }: BlobPart, range: ByteRange | undefined): boolean {
+  return range === undefined || (range.start === 0 && range.end === sizeBytes - 1);
+}
 
 /** Which part of which blob a range of the whole means. */
 function piecesOf(parts: readonly BlobPart[], range: ByteRange): Piece[] {

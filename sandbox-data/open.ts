@@ -17,6 +17,8 @@ import { diskError, hasErrno } from './disk-error.ts';
 import { createFolder } from './folder.ts';
 import { collectionFolder, collectionScope } from './place.ts';
 import { createRemoteStore } from './remote-store.ts';
+import { CollectionSnapshots } from './snapshots.ts';
+import type { Damage } from './store/damage.ts';
 import { DataThread } from './worker/data-thread.ts';
 import { HOST_ADDRESS } from './worker/messages.ts';
 
@@ -59,9 +61,11 @@ class DataPlane implements Data {
   readonly #blobs: BlobScopes | undefined;
   readonly #threads: DataThread[];
   readonly #contents = new Map<string, Promise<Content>>();
+  readonly #snapshots = new Map<string, CollectionSnapshots>();
   readonly #removing = new Set<string>();
   /** Background work that `close` waits for. */
   readonly #chores = new Set<Promise<unknown>>();
+  #onDamage: (ref: CollectionRef, damage: Damage) => void = () => {};
   #stopSweeping = () => {};
 
   constructor({ folder, log, blobs, clock = systemClock, workers = workerCount(), maxOpenStores = MAX_OPEN_STORES, idleMs = IDLE_MS }: DataOptions) {
@@ -70,7 +74,7 @@ class DataPlane implements Data {
     this.#log = log;
     this.#blobs = blobs;
     const settings = { folder, maxOpenStores, idleMs };
-    this.#threads = Array.from({ length: workers }, () => new DataThread({ settings, clock, log }));
+    this.#threads = Array.from({ length: workers }, () => new DataThread({ settings, clock, log, onDamage: (address, damage) => this.#tellDamage(address, damage) }));
     this.hostStore = createRemoteStore(this.#threads[0]!, HOST_ADDRESS);
   }
 
@@ -87,18 +91,30 @@ class DataPlane implements Data {
       ref: { ...ref }, address, clock: this.#clock,
       thread: () => this.#threadOf(address),
       content: () => this.#contentOf(ref),
+      snapshots: this.#snapshotsOf(ref),
     });
+  }
+
+  onDamage(listener: (ref: CollectionRef, damage: Damage) => void): void {
+    this.#onDamage = listener;
+  }
+
+  /** The host's own records belong to nobody's Collection: the log has those. */
+  #tellDamage(address: string, damage: Damage): void {
+    if (address !== HOST_ADDRESS) this.#onDamage(refOf(address), damage);
   }
 
   /** What is there is moved aside at once, so that a kill in between leaves nothing half-deleted in its place. */
   async remove(ref: CollectionRef): Promise<void> {
     const address = addressOf(ref);
     const thread = this.#threadOf(address);
+    await this.#snapshotsOf(ref).close();
     this.#removing.add(address);
     try {
       await thread.closeStore(address);
       await this.#contents.get(address)?.catch(() => {});
       this.#contents.delete(address);
+      this.#snapshots.delete(address);
       await createFolder(this.#removedFolder());
       const aside = join(this.#removedFolder(), newId('blob'));
       await rename(collectionFolder(this.#folder, ref), aside).catch((error: unknown) => {
@@ -129,12 +145,24 @@ class DataPlane implements Data {
     const known = this.#contents.get(address);
     if (known) return known;
     if (this.#removing.has(address)) return Promise.reject(new SpaceError('COLLECTION_NOT_FOUND'));
-    const opening = this.#openBlobs(ref).then((blobs) => new Content(blobs));
+    const snapshots = this.#snapshotsOf(ref);
+    const opening = this.#openBlobs(ref).then(async (blobs) => new Content(blobs, await snapshots.exist()));
     this.#contents.set(address, opening);
     opening.then(
-      (content) => this.#chore(content.collect((blobs) => this.#threadOf(address).call(address, 'blobsUnreferred', blobs)), 'data.collect-failed'),
+      () => this.#chore(snapshots.collect(), 'data.collect-failed'),
       () => this.#contents.delete(address));
     return opening;
+  }
+
+  #snapshotsOf(ref: CollectionRef): CollectionSnapshots {
+    const address = addressOf(ref);
+    let snapshots = this.#snapshots.get(address);
+    if (!snapshots) {
+      const folder = collectionFolder(this.#folder, ref);
+      snapshots = new CollectionSnapshots({ folder, address, clock: this.#clock, thread: () => this.#threadOf(address), content: () => this.#contentOf(ref) });
+      this.#snapshots.set(address, snapshots);
+    }
+    return snapshots;
   }
 
   #openBlobs(ref: CollectionRef): Promise<BlobStore> {

@@ -1,10 +1,15 @@
 // Owns which Stores are open in a data worker: opened on first use, closed when idle or when others need the place.
 // A closed one costs nothing but its files.
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createFolder } from '../folder.ts';
 import { collectionFolder } from '../place.ts';
 import { openRecords } from '../records.ts';
+import { DamageList } from '../store/damage.ts';
+import type { Damage } from '../store/damage.ts';
+import { closeSnapshotCopy, openSnapshotCopy, settleSnapshots, snapshotFolder } from '../snapshot-files.ts';
 import { openLevelStore } from '../store/level.ts';
+import type { LevelStoreOptions } from '../store/level.ts';
+import { RoomGuard } from '../store/room.ts';
 import type { LogFields } from '../../core/log.ts';
 import { HOST_ADDRESS } from './messages.ts';
 import type { Address, WorkerSettings } from './messages.ts';
@@ -22,15 +27,25 @@ interface Entry {
   whenIdle?: () => void;
 }
 
+/** Keys of one damage that go into the log. */
+const LOGGED_KEYS = 20;
+/** Of an entry that only keeps others out. */
+const NEVER_OPENED = new Promise<never>(() => {});
+
 export class OpenStores {
   readonly #settings: WorkerSettings;
   readonly #warn: (event: string, fields: LogFields) => void;
+  readonly #onDamage: (address: Address, damage: Damage) => void;
+  readonly #room: RoomGuard;
   readonly #entries = new Map<Address, Entry>();
   readonly #timer: NodeJS.Timeout;
 
-  constructor(settings: WorkerSettings, warn: (event: string, fields: LogFields) => void) {
+  /** @param onDamage told of each damage once */
+  constructor(settings: WorkerSettings, warn: (event: string, fields: LogFields) => void, onDamage: (address: Address, damage: Damage) => void = () => {}) {
     this.#settings = settings;
     this.#warn = warn;
+    this.#onDamage = onDamage;
+    this.#room = new RoomGuard(settings.folder);
     this.#timer = setInterval(() => this.#closeIdle(), Math.max(settings.idleMs / 4, 10));
     this.#timer.unref();
   }
@@ -49,54 +64,113 @@ export class OpenStores {
 
   /** Addresses of the open Stores of Collections. */
   addresses(): Address[] {
-    return [...this.#entries.keys()].filter((address) => address !== HOST_ADDRESS);
+    return [...this.#entries.keys()].filter((address) => address !== HOST_ADDRESS && !isSnapshot(address));
+  }
+
+  /** Run `run` on the folder of the Collection, whose Store is closed, when the calls on it have ended. Those that come
+   *  meanwhile wait, and then open it anew. */
+  async whileClosed<R>(address: Address, run: (folder: string) => Promise<R>): Promise<R> {
+    for (let held = this.#held(address); held; held = this.#held(address)) await held;
+    const entry = this.#entries.get(address) ?? { address, opening: NEVER_OPENED, active: 0, lastUsedMs: performance.now() };
+    this.#entries.set(address, entry);
+    const work = this.#closeWhenIdle(entry).then(() => run(dirname(storeFolder(this.#settings.folder, address))));
+    entry.closing = work.then(() => {}, () => {}).finally(() => this.#forget(entry));
+    return work;
+  }
+
+  /** As `whileClosed`, but a Store that is open stays so; nothing is read or written meanwhile. */
+  async whileStill<R>(address: Address, run: (folder: string) => Promise<R>): Promise<R> {
+    for (let held = this.#held(address); held; held = this.#held(address)) await held;
+    const entry = this.#entries.get(address);
+    if (!entry) return this.whileClosed(address, run);
+    const work = this.#idle(entry).then(() => run(dirname(storeFolder(this.#settings.folder, address))));
+    entry.closing = work.then(() => {}, () => {}).finally(() => { entry.closing = undefined; });
+    return work;
   }
 
   /** Close once the calls on it have ended; those that come later open it anew. */
   async close(address: Address): Promise<void> {
+    for (let held = this.#held(address); held; held = this.#held(address)) await held;
     const entry = this.#entries.get(address);
     if (entry) await this.#closeEntry(entry);
   }
 
   async closeAll(): Promise<void> {
     clearInterval(this.#timer);
-    await Promise.all([...this.#entries.values()].map((entry) => this.#closeEntry(entry)));
+    await Promise.all([...this.#entries.keys()].map((address) => this.close(address)));
+  }
+
+  /** Set while somebody closes the Store or has it for himself. Look again after waiting: others may have been faster. */
+  #held(address: Address): Promise<void> | undefined {
+    return this.#entries.get(address)?.closing?.catch(() => {});
   }
 
   async #enter(address: Address): Promise<Entry> {
+    for (let held = this.#held(address); held; held = this.#held(address)) await held;
     let entry = this.#entries.get(address);
-    while (entry?.closing) {
-      await entry.closing;
-      entry = this.#entries.get(address);
-    }
     if (!entry) {
       this.#makeRoom();
       entry = { address, opening: this.#open(address), active: 0, lastUsedMs: performance.now() };
       this.#entries.set(address, entry);
-      entry.opening.catch(() => this.#entries.delete(address));
+      const opened = entry;
+      opened.opening.catch(() => { if (!opened.closing) this.#forget(opened); });
     }
     entry.active += 1;
     return entry;
   }
 
   async #open(address: Address): Promise<OpenCollection> {
+    const folder = await this.#prepare(address);
+    const damage = new DamageList(join(dirname(storeFolder(this.#settings.folder, address)), 'damage.jsonl'));
+    const store = await openLevelStore(folder, this.#storeOptions(address, damage));
+    return { records: await openRecords(store), snapshots: new Map(), damage, tellDamage: (one) => this.#noteDamage(address, damage, one) };
+  }
+
+  /** The host's own Store may use the last of the disk: people sign in when it is full. */
+  #storeOptions(address: Address, list: DamageList): LevelStoreOptions {
+    return {
+      ...(address === HOST_ADDRESS ? {} : { room: this.#room }),
+      onDamage: (damage) => void this.#noteDamage(address, list, damage),
+      onCut: (file, bytes) => this.#warn('store.log-cut', { store: address, file, bytes }),
+    };
+  }
+
+  /** Tell of damage, unless it is known already. */
+  async #noteDamage(address: Address, list: DamageList, damage: Damage): Promise<void> {
+    const isNews = isSnapshot(address) || (await list.note(damage, new Date().toISOString()));
+    if (!isNews) return;
+    const { kind, note, file, range, keys } = damage;
+    this.#warn('data.damaged', { store: address, kind, note, file, range, keys: keys.slice(0, LOGGED_KEYS), keyCount: keys.length });
+    this.#onDamage(address, damage);
+  }
+
+  /** The folder to open: for a snapshot a copy of it, which is thrown away afterwards. */
+  async #prepare(address: Address): Promise<string> {
     const folder = storeFolder(this.#settings.folder, address);
+    if (isSnapshot(address)) return openSnapshotCopy(folder);
+    if (address !== HOST_ADDRESS) await settleSnapshots(dirname(folder));
     await createFolder(folder);
-    const store = await openLevelStore(folder, { onCorrupt: () => this.#warn('record.corrupt', { store: address }) });
-    return { records: await openRecords(store), snapshots: new Map() };
+    return folder;
   }
 
   #closeEntry(entry: Entry): Promise<void> {
-    entry.closing ??= this.#closeWhenIdle(entry).finally(() => {
-      if (this.#entries.get(entry.address) === entry) this.#entries.delete(entry.address);
-    });
+    entry.closing ??= this.#closeWhenIdle(entry).finally(() => this.#forget(entry));
     return entry.closing;
   }
 
-  async #closeWhenIdle(entry: Entry): Promise<void> {
+  #forget(entry: Entry): void {
+    if (this.#entries.get(entry.address) === entry) this.#entries.delete(entry.address);
+  }
+
+  async #idle(entry: Entry): Promise<void> {
     if (entry.active > 0) await new Promise<void>((resolve) => { entry.whenIdle = resolve; });
-    const collection = await entry.opening.catch(() => undefined);
+  }
+
+  async #closeWhenIdle(entry: Entry): Promise<void> {
+    await this.#idle(entry);
+    const collection = entry.opening === NEVER_OPENED ? undefined : await entry.opening.catch(() => undefined);
     await collection?.records.store.close();
+    if (collection && isSnapshot(entry.address)) await closeSnapshotCopy(storeFolder(this.#settings.folder, entry.address));
   }
 
   #closeIdle(): void {
@@ -123,6 +197,11 @@ export class OpenStores {
 
 function storeFolder(folder: string, address: Address): string {
   if (address === HOST_ADDRESS) return join(folder, 'host');
-  const [spaceId = '', collectionId = ''] = address.split('/');
-  return join(collectionFolder(folder, { spaceId, collectionId }), 'store');
+  const [spaceId = '', collectionId = '', snapshotId] = address.split('/');
+  const collection = collectionFolder(folder, { spaceId, collectionId });
+  return snapshotId === undefined ? join(collection, 'store') : snapshotFolder(collection, snapshotId);
+}
+
+function isSnapshot(address: Address): boolean {
+  return address.split('/').length === 3;
 }

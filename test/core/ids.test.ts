@@ -4,7 +4,7 @@ import { newId, newItemKey, newLabelSuffix, newReleaseVersion, newRevisionTag, n
 import type { IdKind } from '../../core/ids.ts';
 
 const LENGTHS: Record<IdKind, number> = {
-  collection: 11, space: 12, project: 12, request: 12, revision: 16, release: 16, installation: 16, instance: 16, session: 32, blob: 32,
+  collection: 11, space: 12, project: 12, request: 12, revision: 16, release: 16, installation: 16, instance: 16, session: 32, blob: 32, snapshot: 12,
 };
 
 describe.each(Object.entries(LENGTHS) as [IdKind, number][])('an id of a %s', (kind, length) => {

@@ -1,0 +1,148 @@
+// Owns the snapshots of one Collection as its callers hold them: take, list, restore, drop, and which blobs they keep.
+// Lives on the caller's thread; the Store's part of the work is done in its data worker.
+import { SpaceError } from '../core/errors.ts';
+import { isoTime } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
+import { newId } from '../core/ids.ts';
+import type { Content } from './content.ts';
+import type { SnapshotInfo, Snapshots } from './data.ts';
+import { diskError } from './disk-error.ts';
+import { dropSnapshot, listSnapshots } from './snapshot-files.ts';
+import type { SnapshotKind, SnapshotRecord } from './snapshot-files.ts';
+import type { DataThread } from './worker/data-thread.ts';
+import type { Address } from './worker/messages.ts';
+
+export interface SnapshotPlace {
+  /** Of the Collection. */
+  folder: string;
+  address: Address;
+  clock: Clock;
+  thread: () => DataThread;
+  content: () => Promise<Content>;
+}
+
+/** Each keeps what it needs on the disk; nobody looks through more. */
+export const SNAPSHOTS_MAX = 500;
+const NOTE_MAX_LENGTH = 500;
+
+export class CollectionSnapshots implements Snapshots {
+  readonly #place: SnapshotPlace;
+  /** Held by an export of this process. */
+  readonly #passing = new Set<string>();
+  /** One thing at a time: what decides that nobody needs a blob must not meet a restore. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  constructor(place: SnapshotPlace) {
+    this.#place = place;
+  }
+
+  async list(): Promise<SnapshotInfo[]> {
+    return (await this.#records()).filter(({ kind }) => kind !== 'passing').map(infoOf);
+  }
+
+  create({ note = '' }: { note?: string } = {}): Promise<SnapshotInfo> {
+    return this.#take('manual', note).then(infoOf);
+  }
+
+  async restore(id: string): Promise<{ replaced: SnapshotInfo }> {
+    const content = await this.#place.content();
+    return this.#alone(async () => {
+      const wanted = (await this.#records()).find((record) => record.id === id);
+      if (!wanted) throw new SpaceError('SNAPSHOT_NOT_FOUND');
+      const replaced = await this.#record('replaced', `Before going back to ${wanted.createdAt}`);
+      await content.freeze(() => this.#place.thread().restoreSnapshot(this.#place.address, id, replaced));
+      return { replaced: infoOf(replaced) };
+    });
+  }
+
+  async drop(id: string): Promise<void> {
+    if (!(await this.#records()).some((record) => record.id === id)) throw new SpaceError('SNAPSHOT_NOT_FOUND');
+    await this.#drop(id);
+    await this.collect();
+  }
+
+  /** Hold this moment, or a snapshot that exists, while `use` reads it at the address that it is given. */
+  async hold<R>(id: string | undefined, use: (address: Address) => Promise<R>): Promise<R> {
+    const held = id ?? (await this.#take('passing', '')).id;
+    const address = `${this.#place.address}/${held}`;
+    try {
+      return await use(address);
+    } finally {
+      await this.#place.thread().closeStore(address).catch(() => {});
+      if (id === undefined) await this.#drop(held).finally(() => this.#passing.delete(held));
+    }
+  }
+
+  /** Delete the blobs that neither the Collection nor a snapshot of it refers to. */
+  async collect(): Promise<number> {
+    for (const { id } of (await this.#records()).filter(({ kind, id }) => kind === 'passing' && !this.#passing.has(id))) await this.#drop(id);
+    const content = await this.#place.content();
+    return content.collect((blobs) => this.#alone(() => this.#unneeded(blobs)));
+  }
+
+  /** Whether there are any, so that blobs may be needed that no record refers to. */
+  async exist(): Promise<boolean> {
+    return (await this.#records()).length > 0;
+  }
+
+  /** Let go of the files, so that the Collection's folder can be removed. */
+  async close(): Promise<void> {
+    const { address, thread } = this.#place;
+    await this.#alone(async () => {
+      for (const { id } of await this.#records()) await thread().closeStore(`${address}/${id}`);
+    });
+  }
+
+  async #take(kind: SnapshotKind, note: string): Promise<SnapshotRecord> {
+    if (note.length > NOTE_MAX_LENGTH) throw new SpaceError('INVALID_FIELD', { field: 'note', reason: `has ${NOTE_MAX_LENGTH} characters at most` });
+    const content = await this.#place.content();
+    return this.#alone(async () => {
+      const record = await this.#record(kind, note);
+      if (kind === 'passing') this.#passing.add(record.id);
+      await content.freeze(() => this.#place.thread().takeSnapshot(this.#place.address, record));
+      return record;
+    });
+  }
+
+  async #drop(id: string): Promise<void> {
+    const { folder, address, thread, content } = this.#place;
+    await this.#alone(async () => {
+      await thread().closeStore(`${address}/${id}`);
+      await dropSnapshot(folder, id).catch((error: unknown) => { throw diskError(error); });
+      (await content()).setHasSnapshots(await this.exist());
+    });
+  }
+
+  /** The Collection is asked first: what it does not refer to, only a snapshot that exists by then can bring back. */
+  async #unneeded(blobs: string[]): Promise<string[]> {
+    const { address, thread } = this.#place;
+    let left = await thread().call(address, 'blobsUnreferred', blobs);
+    for (const { id } of left.length === 0 ? [] : (await this.#records()).toReversed()) {
+      if (left.length === 0) break;
+      const snapshot = `${address}/${id}`;
+      left = await thread().call(snapshot, 'blobsUnreferred', left);
+      if (!this.#passing.has(id)) await thread().closeStore(snapshot);
+    }
+    return left;
+  }
+
+  async #record(kind: SnapshotKind, note: string): Promise<SnapshotRecord> {
+    const records = await this.#records();
+    if (records.length >= SNAPSHOTS_MAX) throw new SpaceError('CONFLICT', { reason: `There are ${SNAPSHOTS_MAX} snapshots already. Drop one first.` });
+    return { id: newId('snapshot'), number: (records.at(-1)?.number ?? 0) + 1, kind, note, createdAt: isoTime(this.#place.clock.now()) };
+  }
+
+  async #records(): Promise<SnapshotRecord[]> {
+    return listSnapshots(this.#place.folder).catch((error: unknown) => { throw diskError(error); });
+  }
+
+  #alone<R>(run: () => Promise<R>): Promise<R> {
+    const turn = this.#turn.then(run);
+    this.#turn = turn.catch(() => {});
+    return turn;
+  }
+}
+
+function infoOf({ id, kind, note, createdAt }: SnapshotRecord): SnapshotInfo {
+  return { id, kind: kind === 'replaced' ? 'replaced' : 'manual', note, createdAt };
+}

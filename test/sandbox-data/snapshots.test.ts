@@ -1,0 +1,211 @@
+// Owns the proof that a snapshot is a Collection's Items and Files of one moment, that it costs what changes, and that
+// nothing it needs goes away.
+import { execFileSync } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Collection, Drive } from '../../sandbox-data/data.ts';
+import { bytes, collected, failure, inValues, openData, REF } from './open-data.ts';
+
+async function open() {
+  const opened = await openData();
+  const collection = opened.data.collection(REF);
+  const folder = join(opened.folder, 'spaces', REF.spaceId, 'collections', REF.collectionId);
+  return { ...opened, collection, folder, base: inValues(collection.base('things')), drive: collection.drive('files') };
+}
+
+async function textOf(drive: Drive, name: string): Promise<string | undefined> {
+  const file = await drive.get(name);
+  return file && String(await collected(file.stream));
+}
+
+async function blobsIn(folder: string): Promise<number> {
+  const names = await readdir(join(folder, 'blobs'), { recursive: true, withFileTypes: true });
+  return names.filter((entry) => entry.isFile()).length;
+}
+
+describe('a snapshot', () => {
+  test('brings back Items and Files as they were, and can be undone', async () => {
+    const { collection, base, drive } = await open();
+    await base.put({ key: 'a', n: 1 }, { key: 'gone', n: 1 });
+    await drive.put('x.txt', bytes('before'));
+    await drive.put('gone.txt', bytes('kept'));
+    const snapshot = await collection.snapshots.create({ note: 'the first' });
+    await base.put({ key: 'a', n: 2 }, { key: 'fresh', n: 2 });
+    await base.delete('gone');
+    await drive.put('x.txt', bytes('after'));
+    await drive.delete(['gone.txt']);
+
+    const { replaced } = await collection.snapshots.restore(snapshot.id);
+    expect(await base.keys()).toEqual(['a', 'gone']);
+    expect(await base.get('a')).toEqual({ key: 'a', n: 1 });
+    expect(await textOf(drive, 'x.txt')).toBe('before');
+    expect(await textOf(drive, 'gone.txt')).toBe('kept');
+
+    await collection.snapshots.restore(replaced.id);
+    expect(await base.keys()).toEqual(['a', 'fresh']);
+    expect(await textOf(drive, 'x.txt')).toBe('after');
+    expect(await textOf(drive, 'gone.txt')).toBeUndefined();
+    const listed = await collection.snapshots.list();
+    expect(listed.map(({ kind, note }) => [kind, note])).toEqual([
+      ['manual', 'the first'], ['replaced', expect.stringContaining('Before going back')], ['replaced', expect.stringContaining('Before going back')],
+    ]);
+  });
+
+  test('is there after a restart, and of no other Collection', async () => {
+    const { collection, base, data, folder: _, ...rest } = await open();
+    await base.put({ key: 'a' });
+    const { id } = await collection.snapshots.create();
+    const other = data.collection({ ...REF, collectionId: 'other' });
+    await expect(other.snapshots.restore(id)).rejects.toEqual(failure('SNAPSHOT_NOT_FOUND'));
+    for (const wrong of ['..', '../x', 'nobody', '', 'open', '.new-a']) {
+      await expect(collection.snapshots.restore(wrong)).rejects.toEqual(failure('SNAPSHOT_NOT_FOUND'));
+      await expect(collection.snapshots.drop(wrong)).rejects.toEqual(failure('SNAPSHOT_NOT_FOUND'));
+    }
+    await base.delete('a');
+    await data.close();
+    const again = (await openData({ folder: (rest as { folder?: string }).folder ?? _.split('/spaces/')[0]! })).data.collection(REF);
+    expect((await again.snapshots.list()).map((one) => one.id)).toEqual([id]);
+    await again.snapshots.restore(id);
+    expect(await again.base('things').get('a')).toBe('{"key":"a"}');
+  });
+
+  test('of a Collection that nobody wrote to is empty', async () => {
+    const { collection, base } = await open();
+    const { id } = await collection.snapshots.create();
+    await base.put({ key: 'a' });
+    await collection.snapshots.restore(id);
+    expect(await base.keys()).toEqual([]);
+    await base.put({ key: 'b' });
+    expect(await base.keys()).toEqual(['b']);
+  });
+
+  test('is of one moment while writes go on, which wait and never fail', async () => {
+    const { collection, base, drive } = await open();
+    let isOver = false;
+    let written = 0;
+    const writer = (async () => {
+      for (; !isOver; written += 1) {
+        await base.put({ key: 'first', n: written }, { key: 'second', n: written });
+        if (written % 5 === 0) await drive.put('f', bytes(String(written)));
+      }
+    })();
+    const taken: string[] = [];
+    for (let n = 0; n < 8; n += 1) {
+      const before = written;
+      taken.push((await collection.snapshots.create()).id);
+      while (written < before + 2) await new Promise((resolve) => { setTimeout(resolve, 1); });
+    }
+    isOver = true;
+    await writer;
+    expect(written).toBeGreaterThan(8);
+    const seen: number[] = [];
+    for (const id of taken) {
+      await collection.snapshots.restore(id);
+      const [first, second] = [await base.get('first'), await base.get('second')];
+      expect(first?.n).toBe(second?.n);
+      if (first === undefined) continue;
+      seen.push(first.n);
+      const file = Number(await textOf(drive, 'f') ?? -1);
+      expect(first.n - file).toBeLessThanOrEqual(5);
+      expect(file).toBeLessThanOrEqual(first.n);
+    }
+    expect(seen).toEqual(seen.toSorted((left, right) => left - right));
+  });
+
+  test('restored while writes go on loses none that came after', async () => {
+    const { collection, base } = await open();
+    await base.put({ key: 'old' });
+    const { id } = await collection.snapshots.create();
+    const writes = Array.from({ length: 50 }, (_, n) => base.put({ key: `w${n}` }));
+    await collection.snapshots.restore(id);
+    await base.put({ key: 'later' });
+    await Promise.all(writes);
+    const keys = await base.keys();
+    expect(keys).toContain('old');
+    expect(keys).toContain('later');
+  });
+});
+
+describe('blobs', () => {
+  test('that a snapshot needs stay until the last that needs them is dropped', async () => {
+    const { collection, drive, folder } = await open();
+    await drive.put('x', bytes('one'));
+    const first = await collection.snapshots.create();
+    const second = await collection.snapshots.create();
+    await drive.put('x', bytes('two'));
+    await drive.put('x', bytes('three'));
+    expect(await blobsIn(folder), 'two is needed by nobody').toBe(2);
+    await collection.snapshots.drop(first.id);
+    expect(await blobsIn(folder)).toBe(2);
+    await collection.snapshots.restore(second.id);
+    expect(await textOf(drive, 'x')).toBe('one');
+    const [, replaced] = await collection.snapshots.list();
+    await collection.snapshots.drop(second.id);
+    expect(await textOf(drive, 'x')).toBe('one');
+    expect(await blobsIn(folder)).toBe(2);
+    await collection.snapshots.drop(replaced!.id);
+    expect(await blobsIn(folder)).toBe(1);
+    expect(await textOf(drive, 'x')).toBe('one');
+    await drive.delete(['x']);
+    expect(await blobsIn(folder), 'without snapshots nothing is kept').toBe(0);
+  });
+
+  test('survive a restart in which orphans are collected', async () => {
+    const { collection, drive, folder, data } = await open();
+    await drive.put('x', bytes('one'));
+    const { id } = await collection.snapshots.create();
+    await drive.delete(['x']);
+    await data.close();
+    const again = (await openData({ folder: folder.split('/spaces/')[0]! })).data;
+    const later = again.collection(REF);
+    await later.drive('files').put('y', bytes('y'));
+    await again.close(); // waits for the collection of orphans
+    const third = (await openData({ folder: folder.split('/spaces/')[0]! })).data.collection(REF);
+    await third.snapshots.restore(id);
+    expect(await textOf(third.drive('files'), 'x')).toBe('one');
+  });
+
+  test('are read to their end while a restore replaces the File', async () => {
+    const { collection, drive } = await open();
+    await drive.put('x', bytes('one'));
+    const { id } = await collection.snapshots.create();
+    const content = Buffer.alloc(3_000_000, 'z');
+    await drive.put('x', bytes(content));
+    const reading = await drive.get('x');
+    await collection.snapshots.restore(id);
+    expect((await collected(reading!.stream)).equals(content)).toBe(true);
+  });
+});
+
+test('100 snapshots cost what changes, not what is stored', { timeout: 120_000 }, async () => {
+  const { collection, base, drive, folder } = await open();
+  await fill(collection, 24);
+  await drive.put('large', bytes(Buffer.alloc(16 * 1024 * 1024, 'x')));
+  await collection.snapshots.create();
+  const before = diskBytes(folder);
+  const startedAt = performance.now();
+  for (let n = 0; n < 99; n += 1) {
+    await base.put({ key: `change${n}`, text: 'y'.repeat(2000) });
+    await collection.snapshots.create();
+  }
+  const each = (performance.now() - startedAt) / 99;
+  const grown = diskBytes(folder) - before;
+  console.log(`a snapshot takes ${each.toFixed(1)} ms; 99 of ${(before / 1e6).toFixed(0)} MB cost ${(grown / 1e6).toFixed(1)} MB`);
+  expect(before).toBeGreaterThan(35e6);
+  expect(grown).toBeLessThan(before);
+});
+
+/** Items of 1 MB in all, `megabytes` times, that do not compress. */
+async function fill(collection: Collection, megabytes: number): Promise<void> {
+  const { randomBytes } = await import('node:crypto');
+  for (let n = 0; n < megabytes; n += 1) {
+    const items = Array.from({ length: 20 }, (_, i) => ({ key: `k${n}-${i}`, text: randomBytes(37_000).toString('base64') }));
+    await collection.base('things').put(JSON.stringify({ items }));
+  }
+}
+
+/** What is allocated; a file with several names counts once. */
+function diskBytes(folder: string): number {
+  return Number(execFileSync('du', ['-s', '--block-size=1', folder]).toString().split('\t')[0]);
+}
