@@ -3,17 +3,25 @@ import { readdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import type { Iterator, IteratorOptions } from 'classic-level';
-import { SpaceError } from '../../core/errors.ts';
+import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import { diskError, hasErrno } from '../disk-error.ts';
 import { createFolder } from '../folder.ts';
+import type { OnDamage } from './damage.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { ReadOutcome } from './group-commit.ts';
+import { intactRange } from './intact.ts';
+import { checkBeforeOpen, damageOfTables, repairStore } from './level-repair.ts';
 import { decodeRecord, encodeRecord } from './record.ts';
+import type { RoomGuard } from './room.ts';
 import type { Decision, ReadValue, Store, StoreChange, StoreCondition, StoreEntry, StoreRange, StoreReader } from './store.ts';
 
 export interface LevelStoreOptions {
-  /** Told about each damaged record that is met; the reader gets RECORD_CORRUPT besides. */
-  onCorrupt?: (key: string) => void;
+  /** Told about all damage that is met: of a record, whose reader gets RECORD_CORRUPT besides; of a block; of a log. */
+  onDamage?: OnDamage;
+  /** Told of the incomplete record at the end of a log that a kill left; it was never acknowledged. */
+  onCut?: (file: string, bytes: number) => void;
+  /** Writes are refused with STORE_FULL while less is free on the disk, so that opening and reading go on. */
+  room?: RoomGuard;
 }
 
 type Database = ClassicLevel<string, string>;
@@ -34,31 +42,39 @@ const TABLE_FACTOR = 1.25;
 export async function openLevelStore(folder: string, options: LevelStoreOptions = {}): Promise<Store> {
   try {
     await createFolder(folder);
-    return new LevelStore(folder, await openDatabase(folder), options);
+    return new LevelStore(folder, await openDatabase(folder, options), options);
   } catch (error) {
     throw hasErrno(error, 'LEVEL_LOCKED') ? new SpaceError('DATA_LOCKED', { folder }, { cause: error }) : diskError(error);
   }
 }
 
-async function openDatabase(folder: string): Promise<Database> {
+async function openDatabase(folder: string, { onDamage = () => {}, onCut = () => {} }: LevelStoreOptions): Promise<Database> {
+  await checkBeforeOpen(folder, { onDamage, onCut });
   const database: Database = new ClassicLevel(folder, LEVEL_OPTIONS);
-  await database.open();
+  try {
+    await database.open();
+  } catch (error) {
+    if (!hasErrno(error, 'LEVEL_CORRUPTION')) throw error;
+    await repairStore(folder, 'It could not be opened.', onDamage);
+    await database.open();
+  }
   return database;
 }
 
 class LevelStore implements Store {
   readonly supports = { snapshots: true, persistent: true } as const;
   readonly #folder: string;
-  readonly #onCorrupt: (key: string) => void;
+  readonly #options: LevelStoreOptions;
   readonly #commits: GroupCommit;
   #database: Database;
   #state: 'open' | 'writeFailed' | 'closed' = 'open';
   #reopening: Promise<void> | undefined;
+  #inspection: Promise<void> | undefined;
 
   constructor(folder: string, database: Database, options: LevelStoreOptions) {
     this.#folder = folder;
     this.#database = database;
-    this.#onCorrupt = options.onCorrupt ?? (() => {});
+    this.#options = options;
     this.#commits = new GroupCommit({ read: (keys) => this.#readOutcomes(keys), write: (changes) => this.#write(changes) });
   }
 
@@ -79,13 +95,28 @@ class LevelStore implements Store {
 
   async *range(range: StoreRange, snapshot?: LevelSnapshot): AsyncGenerator<StoreEntry> {
     if (!this.#isReady()) await this.#reopen();
-    const bounds = Object.fromEntries(Object.entries(range).filter(([, value]) => value !== undefined));
-    const iterator = this.#iterate({ ...bounds, highWaterMarkBytes: CHUNK_MAX_BYTES, ...(snapshot && { snapshot }) });
+    const bounds = definedOnly(range);
+    const seen: { key?: string; count: number } = { count: 0 };
+    try {
+      yield* this.#entries(bounds, { snapshot, chunk: CHUNK_MAX_ENTRIES, seen });
+    } catch (error) {
+      if (!isSpaceError(error, 'RECORD_CORRUPT') || error.details['key'] !== undefined) throw error;
+      // A block that cannot be read took the rest of its chunk with it. One by one, all others come before the error.
+      yield* this.#entries(behind(bounds, seen), { snapshot, chunk: 1, seen });
+    }
+  }
+
+  async *#entries(range: StoreRange, { snapshot, chunk: size, seen }: { snapshot?: LevelSnapshot; chunk: number; seen: { key?: string; count: number } }): AsyncGenerator<StoreEntry> {
+    const iterator = this.#iterate({ ...range, highWaterMarkBytes: CHUNK_MAX_BYTES, ...(snapshot && { snapshot }) });
     try {
       for (;;) {
-        const chunk = await iterator.nextv(CHUNK_MAX_ENTRIES).catch((error: unknown) => { throw this.#readError(error); });
+        const chunk = await iterator.nextv(size).catch((error: unknown) => { throw this.#readError(error); });
         if (chunk.length === 0) return;
-        for (const [key, framed] of chunk) yield [key, this.#decode(key, framed)];
+        for (const [key, framed] of chunk) {
+          seen.key = key;
+          seen.count += 1;
+          yield [key, this.#decode(key, framed)];
+        }
       }
     } finally {
       await iterator.close();
@@ -119,6 +150,13 @@ class LevelStore implements Store {
     };
   }
 
+  async verify(): Promise<void> {
+    this.#inspection = undefined;
+    this.#inspect();
+    await this.#inspection;
+    for await (const _ of intactRange(this, {})) { /* reading is looking */ }
+  }
+
   async close(): Promise<void> {
     this.#state = 'closed';
     await this.#commits.settled();
@@ -148,13 +186,19 @@ class LevelStore implements Store {
   }
 
   #corrupt(key: string, cause?: unknown): SpaceError {
-    this.#onCorrupt(key);
+    this.#options.onDamage?.({ kind: 'record', keys: [key], note: 'A record is damaged.' });
     return new SpaceError('RECORD_CORRUPT', { key }, { cause });
   }
 
   #readError(error: unknown, key?: string): SpaceError {
-    if (hasErrno(error, 'LEVEL_CORRUPTION')) return key === undefined ? new SpaceError('RECORD_CORRUPT', {}, { cause: error }) : this.#corrupt(key, error);
-    return diskError(error);
+    if (!hasErrno(error, 'LEVEL_CORRUPTION')) return diskError(error);
+    this.#inspect();
+    return key === undefined ? new SpaceError('RECORD_CORRUPT', {}, { cause: error }) : this.#corrupt(key, error);
+  }
+
+  /** LevelDB does not say which block it could not read. */
+  #inspect(): void {
+    this.#inspection ??= damageOfTables(this.#folder).then((found) => found.forEach((one) => this.#options.onDamage?.(one)), () => {});
   }
 
   #readOutcomes(keys: readonly string[]): Promise<ReadOutcome[]> {
@@ -169,8 +213,10 @@ class LevelStore implements Store {
         await probeRoom(this.#folder);
         await this.#reopen();
       }
+      await this.#options.room?.assertRoomFor(operations);
       await this.#database.batch(operations, { sync: true });
     } catch (error) {
+      if (isSpaceError(error, 'STORE_FULL')) throw error; // refused before anything was written
       // After a failed write or sync nobody knows what the log holds: only opening it anew tells.
       if (this.#state === 'open') this.#state = 'writeFailed';
       throw diskError(error);
@@ -190,12 +236,23 @@ class LevelStore implements Store {
   async #replaceDatabase(): Promise<void> {
     try {
       await this.#database.close();
-      this.#database = await openDatabase(this.#folder);
+      this.#database = await openDatabase(this.#folder, this.#options);
       if (this.#state === 'writeFailed') this.#state = 'open';
     } catch (error) {
       throw diskError(error);
     }
   }
+}
+
+/** What is left of a range behind what was seen of it. */
+function behind({ gt, gte, lt, lte, reverse, limit }: StoreRange, { key, count }: { key?: string; count: number }): StoreRange {
+  const left = limit === undefined ? {} : { limit: limit - count };
+  if (key === undefined) return definedOnly({ gt, gte, lt, lte, reverse, ...left });
+  return definedOnly(reverse ? { gt, gte, lt: key, reverse, ...left } : { gt: key, lt, lte, reverse, ...left });
+}
+
+function definedOnly(range: StoreRange): StoreRange {
+  return Object.fromEntries(Object.entries(range).filter(([, value]) => value !== undefined));
 }
 
 /** The synchronous call spares a trip to the thread pool, which costs more than the read itself.

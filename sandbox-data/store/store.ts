@@ -53,5 +53,7 @@ export interface Store extends StoreReader {
   transact?<R>(keys: readonly string[], decide: (read: ReadValue) => Decision<R>): Promise<R>;
   /** A consistent view of this moment. Close it. */
   snapshot(): Promise<StoreReader & { close(): Promise<void> }>;
+  /** Look through all that is stored for damage, and tell of it as if it had been met by reading. */
+  verify?(): Promise<void>;
   close(): Promise<void>;
 }

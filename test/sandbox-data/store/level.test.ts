@@ -69,7 +69,7 @@ describe('a damaged record', () => {
   test.each(damages)('(%s) fails alone, and is reported', async (_name, damage) => {
     const folder = await damaged(damage);
     const reported: string[] = [];
-    const store = await openLevelStore(folder, { onCorrupt: (key) => reported.push(key) });
+    const store = await openLevelStore(folder, { onDamage: ({ keys }) => reported.push(...keys) });
     await expect(store.get('b')).rejects.toMatchObject({ code: 'RECORD_CORRUPT', details: { key: 'b' } });
     expect(reported).toEqual(['b']);
     expect([await store.get('a'), await store.get('c')]).toEqual(['va', 'vc']);

@@ -1,0 +1,71 @@
+// Owns noticing that the content of a File is not what was stored: a checksum for each blob, taken while it is written,
+// compared while it is read whole, before its last bytes are handed on.
+import { crc32 } from 'node:zlib';
+import { Transform, type Readable } from 'node:stream';
+import { isSpaceError, SpaceError } from '../core/errors.ts';
+import type { CollectionPlace } from './collection.ts';
+import type { BlobPart } from './file-record.ts';
+import type { Damage } from './store/damage.ts';
+
+/** Passes `source` on; `sum()` is the checksum of what has passed. */
+export function summed(source: AsyncIterable<Uint8Array>): { source: AsyncIterable<Uint8Array>; sum: () => number } {
+  let crc = 0;
+  const passed = (async function* () {
+    for await (const chunk of source) {
+      crc = crc32(chunk, crc);
+      yield chunk;
+    }
+  })();
+  return { source: passed, sum: () => crc };
+}
+
+/** `stream`, which ends only when it was what was stored; else it fails, with its last chunk held back. */
+export function checked(stream: Readable, { crc: expected }: BlobPart): Readable {
+  if (expected === undefined) return stream;
+  let crc = 0;
+  let held: Uint8Array | undefined;
+  const check = new Transform({
+    readableHighWaterMark: 512 * 1024,
+    transform(chunk: Uint8Array, _, done) {
+      crc = crc32(chunk, crc);
+      const ready = held;
+      held = chunk;
+      done(null, ready);
+    },
+    flush(done) {
+      if (crc === expected) done(null, held);
+      else done(new SpaceError('BLOB_CORRUPT'));
+    },
+  });
+  stream.on('error', (error) => check.destroy(error));
+  check.on('close', () => stream.destroy());
+  return stream.pipe(check);
+}
+
+/** The damage of a File whose content is missing or wrong; `undefined` for other errors. @param key of its record */
+export function damageOfFile(error: unknown, key: string): Damage | undefined {
+  if (isSpaceError(error, 'BLOB_NOT_FOUND')) return { kind: 'blob', keys: [key], note: 'The content of a File is missing, or cut.' };
+  if (isSpaceError(error, 'BLOB_CORRUPT')) return { kind: 'blob', keys: [key], note: 'The content of a File is not what was stored.' };
+  return undefined;
+}
+
+/** Read all Files, so that damage is noticed and noted. */
+export async function verifyFiles({ thread, address, content }: Pick<CollectionPlace, 'thread' | 'address' | 'content'>): Promise<void> {
+  for (let after: string | undefined, isMore = true; isMore;) {
+    const page: { files: { key: string; parts: BlobPart[] }[]; isMore: boolean } = await thread().call(address, 'fileBlobs', after);
+    for (const { key, parts } of page.files) {
+      const damage = await readThrough(await content(), parts).then(() => undefined, (error: unknown) => {
+        const found = damageOfFile(error, key);
+        if (!found) throw error;
+        return found;
+      });
+      if (damage) await thread().call(address, 'blobDamaged', damage);
+    }
+    isMore = page.isMore;
+    after = page.files.at(-1)?.key;
+  }
+}
+
+async function readThrough(content: { read(parts: readonly BlobPart[]): Promise<Readable> }, parts: readonly BlobPart[]): Promise<void> {
+  for await (const _ of await content.read(parts)) { /* reading is looking */ }
+}
