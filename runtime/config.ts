@@ -107,6 +107,8 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
   if (!LOG_LEVELS.includes(level)) problems.push(`OWNSPACE_LOG is "${level}": use one of ${LOG_LEVELS.join(', ')}`);
   const secret = text('setupSecret');
   if (secret !== '' && secret.length < 8) problems.push('OWNSPACE_SETUP_SECRET is too short: use 8 characters or more');
+  const isOn = SWITCH[text('unsafeNoSandbox').toLowerCase()];
+  if (isOn === undefined) problems.push(`${where('unsafeNoSandbox')} is not understood: use on or off`);
   const domain = domainName('domain', text('domain'));
   const config: Config = {
     dataFolder: resolve(text('data')),
@@ -116,7 +118,7 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
     domain,
     appsDomain: text('appsDomain') === '' ? domain : domainName('appsDomain', text('appsDomain')),
     blobs,
-    unsafeNoSandbox: isOn(text('unsafeNoSandbox')),
+    unsafeNoSandbox: isOn ?? false,
     setupSecret: secret === '' ? undefined : secret,
     logLevel: level as LogLevel,
     buildTools: readBuildTools(env),
@@ -160,24 +162,25 @@ function readFlags(args: readonly string[], problems: string[]): Flags {
   for (const setting of Object.values<Setting>(SETTINGS)) {
     if (setting.flag) options[setting.flag] = { type: setting.value === undefined ? 'boolean' : 'string' };
   }
-  try {
-    return parseArgs({ args: [...args], options, allowPositionals: false }).values;
-  } catch (error) {
-    problems.push(`${flagProblem(error as NodeJS.ErrnoException)} (npm start -- --help lists the flags)`);
-    return {};
+  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true, strict: false });
+  const see = '(npm start -- --help lists the flags)';
+  const isKnown = Object.keys(values).every((flag) => Object.hasOwn(options, flag));
+  // What stands behind an unknown flag was meant as its value.
+  if (isKnown) for (const word of positionals) problems.push(`Unexpected argument${plainWord(word)}: only flags are taken ${see}`);
+  for (const [flag, value] of Object.entries(values)) {
+    const type = Object.hasOwn(options, flag) ? options[flag]?.type : undefined;
+    if (type === undefined) problems.push(`Unknown flag${plainWord(`--${flag}`)} ${see}`);
+    else if (typeof value !== type) problems.push(type === 'string' ? `--${flag} needs a value: --${flag} VALUE` : `--${flag} takes no value`);
   }
+  return Object.fromEntries(Object.entries(values).filter(([flag, value]) => typeof value === options[flag]?.type)) as Flags;
 }
 
 /** What stands alone may be half of a setting with a secret, so only a plain word is repeated. */
-function flagProblem({ code, message }: NodeJS.ErrnoException): string {
-  if (code !== 'ERR_PARSE_ARGS_UNEXPECTED_POSITIONAL') return message.split('. To specify')[0]!;
-  const word = /^Unexpected argument '([a-z-]{1,20})'/.exec(message)?.[1];
-  return `Unexpected argument${word === undefined ? '' : ` '${word}'`}: only flags are taken`;
+function plainWord(word: string): string {
+  return /^[a-z-]{1,20}$/.test(word) ? ` '${word}'` : '';
 }
 
-function isOn(value: string): boolean {
-  return value === 'true' || value === '1' || value === 'on' || value === 'yes';
-}
+const SWITCH: Readonly<Record<string, boolean>> = { '': false, false: false, 0: false, off: false, no: false, true: true, 1: true, on: true, yes: true };
 
 /** The text of `npm start -- --help`. */
 export function helpText(): string {

@@ -162,7 +162,6 @@ async function startUpload(call: DataCall): Promise<void> {
 
 async function putPart(call: DataCall): Promise<void> {
   const number = Number(queryOf(call).get('part'));
-  if (!Number.isSafeInteger(number) || number < 1 || number > 10_000) throw new SpaceError('INVALID_FIELD', { field: 'part', reason: 'is a number from 1 to 10000' });
   refuseLargeBody(call.request, DRIVE_MAX_PART_BYTES);
   const options = { contentType: call.request.headers['content-type'], maxBytes: DRIVE_MAX_PART_BYTES };
   await drive(call).putPart(part(call), fileName(call), number, undestroyed(call.request), options);

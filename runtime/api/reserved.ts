@@ -48,7 +48,7 @@ function localPath(to: string | null): string {
  *  (@source reference 3.5, 6). The path is read raw, since keys may hold `%2F`. */
 async function ownData({ instanceSessions, data, dataPlane }: ReservedParts, call: InstanceCall): Promise<void> {
   const { request, live } = call;
-  const token = call.clean.platformCookies[cookieName('instance', call.isSecure)];
+  const token = instanceSessions.ownToken(call.clean.platformCookies[cookieName('instance', call.isSecure)], live.record.id);
   const counts = token !== undefined && actsForOwner(request.method ?? 'GET', request.rawHeaders, call.origin);
   if (!counts || !(await instanceSessions.check(token, live.record.id)).valid) throw new SpaceError('UNAUTHORIZED');
   const raw = (request.url ?? '').split('?')[0] ?? '';

@@ -19,8 +19,8 @@ export interface AccessRequest {
   path: string;
   /** Headers as they came. */
   headers: readonly string[];
-  /** Token of the Instance's cookie, where the browser may be believed to act for its owner. */
-  sessionToken: string | undefined;
+  /** Tokens of the Instance's cookie, where the browser may be believed to act for its owner. */
+  sessionTokens: readonly string[] | undefined;
 }
 
 export interface Access {
@@ -44,8 +44,9 @@ export function createAccess({ instanceSessions, apiKeys }: { instanceSessions: 
   return {
     decide(request) {
       if (isPublicRoute(request.micro, request.path)) return PUBLIC;
-      if (request.sessionToken === undefined) return byKey(request);
-      const checked = instanceSessions.check(request.sessionToken, request.live.record.id);
+      const token = instanceSessions.ownToken(request.sessionTokens, request.live.record.id);
+      if (token === undefined) return byKey(request);
+      const checked = instanceSessions.check(token, request.live.record.id);
       if (!(checked instanceof Promise) && checked.valid && checked.renewed === undefined) return BY_SESSION;
       return Promise.resolve(checked).then(({ valid, renewed }) => (valid ? { allowed: true, by: 'session', renewed } : byKey(request)));
     },

@@ -1,8 +1,7 @@
 // Owns the question who sent a request to the control plane: session cookie, bearer token or signature. Never refuses:
 // whether that person may is for the route to say.
 import type { IncomingMessage } from 'node:http';
-import { parseCookie } from 'cookie';
-import { cookieName } from '../http/cookie.ts';
+import { cookieName, cookieValues } from '../http/cookie.ts';
 import type { AccessTokens, SignatureVerifier } from './access-token.ts';
 import type { Session, Sessions } from './session.ts';
 import type { Space, Spaces } from './space.ts';
@@ -18,6 +17,7 @@ export interface Identify {
   (request: IncomingMessage, isSecure: boolean): Promise<Identity>;
 }
 
+const MAX_COOKIES = 10;
 const NOBODY: Identity = { person: undefined };
 
 export function createIdentify({ spaces, sessions, accessTokens }: { spaces: Spaces; sessions: Sessions; accessTokens: AccessTokens }): Identify {
@@ -29,10 +29,13 @@ export function createIdentify({ spaces, sessions, accessTokens }: { spaces: Spa
     return verifier ? { person: await spaces.get(verifier.spaceId), verifier } : NOBODY;
   }
 
+  /** A sibling host can plant a second cookie of this name where no TLS forbids it: the one that is good counts (attack E1). */
   async function byCookie(request: IncomingMessage, isSecure: boolean): Promise<Identity> {
-    const token = parseCookie(request.headers.cookie ?? '')[cookieName('session', isSecure)];
-    const session = token === undefined ? undefined : await sessions.find(token);
-    return session ? { person: await spaces.get(session.spaceId), session } : NOBODY;
+    for (const token of cookieValues(request.headers.cookie ?? '', cookieName('session', isSecure)).slice(0, MAX_COOKIES)) {
+      const session = await sessions.find(token);
+      if (session) return { person: await spaces.get(session.spaceId), session };
+    }
+    return NOBODY;
   }
 
   return async (request, isSecure) => {

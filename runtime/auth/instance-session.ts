@@ -12,6 +12,9 @@ export interface InstanceSessions {
   issueCode(instanceId: string, sessionId: string): string;
   /** @returns the token for the Instance's cookie; undefined when the code is not good for this Instance */
   redeem(code: string, instanceId: string): string | undefined;
+  /** The token that was made for this Instance, of those that a browser sent: a sibling host can plant others where no
+   *  TLS forbids it (attack E1). */
+  ownToken(tokens: readonly string[] | undefined, instanceId: string): string | undefined;
   /** Is this token good here and now? `renewed` is a fresh token once half of the old one's time is over.
    *  Returns without a promise for a token that was seen lately: this stands on the hot path. */
   check(token: string, instanceId: string): CheckedSession | Promise<CheckedSession>;
@@ -21,6 +24,7 @@ export interface CheckedSession { valid: boolean; renewed?: string }
 
 interface Claims { sid: string; aud: string; exp: number }
 
+const MAX_TOKENS = 10;
 const CODE_LIFE_MS = 60_000;
 export const INSTANCE_SESSION_SECONDS = 3600;
 const REFUSED: CheckedSession = { valid: false };
@@ -69,6 +73,10 @@ export function createInstanceSessions({ vault, sessions, clock }: { vault: Vaul
       codes.delete(code);
       if (!grant || grant.instanceId !== instanceId || grant.expiresAt < clock.now()) return undefined;
       return sign(instanceId, grant.sessionId);
+    },
+    ownToken(tokens, instanceId) {
+      if (tokens === undefined || tokens.length === 1) return tokens?.[0];
+      return tokens.slice(0, MAX_TOKENS).find((token) => claimsOf(token, instanceId) !== undefined);
     },
     check(token, instanceId) {
       const claims = claimsOf(token, instanceId);

@@ -15,3 +15,8 @@ export function setCookie(cookie: PlatformCookie, value: string, options: { isSe
     secure: options.isSecure, maxAge: value === '' ? 0 : options.maxAgeSeconds,
   });
 }
+
+/** Every value that a Cookie header gives this name, in its order. */
+export function cookieValues(header: string, name: string): string[] {
+  return header.split(';').map((pair) => pair.trim()).filter((pair) => pair.startsWith(`${name}=`)).map((pair) => pair.slice(name.length + 1));
+}

@@ -106,7 +106,9 @@ async function answer(parts: EdgeParts, route: Route, { ctx, identity, request }
 /** A cookie is sent by the browser whoever asked for it, so an unsafe request counts only from our own pages. */
 function checkOrigin(route: Route, identity: Identity, request: IncomingMessage, origin: string): void {
   if (route.method === 'GET') return;
-  const passes = identity.session ? isSameOrigin(request, origin) : identity.person !== undefined || isNotCrossOrigin(request, origin);
+  // What anybody may call does nothing in the name of whoever the cookie belongs to.
+  const isCookieUsed = identity.session !== undefined && route.access !== 'public';
+  const passes = isCookieUsed ? isSameOrigin(request, origin) : (identity.person !== undefined && !identity.session) || isNotCrossOrigin(request, origin);
   if (!passes) throw new SpaceError('ORIGIN_FORBIDDEN');
 }
 

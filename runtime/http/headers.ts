@@ -6,7 +6,7 @@ import type { HeaderList } from '../engine/engine.ts';
 export interface CleanRequest {
   headers: HeaderList;
   /** Values of the platform's own cookies, by name; the app's cookies stay in `headers`. */
-  platformCookies: Record<string, string>;
+  platformCookies: Record<string, string[]>;
   hostCount: number;
 }
 
@@ -33,7 +33,7 @@ const RESPONSE_DROPPED: ReadonlySet<string> = new Set([
 
 export function cleanRequestHeaders(raw: readonly string[], facts: ForwardedFacts): CleanRequest {
   const headers: HeaderList = [];
-  const platformCookies: Record<string, string> = {};
+  const platformCookies: Record<string, string[]> = {};
   let hostCount = 0;
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] as string;
@@ -62,7 +62,7 @@ function passesToMicro(lower: string, value: string): boolean {
 }
 
 /** Move the platform's cookies out. @returns the other cookies as a header value */
-function splitCookies(value: string, platform: Record<string, string>): string {
+function splitCookies(value: string, platform: Record<string, string[]>): string {
   if (!value.includes('space_')) return value;
   const rest: string[] = [];
   for (const pair of value.split(';')) {
@@ -71,8 +71,8 @@ function splitCookies(value: string, platform: Record<string, string>): string {
     const name = end < 0 ? cookie : cookie.slice(0, end).trim();
     if (!PLATFORM_COOKIE.test(name)) {
       if (cookie !== '') rest.push(cookie);
-    } else if (!(name in platform)) {
-      platform[name] = cookie.slice(end + 1);
+    } else {
+      (platform[name] ??= []).push(cookie.slice(end + 1));
     }
   }
   return rest.join('; ');

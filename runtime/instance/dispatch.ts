@@ -88,8 +88,8 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     const method = request.method ?? 'GET';
     const target = microForPath(live.revision.micros, call.path);
     if (!target) throw new SpaceError('MICRO_NOT_FOUND');
-    const sessionToken = actsForOwner(method, request.rawHeaders, call.origin) ? call.clean.platformCookies[cookieName('instance', call.isSecure)] : undefined;
-    const decision = parts.access.decide({ live, micro: target.micro, path: target.path, headers: request.rawHeaders, sessionToken });
+    const sessionTokens = actsForOwner(method, request.rawHeaders, call.origin) ? call.clean.platformCookies[cookieName('instance', call.isSecure)] : undefined;
+    const decision = parts.access.decide({ live, micro: target.micro, path: target.path, headers: request.rawHeaders, sessionTokens });
     if (decision instanceof Promise) {
       decision.then((late) => proceed(call, target, late)).catch((error) => parts.refuse(call, error));
     } else {
@@ -128,7 +128,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     if (path === '/__space' || path.startsWith('/__space/')) throw new SpaceError('FORBIDDEN', { reason: 'This address is reserved for the platform.' });
     const target = microForPath(live.revision.micros, path);
     if (!target) throw new SpaceError('MICRO_NOT_FOUND');
-    const decision = await parts.access.decide({ live, micro: target.micro, path: target.path, headers: request.headers, sessionToken: undefined });
+    const decision = await parts.access.decide({ live, micro: target.micro, path: target.path, headers: request.headers, sessionTokens: undefined });
     if (!decision.allowed) return unauthorized();
     const facts = { host: url.host, proto: url.protocol === 'https:' ? 'https' as const : 'http' as const, clientAddress: '127.0.0.1', requestId: request.id };
     const { headers } = cleanRequestHeaders(request.headers, facts);

@@ -1,6 +1,6 @@
 // Owns what people and pushes may ask of Instances: install a Release, take an update, follow a push. The one place that
 // says which Release fits which Instance; the jobs themselves are Installations.
-import { SpaceError } from '../../core/errors.ts';
+import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import type { Project } from '../../builder/project.ts';
 import type { Release, Releases } from '../../builder/release.ts';
 import type { Revision } from '../../builder/revision.ts';
@@ -60,22 +60,37 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       return !current || latest.createdAt > current.createdAt ? latest : undefined;
     },
     async followPush(project, revision) {
-      const [release] = (await releases.listByRevision(revision.id)).toReversed();
-      if (!release) throw new TypeError('a Revision has a development Release');
-      const instance = await instances.builderOf(project.id);
-      if (instance && instance.state !== 'removing') {
-        await afterOpenJob(installations, instance.id);
-        const current = (await instances.get(instance.id)) ?? instance;
-        await installations.update(current, release);
-      } else {
-        await installations.install({
-          spaceId: project.spaceId, projectId: project.id, kind: 'builder', alias: project.alias,
-          appName: revision.appName ?? project.name, releaseId: release.id, version: release.version,
-        });
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          await place(project, revision);
+          return;
+        } catch (error) {
+          // Another push of this Project was faster: follow it.
+          if (!isSpaceError(error, 'INSTALLATION_RUNNING') || attempt === ATTEMPTS) throw error;
+        }
       }
     },
   };
+
+  async function place(project: Project, revision: Revision): Promise<void> {
+    const [release] = (await releases.listByRevision(revision.id)).toReversed();
+    if (!release) throw new TypeError('a Revision has a development Release');
+    const known = await instances.builderOf(project.id);
+    if (known) await afterOpenJob(installations, known.id);
+    const instance = known && (await instances.builderOf(project.id));
+    if (instance) {
+      await installations.update(instance, release);
+    } else {
+      await installations.install({
+        spaceId: project.spaceId, projectId: project.id, kind: 'builder', alias: project.alias,
+        appName: revision.appName ?? project.name, releaseId: release.id, version: release.version,
+      });
+    }
+  }
 }
+
+/** Pushes at the same time that one waits for. */
+const ATTEMPTS = 10;
 
 /** Pushes that overtake each other wait their turn. */
 async function afterOpenJob(installations: Installations, instanceId: string): Promise<void> {

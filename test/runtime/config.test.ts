@@ -93,6 +93,7 @@ describe('what is wrong is named, with what would be right', () => {
 
   test('flags that do not exist, have no value, or stand alone', () => {
     expect(problems({}, '--prot', '1')[0]).toContain('--prot');
+    expect(problems({ OWNSPACE_LOG: 'loud', OWNSPACE_UNSAFE_NO_SANDBOX: 'maybe' }, '--prot', '1')).toHaveLength(3);
     expect(problems({}, '--port')[0]).toContain('--port');
     expect(problems({}, 'start')[0]).toContain('start');
     expect(problems({}, '--unsafe-no-sandbox=1')[0]).toContain('unsafe-no-sandbox');

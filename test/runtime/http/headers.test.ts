@@ -53,7 +53,7 @@ describe('cookies of a request', () => {
   test('of the platform are taken out, wherever they stand', () => {
     const { headers, platformCookies } = clean('Cookie', 'a=1;space_instance=jwt; b=2; __Host-space_session=s; space_session=t=u', 'cookie', 'c=3; __Host-space_instance=v');
     expect(headers.slice(0, 4)).toEqual(['Cookie', 'a=1; b=2', 'cookie', 'c=3']);
-    expect(platformCookies).toEqual({ 'space_instance': 'jwt', '__Host-space_session': 's', 'space_session': 't=u', '__Host-space_instance': 'v' });
+    expect(platformCookies).toEqual({ 'space_instance': ['jwt'], '__Host-space_session': ['s'], 'space_session': ['t=u'], '__Host-space_instance': ['v'] });
   });
 
   test('a header that held nothing else is gone', () => {
@@ -61,7 +61,7 @@ describe('cookies of a request', () => {
   });
 
   test('the first of several counts, and names of objects mean nothing', () => {
-    expect(clean('Cookie', 'space_instance=1; space_instance=2; __proto__=3; space_x=4').platformCookies).toEqual({ space_instance: '1' });
+    expect(clean('Cookie', 'space_instance=1; space_instance=2; __proto__=3; space_x=4').platformCookies).toEqual({ space_instance: ['1', '2'] });
     expect(passed('Cookie', 'space_instance=1; __proto__=3; space_x=4')).toEqual(['Cookie', '__proto__=3; space_x=4']);
   });
 
