@@ -6,7 +6,7 @@ import { createVault } from '../../../runtime/auth/vault.ts';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { send, type TestResponse } from '../../support/http.ts';
-import { installApp, pushApp, releaseApp, startTestHost, type TestHost } from '../../support/start-host.ts';
+import { installApp, PASSWORD, pushApp, releaseApp, startTestHost, type TestHost } from '../../support/start-host.ts';
 import type { WireInstance } from '../../../core/wire.ts';
 
 let space: TestHost;
@@ -31,6 +31,38 @@ beforeAll(async () => {
 afterAll(() => space.close());
 
 const get = (path: string, headers: Record<string, string> = {}, at = app.url): Promise<TestResponse> => send(new URL(path, at).href, { headers });
+
+describe('a cookie that a sibling planted', () => {
+  const token = (jar: Map<string, string> | undefined, name: string): string => `${name}=${jar?.get(name)}`;
+
+  test('does not hide the session of the app, before or behind it', async () => {
+    const theirs = [...(await signedInAt(sibling))].map(([name, value]) => `${name}=${value}`).join('; ');
+    for (const sent of [`space_instance=planted; ${cookie}`, `${cookie}; space_instance=planted`, `${theirs}; ${cookie}`]) {
+      expect(await get('/private.txt', { cookie: sent }), sent).toMatchObject({ status: 200 });
+    }
+    expect(await get('/private.txt', { cookie: `space_instance=planted; ${theirs}` })).toMatchObject({ status: 401 });
+  });
+
+  test('does not sign anybody out of the dashboard', async () => {
+    const session = token(space.owner.visitor.jar.get(new URL(space.url).host), 'space_session');
+    const names = async (cookies: string): Promise<number> => (await send(`${space.url}/api/v0/space`, { headers: { cookie: cookies } })).status;
+    expect([await names(`space_session=planted; ${session}`), await names(`${session}; space_session=planted`), await names('space_session=planted')]).toEqual([200, 200, 401]);
+  });
+
+  test('signing in again needs no Origin from a program that has a cookie already', async () => {
+    const session = token(space.owner.visitor.jar.get(new URL(space.url).host), 'space_session');
+    const login = (headers: Record<string, string>): Promise<TestResponse> => send(`${space.url}/api/v0/login`, { method: 'POST', headers: { cookie: session, ...headers }, body: { username: space.owner.name, password: PASSWORD } });
+    expect(await login({})).toMatchObject({ status: 200 });
+    expect(await login({ origin: 'http://evil.example' })).toMatchObject({ status: 403 });
+    const refused = await send(`${space.url}/api/v0/tokens`, { method: 'POST', headers: { cookie: session }, body: { name: 'no origin' } });
+    expect(refused).toMatchObject({ status: 403 });
+  });
+
+  async function signedInAt(instance: WireInstance): Promise<Map<string, string>> {
+    await space.owner.visitor.visit(instance.url);
+    return space.owner.visitor.jar.get(new URL(instance.url).host) ?? new Map<string, string>();
+  }
+});
 
 describe('without a session', () => {
   test('a public route answers', async () => {
