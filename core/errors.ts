@@ -61,6 +61,7 @@ export const ERRORS = {
 
   // stores
   STORE_UNAVAILABLE: entry(503, 'platform', 'The data store does not answer. Try again.'),
+  STORE_BUSY: entry(503, 'platform', 'The data store has too much to write right now. Try again in a moment.'),
   STORE_FULL: entry(507, 'platform', 'The disk is full. Reading goes on; writing works again once there is room.'),
   STORE_CONDITION_FAILED: entry(409, 'caller', 'Somebody else changed this at the same time. Load it again and retry.'),
   RECORD_CORRUPT: entry(500, 'platform', (d) => `A stored record is damaged${d.key ? ` (${d.key})` : ''}. The others are not affected; restore this one from a backup.`),

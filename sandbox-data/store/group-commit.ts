@@ -1,5 +1,6 @@
 // Owns the merging of concurrent transactions into one synced write. Knows no database: it is given how to read and write.
 // Within a group each transaction sees what those before it decided, so a hot key costs one sync for all of them.
+import { SpaceError } from '../../core/errors.ts';
 import type { Decision, ReadValue, StoreChange } from './store.ts';
 
 /** A read value, or the error that reading it gave. */
@@ -21,6 +22,8 @@ interface Waiting {
 
 /** More than this in one group would make the first of them wait for the last. */
 const GROUP_MAX_TRANSACTIONS = 512;
+/** Those beyond are refused: on a slow disk they would wait for longer than anybody does. */
+const WAITING_MAX = 2048;
 
 export class GroupCommit {
   readonly #target: GroupCommitTarget;
@@ -31,7 +34,9 @@ export class GroupCommit {
     this.#target = target;
   }
 
+  /** @throws STORE_BUSY at once when too many wait */
   transact<R>(keys: readonly string[], decide: (read: ReadValue) => Decision<R>): Promise<R> {
+    if (this.#queue.length >= WAITING_MAX) return Promise.reject(new SpaceError('STORE_BUSY'));
     return new Promise<R>((resolve, reject) => {
       this.#queue.push({ keys, decide, resolve, reject });
       this.#running ??= this.#run();

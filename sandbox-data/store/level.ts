@@ -5,7 +5,7 @@ import { ClassicLevel } from 'classic-level';
 import type { Iterator, IteratorOptions } from 'classic-level';
 import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import { diskError, hasErrno } from '../disk-error.ts';
-import { createFolder } from '../folder.ts';
+import { createFolder, syncFolder } from '../folder.ts';
 import type { OnDamage } from './damage.ts';
 import { GroupCommit } from './group-commit.ts';
 import type { ReadOutcome } from './group-commit.ts';
@@ -58,6 +58,7 @@ async function openDatabase(folder: string, { onDamage = () => {}, onCut = () =>
     await repairStore(folder, 'It could not be opened.', onDamage);
     await database.open();
   }
+  await syncFolder(folder); // LevelDB renames CURRENT and makes the next log without it
   return database;
 }
 
