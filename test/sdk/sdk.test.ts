@@ -75,13 +75,11 @@ describe.skipIf(!hasOwnNetwork)('found by name, in a network of its own', () => 
     });
   });
 
-  if (EXTENT === 'all') {
-    describe('database.DOMAIN and drive.DOMAIN', () => {
-      declareSdks(() => host, () => ({
-        DETA_BASE_HOST: `database.${OWN_DOMAIN}`, DETA_DRIVE_HOST: `drive.${OWN_DOMAIN}`, ...trust(join(host.dataFolder, 'tls', 'ca.pem')),
-      }));
-    });
-  }
+  describe.each(EXTENT === 'all' ? ['database.DOMAIN and drive.DOMAIN'] : [])('%s', () => {
+    declareSdks(() => host, () => ({
+      DETA_BASE_HOST: `database.${OWN_DOMAIN}`, DETA_DRIVE_HOST: `drive.${OWN_DOMAIN}`, ...trust(join(host.dataFolder, 'tls', 'ca.pem')),
+    }));
+  });
 
   test('each authority vouches for its own names only', async () => {
     const mixed = await runNodeSdk(host, ['deta', 2], { env: trust(join(host.dataFolder, 'tls', 'ca.pem')) });
