@@ -50,6 +50,12 @@ export interface WireInstance {
   update: { release_id: string; version: string; release_notes: string } | null;
   micros: WireMicro[];
 }
+/** How much is in a Collection: Items and bytes of their JSON, Files and their bytes, automatic indexes. */
+export interface WireUsage {
+  bases: { name: string; items: number; bytes: number; indexes: { field: string; state: 'building' | 'ready'; used_at: string }[] }[];
+  drives: { name: string; files: number; bytes: number }[];
+}
+
 export interface WireCollection { id: string; name: string; instance_id: string | null; created_at: string }
 /** One line of `GET /instances/{id}/logs`. */
 export interface WireLogLine { time: string; micro: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; request_id: string | null }

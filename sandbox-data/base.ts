@@ -54,7 +54,7 @@ export async function putItems(call: BaseCall, request: JsonText): Promise<strin
   return (await putVersionedItems(call, request)).json;
 }
 
-/** @param condition on the only Item   @returns the version of the first Item besides   @throws BASE_CONDITION_FAILED */
+/** @param condition on the only Item   @returns its version besides, of several none   @throws BASE_CONDITION_FAILED */
 export async function putVersionedItems(call: BaseCall, request: JsonText, condition?: WriteCondition): Promise<Versioned> {
   const items = itemsOfRequest(requestObject(request));
   if (condition && items.length > 1) throw new SpaceError('BASE_BAD_ITEM', { reason: 'A condition is on one item' });
@@ -65,7 +65,7 @@ export async function putVersionedItems(call: BaseCall, request: JsonText, condi
       assertAllowed(condition, versionOf(before, call.nowMs));
       return writeItem(call, item, { before, version: sequence + at });
     });
-    return { changes: writes.flatMap(({ changes }) => changes), log: writes.map(({ change }) => change), result: String(sequence) };
+    return { changes: writes.flatMap(({ changes }) => changes), log: writes.map(({ change }) => change), result: items.length === 1 ? String(sequence) : '' };
   });
   return { json: `{"processed":{"items":[${items.map(({ json }) => json).join(',')}]}}`, version };
 }

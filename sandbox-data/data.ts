@@ -107,7 +107,7 @@ export interface WriteCondition { is?: 'any' | readonly string[]; isNot?: 'any' 
 export interface VersionedBase {
   get(key: string): Promise<Versioned | undefined>;
   /** @throws as `Base.put`, BASE_CONDITION_FAILED, BASE_BAD_ITEM for a condition on several Items.
-   *  `version` is that of the first Item */
+   *  `version` is empty for several Items */
   put(request: JsonText, condition?: WriteCondition): Promise<Versioned>;
   /** @throws as `Base.insert`, BASE_CONDITION_FAILED */
   insert(request: JsonText, condition?: WriteCondition): Promise<Versioned>;

@@ -1,6 +1,7 @@
 // Owns the endpoints of Collections: headless ones, and the data keys of all.
-import type { WireCollection } from '../../core/wire.ts';
+import type { WireCollection, WireUsage } from '../../core/wire.ts';
 import { SpaceError } from '../../core/errors.ts';
+import type { CollectionUsage } from '../../sandbox-data/data.ts';
 import type { CollectionRecord } from '../instance/collection.ts';
 import { requiredText } from './field.ts';
 import type { ApiParts } from './parts.ts';
@@ -42,6 +43,10 @@ export function collectionRoutes({ collections, dataKeys, data }: ApiParts): Rou
       access: 'person', object: 'collection',
       handle: async (_, record) => ({ json: { drives: (await contentsOf(record)).drives.map((name) => ({ name, collection_id: record.id, status: 'active' })) } }),
     }),
+    api('GET /api/v0/collections/:id/usage', {
+      access: 'person', object: 'collection',
+      handle: async (_, record) => ({ json: wireUsage(await data.collection({ spaceId: record.spaceId, collectionId: record.id }).usage()) }),
+    }),
     api('GET /api/v0/collections/:id/keys', {
       access: 'person', object: 'collection',
       handle: async (_, { id }) => ({ json: { keys: (await dataKeys.list(id)).map(({ name, createdAt }) => ({ name, created_at: createdAt })) } }),
@@ -62,6 +67,13 @@ export function collectionRoutes({ collections, dataKeys, data }: ApiParts): Rou
       },
     }),
   ];
+}
+
+function wireUsage({ bases, drives }: CollectionUsage): WireUsage {
+  return {
+    bases: bases.map(({ indexes, ...base }) => ({ ...base, indexes: indexes.map(({ field, state, usedAt }) => ({ field, state, used_at: usedAt })) })),
+    drives,
+  };
 }
 
 function wireCollection({ id, name, instanceId, createdAt }: CollectionRecord): WireCollection {

@@ -5,9 +5,10 @@ import { pipeline } from 'node:stream';
 import rangeParser from 'range-parser';
 import { SpaceError } from '../../core/errors.ts';
 import type { ByteRange } from '../../sandbox-data/blob/blob-store.ts';
-import type { Collection, FileInfo } from '../../sandbox-data/data.ts';
+import type { Collection, FileInfo, Versioned } from '../../sandbox-data/data.ts';
 import { parseJsonObject, readBody, refuseLargeBody, undestroyed } from '../http/body.ts';
 import { SERVER_NAME } from '../http/reply.ts';
+import { conditionOf, etagOf, isKnown } from './item-version.ts';
 
 export interface DataCall {
   request: IncomingMessage;
@@ -39,11 +40,11 @@ const DRIVE_MAX_REQUEST_BYTES = 1024 * 1024;
 const INLINE_TYPE = /^(image\/(png|jpeg|gif|webp|avif|bmp|x-icon)|video\/|audio\/|text\/plain|application\/(json|pdf))/;
 
 export const DATA_ROUTES: readonly DataRoute[] = [
-  { method: 'PUT', service: 'base', path: 'items', handle: async (call) => answer(call, 207, await base(call).put(await baseBody(call))) },
-  { method: 'POST', service: 'base', path: 'items', handle: async (call) => answer(call, 201, await base(call).insert(await baseBody(call))) },
+  { method: 'PUT', service: 'base', path: 'items', handle: async (call) => answerVersioned(call, 207, await base(call).versioned.put(await baseBody(call), conditionOf(call.request))) },
+  { method: 'POST', service: 'base', path: 'items', handle: async (call) => answerVersioned(call, 201, await base(call).versioned.insert(await baseBody(call), conditionOf(call.request))) },
   { method: 'GET', service: 'base', path: 'items/:', handle: getItem },
   { method: 'DELETE', service: 'base', path: 'items/:', handle: deleteItem },
-  { method: 'PATCH', service: 'base', path: 'items/:', handle: async (call) => answer(call, 200, await base(call).update(part(call), await baseBody(call))) },
+  { method: 'PATCH', service: 'base', path: 'items/:', handle: async (call) => answerVersioned(call, 200, await base(call).versioned.update(part(call), await baseBody(call), conditionOf(call.request))) },
   { method: 'POST', service: 'base', path: 'query', handle: async (call) => answer(call, 200, await base(call).query(await baseBody(call))) },
   { method: 'POST', service: 'drive', path: 'files', handle: putFile },
   { method: 'GET', service: 'drive', path: 'files/download', handle: getFile },
@@ -67,11 +68,18 @@ function queryOf({ request }: DataCall): URLSearchParams {
 }
 
 /** One flat list and one write: for a small read, headers are most of the work. @param text JSON */
-function answer({ response, isOpen }: DataCall, status: number, text: string): void {
+function answer({ response, isOpen }: DataCall, status: number, text: string, etag?: string): void {
   const headers = ['content-type', 'application/json; charset=utf-8', 'content-length', String(Buffer.byteLength(text)), 'cache-control', 'no-store', 'server', SERVER_NAME];
+  if (etag !== undefined) headers.push('etag', etag);
   if (isOpen) headers.push('access-control-allow-origin', '*');
+  if (isOpen && etag !== undefined) headers.push('access-control-expose-headers', 'ETag');
   response.writeHead(status, headers);
   response.end(text);
+}
+
+/** Several Items together have no version. */
+function answerVersioned(call: DataCall, status: number, { json, version }: Versioned): void {
+  answer(call, status, json, version === '' ? undefined : etagOf(version));
 }
 
 function baseBody({ request }: DataCall): Promise<Buffer> {
@@ -80,13 +88,14 @@ function baseBody({ request }: DataCall): Promise<Buffer> {
 }
 
 async function getItem(call: DataCall): Promise<void> {
-  const item = await base(call).get(part(call));
+  const item = await base(call).versioned.get(part(call));
   if (item === undefined) answer(call, 404, JSON.stringify({ key: part(call) }));
-  else answer(call, 200, item);
+  else if (isKnown(call.request, item.version)) answer(call, 304, '', etagOf(item.version));
+  else answerVersioned(call, 200, item);
 }
 
 async function deleteItem(call: DataCall): Promise<void> {
-  await base(call).delete(part(call));
+  await base(call).versioned.delete(part(call), conditionOf(call.request));
   answer(call, 200, JSON.stringify({ key: part(call) }));
 }
 
