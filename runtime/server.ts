@@ -82,7 +82,7 @@ const SWEEP_MS = 3_600_000;
 export async function startHost(config: Config, { log, clock, version }: { log: Log; clock: Clock; version: string }): Promise<Host> {
   const folder = config.dataFolder;
   await prepareDataFolder(folder);
-  const blobs = config.blobs && (await openS3(config.blobs));
+  const blobs = config.blobs && (await openS3(config.blobs, { clock }));
   const data = await createData({ folder, clock, log, blobs }).catch(async (error) => {
     await blobs?.close();
     throw isSpaceError(error, 'DATA_LOCKED') ? await lockedError(folder, error) : error;

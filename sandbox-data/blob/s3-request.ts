@@ -7,8 +7,6 @@ import type { Readable } from 'node:stream';
 import { setTimeout as wait } from 'node:timers/promises';
 import { SpaceError } from '../../core/errors.ts';
 
-/** Nothing was sent or received for this long. */
-const SILENCE_MS = 30_000;
 /** Waits before the second and the third try. */
 const RETRY_AFTER_MS = [100, 500];
 
@@ -16,22 +14,28 @@ const MISSING = ['NoSuchKey', 'NotFound'];
 /** No room: MinIO's own codes, its quota's, and those of others. */
 const FULL = ['XMinioStorageFull', 'XMinioAdminBucketQuotaExceeded', 'XAdminBucketQuotaExceeded', 'QuotaExceeded', 'InsufficientStorage'];
 
-/** What the library asks with. Sockets are kept, and gone after `close`. */
-export function openTransport(hasTls: boolean) {
+/** What the library asks with. Sockets are kept, and gone after `close`.
+ *  @param silenceMs where nothing is sent or received for so long, nobody is there any more */
+export function openTransport(hasTls: boolean, silenceMs: number) {
   const { Agent, request: send } = hasTls ? https : http;
   const agent = new Agent({ keepAlive: true });
   const request = (options: https.RequestOptions, onResponse: (response: http.IncomingMessage) => void): http.ClientRequest => {
-    const sent = send({ ...options, timeout: SILENCE_MS }, (response) => {
+    const sent = send({ ...options, timeout: silenceMs }, (response) => {
       sent.removeAllListeners('timeout').on('timeout', () => {
         // Bytes that lie here unread are the reader's slowness, not the server's.
-        if (response.readableLength > 0) sent.setTimeout(SILENCE_MS);
-        else response.destroy(new Error('silence'));
+        if (response.readableLength > 0) sent.setTimeout(silenceMs);
+        else response.destroy(silence(silenceMs));
       });
       onResponse(response);
     });
-    return sent.on('timeout', () => sent.destroy(new Error('silence')));
+    return sent.on('timeout', () => sent.destroy(silence(silenceMs)));
   };
   return { agent, transport: { request } as Pick<typeof http, 'request'>, close: () => agent.destroy() };
+}
+
+/** Not tried again: whoever waits has waited long enough. */
+function silence(silenceMs: number): SpaceError {
+  return new SpaceError('STORE_UNAVAILABLE', {}, { cause: new Error(`no byte went either way for ${silenceMs} ms`) });
 }
 
 /** `ask`, again where the network or the server failed; it has to be something that may be done twice.

@@ -1,6 +1,8 @@
 // Owns blobs as objects of an S3 bucket, one prefix for each scope. S3 shows an object only when it is whole.
 import type { Readable } from 'node:stream';
 import type { Client } from 'minio';
+import { systemClock } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import type { BlobInfo, BlobScopes, BlobStore, ByteRange } from './blob-store.ts';
 import { placeName } from './s3-place.ts';
@@ -17,16 +19,17 @@ const FIRST_BYTES = 64 * 1024;
 const PAGE = 1000;
 /** An upload that began so long ago belongs to a process that died. */
 const ABANDONED_MS = 24 * 3_600_000;
+const SILENCE_MS = 30_000;
 const SCOPE = /^[a-z0-9]+(\/[a-z0-9]+)*$/;
 
 /** Where objects are asked for. */
 interface Shelf { client: Client; bucket: string }
 
 /** Connect, and see that blobs can be written. A bucket that is missing is made.
- *  @throws BLOBS_UNUSABLE with what S3 or the network said */
-export async function openS3(place: S3Place): Promise<BlobScopes> {
+ *  @param options.silenceMs how long S3 may say nothing  @throws BLOBS_UNUSABLE with what S3 or the network said */
+export async function openS3(place: S3Place, { clock = systemClock, silenceMs = SILENCE_MS }: { clock?: Clock; silenceMs?: number } = {}): Promise<BlobScopes> {
   const { Client } = await import('minio');
-  const { agent, transport, close } = openTransport(place.hasTls);
+  const { agent, transport, close } = openTransport(place.hasTls, silenceMs);
   const client = new Client({
     endPoint: place.host, port: place.port, useSSL: place.hasTls, accessKey: place.accessKey, secretKey: place.secretKey,
     // The library's own retries speak to the console.
@@ -38,7 +41,7 @@ export async function openS3(place: S3Place): Promise<BlobScopes> {
     close();
     throw new SpaceError('BLOBS_UNUSABLE', { place: placeName(place), reason: reasonOf(error) }, { cause: error });
   });
-  void abortAbandoned(shelf, Date.now() - ABANDONED_MS).catch(() => {}); // the next start tries again
+  void abortAbandoned(shelf, clock.now() - ABANDONED_MS).catch(() => {}); // the next start tries again
   return {
     open: async (scope) => new S3BlobStore(shelf, prefixOf(scope)),
     remove: (scope) => removeAll(shelf, prefixOf(scope)),
@@ -252,7 +255,7 @@ function reasonOf(error: unknown): string {
   return code === undefined ? 'no usable answer came' : `it said ${code}`;
 }
 
-/** Parts that a process left behind when it died in the middle of an upload. */
+/** Parts that a process left behind when it died in the middle of an upload. MinIO does not list them, and removes them by itself. */
 async function abortAbandoned({ client, bucket }: Shelf, beforeMs: number): Promise<void> {
   for (const prefix of ['artifacts/', 'spaces/']) {
     for await (const { key, uploadId, initiated } of client.listIncompleteUploads(bucket, prefix, true) as AsyncIterable<Abandoned>) {

@@ -1,13 +1,17 @@
 // Owns the proof of the S3 BlobStore against a real server: the contract, parts, what stays behind, and how it fails.
 import { randomBytes } from 'node:crypto';
+import { connect, createServer, type AddressInfo } from 'node:net';
+import { setTimeout as wait } from 'node:timers/promises';
 import { Client } from 'minio';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../../core/clock.ts';
 import { openS3 } from '../../../sandbox-data/blob/s3.ts';
 import { readS3Place, type S3Place } from '../../../sandbox-data/blob/s3-place.ts';
 import type { BlobScopes } from '../../../sandbox-data/blob/blob-store.ts';
 import { describeBlobStore } from '../../contract/blob-store.ts';
 import { gather } from '../../contract/gather.ts';
 import { CANARY, findS3Server, startS3Server, type S3Server } from '../../support/s3-server.ts';
+import { until } from '../../support/start-host.ts';
 import { bytes, collected, failure } from '../open-data.ts';
 
 const program = findS3Server();
@@ -119,6 +123,50 @@ describe.skipIf(!program)('with a real S3 server', () => {
     }
     expect((await collected(await blobs.get('a'))).toString()).toBe('before');
     expect(await gather(blobs.list())).toEqual(['a']);
+  });
+
+  test('a server that accepts and says nothing is STORE_UNAVAILABLE after a while, and not asked thrice', async () => {
+    let isMute = false;
+    let asked = 0;
+    const between = createServer((socket) => {
+      asked += 1;
+      const onward = connect(server.port, '127.0.0.1');
+      for (const [from, to] of [[socket, onward], [onward, socket]] as const) {
+        from.on('error', () => to.destroy()).on('close', () => to.destroy()).on('data', (data) => { if (!isMute) to.write(data); });
+      }
+    });
+    await new Promise<void>((resolve) => { between.listen(0, '127.0.0.1', resolve); });
+    const slow = await openS3(placeOf('ownspace', { port: (between.address() as AddressInfo).port }), { silenceMs: 300 });
+    try {
+      const blobs = await slow.open(newScope());
+      await blobs.put('a', bytes(randomBytes(20 * MIB)));
+      const stream = await blobs.get('a');
+      await wait(700); // a reader who takes long is no silence of the server
+      expect((await collected(stream)).length).toBe(20 * MIB);
+      const broken = await blobs.get('a');
+      isMute = true;
+      await expect(collected(broken)).rejects.toEqual(failure('STORE_UNAVAILABLE'));
+      asked = 0;
+      await expect(blobs.head('a')).rejects.toEqual(failure('STORE_UNAVAILABLE'));
+      expect(asked).toBeLessThanOrEqual(1);
+    } finally {
+      await slow.close();
+      between.close();
+    }
+  });
+
+  test.skipIf(program?.endsWith('minio'))('parts that a dead process left a day ago are removed at the next start, younger ones are not', async () => {
+    const scope = newScope();
+    await client.initiateNewMultipartUpload('ownspace', `${scope}/half`, {});
+    await client.initiateNewMultipartUpload('ownspace', 'somebody-elses/half', {});
+    const after = async (hours: number): Promise<BlobScopes> => openS3(placeOf('ownspace'), { clock: { ...systemClock, now: () => Date.now() + hours * 3_600_000 } });
+    const young = await after(23);
+    await wait(300); // nothing tells when it has looked
+    expect(await unfinished(`${scope}/half`)).toHaveLength(1);
+    const old = await after(25);
+    await until(async () => ((await unfinished(`${scope}/half`)).length === 0 ? true : undefined));
+    expect(await unfinished('somebody-elses/half')).toHaveLength(1);
+    await Promise.all([young.close(), old.close()]);
   });
 
   test('a download that breaks off fails as STORE_UNAVAILABLE, never as a shorter blob', async () => {
