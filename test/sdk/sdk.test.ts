@@ -11,6 +11,7 @@ const LEAST_PYTHON = EXTENT === 'all' ? 12 : 9;
 
 const [python, oldPython, go] = await Promise.all([pythonSdk('1.2.0'), pythonSdk('0.9'), goProgram()]);
 const hasOwnNetwork = canHaveOwnNetwork();
+if (!hasOwnNetwork) console.log('Deta\'s own names: this system does not let us make a network of our own (unshare, nsenter)');
 
 /** Tests of what is not there are skipped, and say why. */
 function declare(title: string, made: string | Unavailable, cases: (made: string) => void): void {
