@@ -38,7 +38,7 @@ export function failuresOf(results: Results, least: number): Results {
 }
 
 /** Where Python's SDK comes from: PyPI has given its name to a program of somebody else. Set DETA_PYTHON_GIT to a copy. */
-const PYTHON_SOURCE = process.env['DETA_PYTHON_GIT'] ?? 'https://github.com/deta/deta-python';
+const PYTHON_SOURCE = process.env['DETA_PYTHON_GIT'] || 'https://github.com/deta/deta-python';
 /** The commits of the releases. */
 const PYTHON_RELEASES = { '1.2.0': '7f0a01e0539c578d3768dfeea04a540ceb7961ce', '0.9': '49a0bda91677fa2987ec77d83e352ea451132b8e' };
 const PYTHON_ASYNC = ['aiohttp==3.14.5'];
