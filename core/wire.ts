@@ -57,5 +57,15 @@ export interface WireUsage {
 }
 
 export interface WireCollection { id: string; name: string; instance_id: string | null; created_at: string }
+/** One damage to what a Collection stores. `things`: Items (`area: 'base'`) and Files that it hit, as far as their names can
+ *  be read. `range`: more may be hit in between; `null` in it is the beginning or the end. */
+export interface WireDamage {
+  at: string;
+  kind: string;
+  note: string;
+  things: { area: 'base' | 'drive'; name: string; key: string; state: 'damaged' | 'missing' | 'readable' }[];
+  other_records: number;
+  range: Record<'after' | 'up_to', { area: 'base' | 'drive'; name: string; key: string } | null> | null;
+}
 /** One line of `GET /instances/{id}/logs`. */
 export interface WireLogLine { time: string; micro: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; request_id: string | null }

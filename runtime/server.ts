@@ -11,8 +11,9 @@ import { errorPage } from '../dashboard/pages/error.ts';
 import type { BlobScopes } from '../sandbox-data/blob/blob-store.ts';
 import { openFileBlobStore } from '../sandbox-data/blob/file.ts';
 import { openS3 } from '../sandbox-data/blob/s3.ts';
-import type { Data } from '../sandbox-data/data.ts';
+import type { CollectionRef, Data } from '../sandbox-data/data.ts';
 import { createData } from '../sandbox-data/open.ts';
+import type { Damage } from '../sandbox-data/store/damage.ts';
 import { createCallMeter } from '../sandbox/call-meter.ts';
 import { createDataPlane } from './api/data-plane.ts';
 import { loaderOf } from './api/load.ts';
@@ -77,6 +78,8 @@ interface Ground {
 
 const DRAIN_MS = 5000;
 const SWEEP_MS = 3_600_000;
+/** Names of damaged Items and Files in one line of a log. */
+const DAMAGE_NAMES = 20;
 
 /** @throws DATA_NOT_WRITABLE, DATA_NEWER, DATA_LOCKED, BLOBS_UNUSABLE, PORT_IN_USE, PORT_FORBIDDEN, ISOLATED_VM_MISSING */
 export async function startHost(config: Config, { log, clock, version }: { log: Log; clock: Clock; version: string }): Promise<Host> {
@@ -162,6 +165,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const logs = createInstanceLogs({ folder: join(folder, 'spaces'), clock, log });
   closers.push(() => logs.close());
   const collections = createCollections({ store, data, clock });
+  data.onDamage((ref, damage) => void tellOfDamage(ref, damage, { collections, logs }).catch((error) => log.warn('damage.not-told', { error })));
   const instances = createInstances(store, clock);
 
   const started = Promise.withResolvers<ApiParts>();
@@ -240,6 +244,15 @@ async function openOwnTls({ config, clock, vault }: Ground, { instances }: ApiPa
       return plane?.kind === 'instance' ? (await instances.byLabel(plane.label)) !== undefined : plane !== undefined && plane.kind !== 'unknown';
     },
   });
+}
+
+/** Damage to a Collection is told in its Instance's log; what the Collection's own page has is more. */
+async function tellOfDamage({ spaceId, collectionId }: CollectionRef, { note, keys }: Damage, { collections, logs }: Pick<ApiParts, 'collections' | 'logs'>): Promise<void> {
+  const instanceId = (await collections.get(collectionId))?.instanceId;
+  if (!instanceId) return;
+  const hit = keys.filter((key) => /^[bd]\//.test(key)).map((key) => key.slice(2));
+  const named = hit.length === 0 ? '' : ` Hit: ${hit.slice(0, DAMAGE_NAMES).join(', ')}${hit.length > DAMAGE_NAMES ? ` and ${hit.length - DAMAGE_NAMES} more` : ''}.`;
+  logs.append({ spaceId, instanceId }, { micro: '', level: 'error', requestId: null, text: `Stored data is damaged. ${note}${named} All of it: GET /api/v0/collections/${collectionId}/damage` });
 }
 
 function ready<T>(part: T | undefined): T {

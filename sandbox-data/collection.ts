@@ -1,5 +1,7 @@
 // Owns a Collection as its callers hold it: names are checked, requests travel to its data worker. Never imports a driver.
 import { isUtf8 } from 'node:buffer';
+import { exportArchive } from './archive-export.ts';
+import { receiveArchive } from './archive-import.ts';
 import type { Clock } from '../core/clock.ts';
 import { SpaceError } from '../core/errors.ts';
 import type { Content } from './content.ts';
@@ -20,13 +22,15 @@ export interface CollectionPlace {
   clock: Clock;
   content: () => Promise<Content>;
   snapshots: CollectionSnapshots;
+  /** For archives on their way in. */
+  incoming: string;
 }
 
 /** Longer requests travel as bytes; for shorter ones a copy of the text is cheaper than handing over a buffer. */
 const TEXT_MAX_BYTES = 64 * 1024;
 
 export function createCollection(place: CollectionPlace): Collection {
-  return {
+  const collection: Collection = {
     ref: place.ref,
     base(name) {
       assertName('base', name);
@@ -47,7 +51,13 @@ export function createCollection(place: CollectionPlace): Collection {
     },
     usage: async () => place.thread().call(place.address, 'usage'),
     changes: (options) => followChanges(place, options),
+    exportArchive: (snapshotId) => exportArchive(place, snapshotId),
+    receiveArchive: (source) => receiveArchive({
+      collection, folder: place.incoming,
+      importItems: async (base, texts, options) => place.thread().call(place.address, 'itemsImport', base, texts, options),
+    }, source),
   };
+  return collection;
 }
 
 function createBase({ thread, address }: CollectionPlace, base: string): Base {

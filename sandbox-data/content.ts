@@ -53,6 +53,8 @@ export class Content {
       if (this.#hasSnapshots && this.#freezing === 0 && this.#recent.size < RECENT_MAX) this.#recent.add(blob);
       return { blob, sizeBytes, crc: bytes.sum() };
     } catch (error) {
+      // It may be in its place and yet not be durable.
+      await this.#blobs.delete(blob).catch(() => {});
       this.#fresh.delete(blob);
       throw error;
     }

@@ -24,6 +24,11 @@ export interface Collection {
   /** Read everything, records and content of Files, so that damage is noticed. */
   verify(): Promise<DamageReport[]>;
   readonly snapshots: Snapshots;
+  /** A zip of one moment, this one or that of a snapshot: `bases/<name>.json`, `drives/<name>/<path>`, `manifest.json`.
+   *  @throws SNAPSHOT_NOT_FOUND */
+  exportArchive(snapshotId?: string): Promise<Readable>;
+  /** Take such a zip in, also without the manifest. Close what you get. @throws ARCHIVE_INVALID, PAYLOAD_TOO_LARGE, STORE_FULL */
+  receiveArchive(source: AsyncIterable<Uint8Array>): Promise<ArchiveImport>;
   /** Exact counts of what is stored, and the indexes that the Bases have. */
   usage(): Promise<CollectionUsage>;
   /** Every change of an Item or File after `after` (default: from now on), in order, without a gap, until `signal` aborts
@@ -61,6 +66,28 @@ export interface DamageReport {
   otherRecords: number;
   /** More may be hit in between, `after` excluded; null: the beginning or the end. */
   range?: Record<'after' | 'upTo', Omit<DamagedThing, 'state'> | null>;
+}
+
+export interface ImportCounts { added: number; changed: number; unchanged: number }
+
+/** `ignored`: files that are neither of a Base nor of a Drive, the first 100. `isVerified`: a manifest was there, and holds. */
+export interface ImportReport {
+  bases: ({ name: string } & ImportCounts)[];
+  drives: ({ name: string } & ImportCounts)[];
+  ignored: string[];
+  isVerified: boolean;
+}
+
+/** First everything is checked, then what is not there yet is brought in. */
+export interface ImportProgress { step: 'check' | 'import'; bytes: number; totalBytes: number }
+
+/** An archive that was taken in. */
+export interface ArchiveImport {
+  /** Bring it in; what is there already stays. Cut off, it can be done again and goes on. With `isRehearsal` nothing is
+   *  written. @throws ARCHIVE_INVALID, STORE_FULL, QUOTA_EXCEEDED */
+  run(options?: { isRehearsal?: boolean; onProgress?: (progress: ImportProgress) => void; signal?: AbortSignal }): Promise<ImportReport>;
+  /** Throw the archive away. */
+  close(): Promise<void>;
 }
 
 export interface CollectionUsage {

@@ -3,9 +3,11 @@ import type { Readable } from 'node:stream';
 import { isSpaceError, SpaceError } from '../core/errors.ts';
 import type { ByteRange } from './blob/blob-store.ts';
 import type { Drive, FileInfo } from './data.ts';
+import { damageOfFile } from './file-check.ts';
 import { assertFileName, infoOf } from './file-record.ts';
 import { commitBytes, discard, newFile } from './file-write.ts';
 import type { DrivePlace } from './file-write.ts';
+import { fileKey } from './layout.ts';
 import { createUploads } from './upload.ts';
 
 export function createDrive(place: DrivePlace): Drive {
@@ -42,14 +44,23 @@ async function getFile(place: DrivePlace, name: string, range?: ByteRange): Prom
     if (!file) return undefined;
     try {
       const stream = await (await place.content()).read(file.parts, range && within(range, file.sizeBytes));
+      stream.on('error', (error) => noteDamage(place, name, error));
       return { info: infoOf(name, file), stream };
     } catch (error) {
       // Replaced between the two steps: then the record is another one by now.
       if (!isSpaceError(error, 'BLOB_NOT_FOUND')) throw error;
       const again = await place.thread().call(place.address, 'fileGet', place.drive, name);
-      if (again?.etag === file.etag || attempt === 5) throw new SpaceError('BLOB_NOT_FOUND', { name }, { cause: error });
+      if (again?.etag === file.etag || attempt === 5) {
+        noteDamage(place, name, error);
+        throw new SpaceError('BLOB_NOT_FOUND', { name }, { cause: error });
+      }
     }
   }
+}
+
+function noteDamage({ thread, address, drive }: DrivePlace, name: string, error: unknown): void {
+  const damage = damageOfFile(error, fileKey(drive, name));
+  if (damage) thread().call(address, 'blobDamaged', damage).catch(() => {}); // the reader has the error
 }
 
 /** The end may lie beyond the File, the start may not. */

@@ -9,7 +9,8 @@ export const DELETE_MAX_NAMES = 1000;
 export const PART_MAX_NUMBER = 100_000;
 
 /** A piece of a File: an immutable blob, never empty. */
-export interface BlobPart { blob: string; sizeBytes: number }
+/** `crc`: CRC-32 of its bytes; what was stored before there was one has none. */
+export interface BlobPart { blob: string; sizeBytes: number; crc?: number }
 
 /** The record of a File: its content is the concatenation of its blobs. */
 export interface FileRecord extends Omit<FileInfo, 'name'> { parts: BlobPart[] }

@@ -19,6 +19,7 @@ import { collectionFolder, collectionScope } from './place.ts';
 import { createRemoteStore } from './remote-store.ts';
 import { CollectionSnapshots } from './snapshots.ts';
 import type { Damage } from './store/damage.ts';
+import { RoomGuard } from './store/room.ts';
 import { DataThread } from './worker/data-thread.ts';
 import { HOST_ADDRESS } from './worker/messages.ts';
 
@@ -59,6 +60,7 @@ class DataPlane implements Data {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #blobs: BlobScopes | undefined;
+  readonly #room: RoomGuard;
   readonly #threads: DataThread[];
   readonly #contents = new Map<string, Promise<Content>>();
   readonly #snapshots = new Map<string, CollectionSnapshots>();
@@ -70,6 +72,7 @@ class DataPlane implements Data {
 
   constructor({ folder, log, blobs, clock = systemClock, workers = workerCount(), maxOpenStores = MAX_OPEN_STORES, idleMs = IDLE_MS }: DataOptions) {
     this.#folder = folder;
+    this.#room = new RoomGuard(folder);
     this.#clock = clock;
     this.#log = log;
     this.#blobs = blobs;
@@ -81,7 +84,7 @@ class DataPlane implements Data {
   /** Opening the host's Store takes the lock that keeps a second host out. */
   async start(): Promise<void> {
     await this.hostStore.get('t/');
-    this.#chore(rm(this.#removedFolder(), { recursive: true, force: true }), 'data.remove-failed');
+    for (const folder of [this.#removedFolder(), this.#incomingFolder()]) this.#chore(rm(folder, { recursive: true, force: true }), 'data.remove-failed');
     this.#sweepLater();
   }
 
@@ -91,7 +94,7 @@ class DataPlane implements Data {
       ref: { ...ref }, address, clock: this.#clock,
       thread: () => this.#threadOf(address),
       content: () => this.#contentOf(ref),
-      snapshots: this.#snapshotsOf(ref),
+      snapshots: this.#snapshotsOf(ref), incoming: this.#incomingFolder(),
     });
   }
 
@@ -166,7 +169,7 @@ class DataPlane implements Data {
   }
 
   #openBlobs(ref: CollectionRef): Promise<BlobStore> {
-    return this.#blobs?.open(collectionScope(ref)) ?? openFileBlobStore(join(collectionFolder(this.#folder, ref), 'blobs'));
+    return this.#blobs?.open(collectionScope(ref)) ?? openFileBlobStore(join(collectionFolder(this.#folder, ref), 'blobs'), { room: this.#room });
   }
 
   #sweepLater(): void {
@@ -189,6 +192,10 @@ class DataPlane implements Data {
   #chore(work: Promise<unknown>, failed: string): void {
     const chore = work.catch((error: unknown) => this.#log.warn(failed, { error })).finally(() => this.#chores.delete(chore));
     this.#chores.add(chore);
+  }
+
+  #incomingFolder(): string {
+    return join(this.#folder, 'incoming');
   }
 
   #removedFolder(): string {

@@ -1,7 +1,7 @@
 // Owns the endpoints of Collections: headless ones, and the data keys of all.
-import type { WireCollection, WireUsage } from '../../core/wire.ts';
+import type { WireCollection, WireDamage, WireUsage } from '../../core/wire.ts';
 import { SpaceError } from '../../core/errors.ts';
-import type { CollectionUsage } from '../../sandbox-data/data.ts';
+import type { Collection, CollectionUsage, DamageReport } from '../../sandbox-data/data.ts';
 import type { CollectionRecord } from '../instance/collection.ts';
 import { requiredText } from './field.ts';
 import type { ApiParts } from './parts.ts';
@@ -10,8 +10,8 @@ import { api, type Route } from './route.ts';
 const NAME_MAX = 64;
 
 export function collectionRoutes({ collections, dataKeys, data }: ApiParts): Route[] {
-  const contentsOf = (record: CollectionRecord): Promise<{ bases: string[]; drives: string[] }> =>
-    data.collection({ spaceId: record.spaceId, collectionId: record.id }).contents();
+  const collectionOf = (record: CollectionRecord): Collection => data.collection({ spaceId: record.spaceId, collectionId: record.id });
+  const contentsOf = (record: CollectionRecord): Promise<{ bases: string[]; drives: string[] }> => collectionOf(record).contents();
 
   return [
     api('GET /api/v0/collections', {
@@ -47,6 +47,14 @@ export function collectionRoutes({ collections, dataKeys, data }: ApiParts): Rou
       access: 'person', object: 'collection',
       handle: async (_, record) => ({ json: wireUsage(await data.collection({ spaceId: record.spaceId, collectionId: record.id }).usage()) }),
     }),
+    api('GET /api/v0/collections/:id/damage', {
+      access: 'person', object: 'collection',
+      handle: async (_, record) => ({ json: { damage: (await collectionOf(record).damage()).map(wireDamage) } }),
+    }),
+    api('POST /api/v0/collections/:id/verify', {
+      access: 'person', object: 'collection',
+      handle: async (_, record) => ({ json: { damage: (await collectionOf(record).verify()).map(wireDamage) } }),
+    }),
     api('GET /api/v0/collections/:id/keys', {
       access: 'person', object: 'collection',
       handle: async (_, { id }) => ({ json: { keys: (await dataKeys.list(id)).map(({ name, createdAt }) => ({ name, created_at: createdAt })) } }),
@@ -74,6 +82,10 @@ function wireUsage({ bases, drives }: CollectionUsage): WireUsage {
     bases: bases.map(({ indexes, ...base }) => ({ ...base, indexes: indexes.map(({ field, state, usedAt }) => ({ field, state, used_at: usedAt })) })),
     drives,
   };
+}
+
+function wireDamage({ at, kind, note, things, otherRecords, range }: DamageReport): WireDamage {
+  return { at, kind, note, things, other_records: otherRecords, range: range ? { after: range.after, up_to: range.upTo } : null };
 }
 
 function wireCollection({ id, name, instanceId, createdAt }: CollectionRecord): WireCollection {

@@ -7,37 +7,46 @@ import { SpaceError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
 import { diskError, hasErrno } from '../disk-error.ts';
 import { createFolder, syncFolder } from '../folder.ts';
+import type { RoomGuard } from '../store/room.ts';
 import type { BlobInfo, BlobStore, ByteRange } from './blob-store.ts';
 
 const READ_CHUNK_BYTES = 256 * 1024;
 /** Small chunks are gathered up to one of these before a write. */
 const WRITE_BYTES = 256 * 1024;
 const WRITE_CHUNKS = 512;
+/** Those beyond are refused: on a slow disk they would only wait. Each holds up to WRITE_BYTES. */
+const WRITERS_MAX = 256;
 
 /** Open (and create) the blobs of `folder`; what an earlier process left half-written is removed.
- *  Only one process may have a folder open. @throws STORE_FULL, STORE_UNAVAILABLE */
-export async function openFileBlobStore(folder: string): Promise<BlobStore> {
+ *  Only one process may have a folder open. @param options.room refuses writes a little before the disk is full  @throws STORE_FULL, STORE_UNAVAILABLE */
+export async function openFileBlobStore(folder: string, { room }: { room?: RoomGuard } = {}): Promise<BlobStore> {
   try {
     await rm(join(folder, 'tmp'), { recursive: true, force: true });
     await createFolder(join(folder, 'tmp'));
   } catch (error) {
     throw diskError(error);
   }
-  return new FileBlobStore(folder);
+  return new FileBlobStore(folder, room);
 }
 
 class FileBlobStore implements BlobStore {
   readonly #folder: string;
+  readonly #room: RoomGuard | undefined;
+  #writing = 0;
 
-  constructor(folder: string) {
+  constructor(folder: string, room: RoomGuard | undefined) {
     this.#folder = folder;
+    this.#room = room;
   }
 
   async put(key: string, source: AsyncIterable<Uint8Array>, options: { maxBytes?: number } = {}): Promise<BlobInfo> {
     const place = this.#place(key);
     const temporary = join(this.#folder, 'tmp', newId('blob'));
+    if (this.#writing >= WRITERS_MAX) throw new SpaceError('STORE_BUSY');
+    this.#writing += 1;
     try {
-      const sizeBytes = await writeFile(temporary, source, options.maxBytes ?? Number.POSITIVE_INFINITY);
+      await onDisk(async () => this.#room?.assertRoom());
+      const sizeBytes = await writeFile(temporary, source, { maxBytes: options.maxBytes ?? Number.POSITIVE_INFINITY, room: this.#room });
       await onDisk(async () => {
         await createFolder(place.folder);
         await rename(temporary, place.path);
@@ -47,6 +56,8 @@ class FileBlobStore implements BlobStore {
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => {}); // the next open removes it
       throw error;
+    } finally {
+      this.#writing -= 1;
     }
   }
 
@@ -118,7 +129,7 @@ async function onDisk<T>(run: () => Promise<T>): Promise<T> {
 }
 
 /** @returns bytes written and synced. Errors of `source` pass as they are. */
-async function writeFile(path: string, source: AsyncIterable<Uint8Array>, maxBytes: number): Promise<number> {
+async function writeFile(path: string, source: AsyncIterable<Uint8Array>, { maxBytes, room }: { maxBytes: number; room: RoomGuard | undefined }): Promise<number> {
   const handle = await onDisk(() => open(path, 'wx'));
   try {
     let sizeBytes = 0;
@@ -126,7 +137,10 @@ async function writeFile(path: string, source: AsyncIterable<Uint8Array>, maxByt
       const bytes = chunk.reduce((sum, part) => sum + part.byteLength, 0);
       sizeBytes += bytes;
       if (sizeBytes > maxBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: maxBytes });
-      await onDisk(() => writeAll(handle, chunk, bytes));
+      await onDisk(async () => {
+        await room?.assertRoom();
+        await writeAll(handle, chunk, bytes);
+      });
     }
     await onDisk(() => handle.sync());
     return sizeBytes;

@@ -58,7 +58,11 @@ async function openDatabase(folder: string, { onDamage = () => {}, onCut = () =>
     await repairStore(folder, 'It could not be opened.', onDamage);
     await database.open();
   }
-  await syncFolder(folder); // LevelDB renames CURRENT and makes the next log without it
+  // LevelDB renames CURRENT and makes the next log without it.
+  await syncFolder(folder).catch(async (error: unknown) => {
+    await database.close();
+    throw error;
+  });
   return database;
 }
 

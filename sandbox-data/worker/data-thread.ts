@@ -17,6 +17,8 @@ interface Waiting { resolve: (result: any) => void; reject: (error: unknown) => 
 export interface DataThreadOptions { settings: WorkerSettings; clock: Clock; log: Log; onDamage?: (address: Address, damage: Damage) => void }
 
 const HEAP_MAX_MB = 1024;
+/** Calls that wait for the worker; those beyond are refused. */
+const WAITING_MAX = 20_000;
 
 export class DataThread {
   readonly #options: DataThreadOptions;
@@ -89,6 +91,7 @@ export class DataThread {
 
   #send(address: Address, operation: string, parameters: readonly unknown[]): Promise<unknown> {
     if (this.#isClosed) return Promise.reject(new SpaceError('STORE_UNAVAILABLE'));
+    if (this.#waiting.size >= WAITING_MAX) return Promise.reject(new SpaceError('STORE_BUSY'));
     return new Promise((resolve, reject) => {
       const id = this.#nextId++;
       this.#waiting.set(id, { resolve, reject });

@@ -1,6 +1,7 @@
 // Owns which Stores are open in a data worker: opened on first use, closed when idle or when others need the place.
 // A closed one costs nothing but its files.
 import { dirname, join } from 'node:path';
+import { diskError } from '../disk-error.ts';
 import { createFolder } from '../folder.ts';
 import { collectionFolder } from '../place.ts';
 import { openRecords } from '../records.ts';
@@ -27,8 +28,6 @@ interface Entry {
   whenIdle?: () => void;
 }
 
-/** Keys of one damage that go into the log. */
-const LOGGED_KEYS = 20;
 /** Of an entry that only keeps others out. */
 const NEVER_OPENED = new Promise<never>(() => {});
 
@@ -120,10 +119,14 @@ export class OpenStores {
   }
 
   async #open(address: Address): Promise<OpenCollection> {
-    const folder = await this.#prepare(address);
+    const folder = await this.#prepare(address).catch((error: unknown) => { throw diskError(error); });
     const damage = new DamageList(join(dirname(storeFolder(this.#settings.folder, address)), 'damage.jsonl'));
     const store = await openLevelStore(folder, this.#storeOptions(address, damage));
-    return { records: await openRecords(store), snapshots: new Map(), damage, tellDamage: (one) => this.#noteDamage(address, damage, one) };
+    const records = await openRecords(store).catch(async (error: unknown) => {
+      await store.close();
+      throw error;
+    });
+    return { records, snapshots: new Map(), damage, tellDamage: (one) => this.#noteDamage(address, damage, one) };
   }
 
   /** The host's own Store may use the last of the disk: people sign in when it is full. */
@@ -139,8 +142,8 @@ export class OpenStores {
   async #noteDamage(address: Address, list: DamageList, damage: Damage): Promise<void> {
     const isNews = isSnapshot(address) || (await list.note(damage, new Date().toISOString()));
     if (!isNews) return;
-    const { kind, note, file, range, keys } = damage;
-    this.#warn('data.damaged', { store: address, kind, note, file, range, keys: keys.slice(0, LOGGED_KEYS), keyCount: keys.length });
+    const { kind, note, file, keys } = damage;
+    this.#warn('data.damaged', { store: address, kind, note, file, keyCount: keys.length });
     this.#onDamage(address, damage);
   }
 

@@ -1,4 +1,5 @@
 // Owns the list of what a data worker can be asked. Each operation gets the open Collection first.
+import { importItems } from '../archive-records.ts';
 import { deleteItem, getItem, getVersionedItem, insertItem, insertVersionedItem, putItems, putVersionedItems, sweepExpired, updateItemOf, updateVersionedItem } from '../base.ts';
 import { queryItems } from '../base-query.ts';
 import { lastSequence, readChanges } from '../change-log.ts';
@@ -40,6 +41,7 @@ export const operations = {
   itemUpdate: (c: C, base: string, key: string, request: JsonText) => updateItemOf(on(c, base), key, request),
   itemDelete: (c: C, base: string, key: string) => deleteItem(on(c, base), key),
   itemsQuery: (c: C, base: string, request: JsonText) => queryItems(on(c, base), request),
+  itemsImport: (c: C, base: string, texts: readonly string[], options: { isRehearsal: boolean; first: number }) => importItems(on(c, base), texts, options),
 
   versionedGet: (c: C, base: string, key: string) => getVersionedItem(on(c, base), key),
   versionedPut: (c: C, base: string, request: JsonText, condition?: WriteCondition) => putVersionedItems(on(c, base), request, condition),

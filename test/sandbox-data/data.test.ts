@@ -165,7 +165,7 @@ describe('a data worker', () => {
     await expect(base.update('b', { set: { n: 1 } })).rejects.toEqual(failure('RECORD_CORRUPT'));
     await expect(base.insert({ key: 'b' })).rejects.toEqual(failure('RECORD_CORRUPT'));
     expect(await base.keys()).toEqual(['a', 'c']);
-    expect(lines.join('')).toContain('record.corrupt');
+    expect(lines.join('')).toContain('data.damaged');
     await base.put({ key: 'b', healed: true }, { key: 'd' });
     expect(await base.get('b')).toEqual({ key: 'b', healed: true });
   });
