@@ -77,6 +77,14 @@ function answer({ response, isOpen }: DataCall, status: number, text: string, et
   response.end(text);
 }
 
+/** Without a length: that would be the one of the Item. */
+function answerUnchanged({ response, isOpen }: DataCall, etag: string): void {
+  const headers = ['etag', etag, 'cache-control', 'no-store', 'server', SERVER_NAME];
+  if (isOpen) headers.push('access-control-allow-origin', '*', 'access-control-expose-headers', 'ETag');
+  response.writeHead(304, headers);
+  response.end();
+}
+
 /** Several Items together have no version. */
 function answerVersioned(call: DataCall, status: number, { json, version }: Versioned): void {
   answer(call, status, json, version === '' ? undefined : etagOf(version));
@@ -90,7 +98,7 @@ function baseBody({ request }: DataCall): Promise<Buffer> {
 async function getItem(call: DataCall): Promise<void> {
   const item = await base(call).versioned.get(part(call));
   if (item === undefined) answer(call, 404, JSON.stringify({ key: part(call) }));
-  else if (isKnown(call.request, item.version)) answer(call, 304, '', etagOf(item.version));
+  else if (isKnown(call.request, item.version)) answerUnchanged(call, etagOf(item.version));
   else answerVersioned(call, 200, item);
 }
 
