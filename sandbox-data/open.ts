@@ -84,7 +84,8 @@ class DataPlane implements Data {
   /** Opening the host's Store takes the lock that keeps a second host out. */
   async start(): Promise<void> {
     await this.hostStore.get('t/');
-    for (const folder of [this.#removedFolder(), this.#incomingFolder()]) this.#chore(rm(folder, { recursive: true, force: true }), 'data.remove-failed');
+    await rm(this.#incomingFolder(), { recursive: true, force: true });
+    this.#chore(rm(this.#removedFolder(), { recursive: true, force: true }), 'data.remove-failed');
     this.#sweepLater();
   }
 

@@ -56,13 +56,14 @@ export class CollectionSnapshots implements Snapshots {
   }
 
   async drop(id: string): Promise<void> {
-    if (!(await this.#records()).some((record) => record.id === id)) throw new SpaceError('SNAPSHOT_NOT_FOUND');
+    await this.#assertThere(id);
     await this.#drop(id);
     await this.collect();
   }
 
   /** Hold this moment, or a snapshot that exists, while `use` reads it at the address that it is given. */
   async hold<R>(id: string | undefined, use: (address: Address) => Promise<R>): Promise<R> {
+    if (id !== undefined) await this.#assertThere(id);
     const held = id ?? (await this.#take('passing', '')).id;
     const address = `${this.#place.address}/${held}`;
     try {
@@ -134,6 +135,10 @@ export class CollectionSnapshots implements Snapshots {
 
   async #records(): Promise<SnapshotRecord[]> {
     return listSnapshots(this.#place.folder).catch((error: unknown) => { throw diskError(error); });
+  }
+
+  async #assertThere(id: string): Promise<void> {
+    if (!(await this.#records()).some((record) => record.id === id)) throw new SpaceError('SNAPSHOT_NOT_FOUND');
   }
 
   #alone<R>(run: () => Promise<R>): Promise<R> {

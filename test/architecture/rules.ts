@@ -44,7 +44,7 @@ const OWNERS: Record<string, { within: readonly string[]; files?: number }> = {
   '@node-rs/argon2': { within: ['runtime/auth/'], files: 1 },
   execa: { within: ['builder/', 'runtime/engine/', 'sandbox/', 'cli/'], files: 3 },
   esbuild: { within: ['builder/', 'runtime/engine/cell/'], files: 2 },
-  yauzl: { within: ['builder/', 'runtime/', 'cli/'], files: 1 },
+  yauzl: { within: ['builder/source.ts', 'sandbox-data/archive-import.ts'] },
   '@peculiar/x509': { within: ['runtime/http/certificate.ts'] },
 };
 
