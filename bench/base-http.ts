@@ -1,5 +1,6 @@
 // The rows of Base over the Deta HTTP API: get beside the same bytes from bare node:http and beside raw classic-level, put
-// beside classic-level with a synced write for each request.
+// beside classic-level with a synced write for each request; both beside Redis that syncs every write, where it is installed:
+// what somebody would use instead.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import type { Contender, Effort, RowResult } from './harness.ts';
 import { ask } from './http.ts';
 import type { Target } from './http.ts';
 import { ROOT } from './machine.ts';
-import { startPeer } from './process.ts';
+import { findProgram, startPeer } from './process.ts';
 import { startProduct } from './product.ts';
 
 const KEY = 'one';
@@ -19,6 +20,7 @@ const PUT_BODY = JSON.stringify({ items: [FIELDS] });
 const EXPECT_ITEM = /"Ada Lovelace"/;
 const EXPECT_STORED = /"processed"/;
 const CONNECTIONS = 32;
+const WRITERS = 64;
 
 export async function measureBaseHttp(effort: Effort): Promise<RowResult[]> {
   await using started = new AsyncDisposableStack();
@@ -33,15 +35,32 @@ export async function measureBaseHttp(effort: Effort): Promise<RowResult[]> {
   const puts: Contender[] = [
     { name: 'classic-level', target: { url: levelUrl, method: 'PUT', body: PUT_BODY, headers: { 'content-type': 'application/json' } }, expect: EXPECT_STORED },
   ];
+  const redisUrl = await startRedis(started);
+  if (redisUrl !== undefined) {
+    gets.push({ name: 'redis', target: { url: redisUrl }, expect: EXPECT_ITEM });
+    puts.push({ name: 'redis', target: { url: redisUrl, method: 'PUT', body: PUT_BODY, headers: { 'content-type': 'application/json' } }, expect: EXPECT_STORED });
+  }
   if (effort.withProduct) {
     const { get, put } = await startBase(started);
     gets.unshift({ name: PRODUCT, target: get, expect: EXPECT_ITEM });
     puts.unshift({ name: PRODUCT, target: put, expect: EXPECT_STORED });
   }
   return [
-    await measureRow({ bench: 'base-http', row: 'get', connections: CONNECTIONS, contenders: gets, goals: [{ against: 'node:http', atLeast: 0.3 }] }, effort),
-    await measureRow({ bench: 'base-http', row: 'put, on the disk', connections: CONNECTIONS, contenders: puts, goals: [] }, effort),
+    await measureRow({ bench: 'base-http', row: 'get', connections: CONNECTIONS, contenders: gets, goals: [{ against: 'node:http', atLeast: 0.3 }, { against: 'classic-level', atLeast: 0.5 }] }, effort),
+    await measureRow({ bench: 'base-http', row: 'put, on the disk', connections: WRITERS, contenders: puts, goals: [{ against: 'classic-level', atLeast: 0.5 }] }, effort),
   ];
+}
+
+/** Its address; `undefined`, and a word about it, where Redis is not installed. */
+async function startRedis(started: AsyncDisposableStack): Promise<string | undefined> {
+  const program = findProgram('redis-server');
+  if (program === undefined) {
+    console.error('redis-server is not installed, so nothing is measured beside it.');
+    return undefined;
+  }
+  const folder = started.adopt(await mkdtemp(join(tmpdir(), 'bench-redis-')), (path) => rm(path, { recursive: true }));
+  const redis = started.adopt(await startPeer(join(ROOT, 'bench/peers/redis-http.ts'), [program, folder, KEY, STORED]), (peer) => peer.stop());
+  return `http://127.0.0.1:${redis.port}/`;
 }
 
 /** A Collection on a host of its own, with the one Item in it. */

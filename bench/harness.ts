@@ -32,7 +32,7 @@ export interface Score { value: number; p50Ms?: number; p99Ms?: number; rounds: 
 export interface RowResult {
   bench: string;
   row: string;
-  unit: 'requests/s' | 's';
+  unit: 'requests/s' | 's' | 'Items/s' | 'ms' | 'MB';
   connections?: number;
   scores: Record<string, Score>;
   /** Product divided by the peer. */
@@ -87,6 +87,11 @@ function ratiosOf(scores: Record<string, Score>): Record<string, number> {
   if (!own) return {};
   const peers = Object.entries(scores).filter(([name]) => name !== PRODUCT);
   return Object.fromEntries(peers.map(([name, score]) => [name, own.value / score.value]));
+}
+
+/** Whether a measured number reaches what it should, for goals that are no ratio to a peer. */
+export function goalOf(text: string, value: number, isReached: boolean): RowResult['goals'][number] {
+  return { text, value, isReached };
 }
 
 function judge(goals: readonly Goal[], ratios: Record<string, number>): RowResult['goals'] {

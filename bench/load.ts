@@ -1,11 +1,10 @@
 // Owns one round of load on one address: by wrk, or by autocannon where wrk is not installed. Knows no peers.
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
-import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import { createRequire } from 'node:module';
 import type { Target } from './http.ts';
-import { runProgram } from './process.ts';
+import { findProgram, runProgram } from './process.ts';
 
 export interface Load { connections: number; seconds: number }
 
@@ -17,7 +16,7 @@ export interface LoadResult {
   failures: number;
 }
 
-const wrk = (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, 'wrk')).find((file) => existsSync(file));
+const wrk = findProgram('wrk');
 
 /** The program that makes the load, for the record. */
 export const LOAD_PROGRAM = wrk ? 'wrk' : 'autocannon';

@@ -2,8 +2,10 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 const START_TIMEOUT_MS = 60_000;
@@ -56,6 +58,11 @@ export async function runProgram(command: readonly string[], options: ProgramOpt
   const [code] = (await once(child, 'close')) as [number | null];
   if (code !== 0) throw new Error(`${command.join(' ')} ended with ${code}:\n${err}${out}`);
   return out;
+}
+
+/** The path of an installed program; `undefined` when there is none. */
+export function findProgram(name: string): string | undefined {
+  return (process.env.PATH ?? '').split(delimiter).map((folder) => join(folder, name)).find((file) => existsSync(file));
 }
 
 /** A port that was free a moment ago, for programs that cannot choose one. */

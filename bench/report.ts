@@ -30,7 +30,7 @@ function cellsOf(result: RowResult): string[][] {
     result.bench,
     result.connections === undefined ? result.row : `${result.row}, ${result.connections} connections`,
     name,
-    result.unit === 's' ? `${score.value.toFixed(2)} s` : `${Math.round(score.value)}/s`,
+    valueOf(result.unit, score.value),
     milliseconds(score.p50Ms),
     milliseconds(score.p99Ms),
     result.ratios[name] === undefined ? '' : `${result.ratios[name].toFixed(2)} x`,
@@ -43,6 +43,15 @@ function goalFor({ goals }: RowResult, name: string): string {
     .filter(({ text }) => text.endsWith(` ${name}`))
     .map(({ text, isReached }) => `${isReached ? 'reached' : 'MISSED'}: ${text}`)
     .join('; ');
+}
+
+function valueOf(unit: RowResult['unit'], value: number): string {
+  switch (unit) {
+    case 's': case 'ms': return `${value.toFixed(2)} ${unit}`;
+    case 'MB': return `${Math.round(value)} MB`;
+    case 'Items/s': return `${Math.round(value)} Items/s`;
+    case 'requests/s': return `${Math.round(value)}/s`;
+  }
 }
 
 const milliseconds = (value: number | undefined): string => value?.toFixed(2) ?? '';

@@ -45,9 +45,9 @@ test('a write happens only when its condition holds', async () => {
   const writes: [string, string, object | undefined][] = [['PUT', 'items', { items: [{ key: 'c', by: 'put' }] }], ['PATCH', 'items/c', { set: { by: 'patch' } }], ['DELETE', 'items/c', undefined]];
   for (const [method, path, body] of writes) {
     const version = etag(await call('PUT', 'items', { items: [{ key: 'c' }] }));
-    const refusals = [{ 'if-match': '"0"' }, { 'if-match': `W/${version}` }, { 'if-match': 'garbage' }, { 'if-none-match': '*' }, { 'if-none-match': version }];
+    const refusals: Record<string, string>[] = [{ 'if-match': '"0"' }, { 'if-match': `W/${version}` }, { 'if-match': 'garbage' }, { 'if-none-match': '*' }, { 'if-none-match': version }];
     for (const headers of refusals) {
-      const refused = await call(method, path, body, headers as Record<string, string>);
+      const refused = await call(method, path, body, headers);
       expect([method, headers, refused.status, refused.json().code]).toEqual([method, headers, 412, 'BASE_CONDITION_FAILED']);
     }
     expect(etag(await call('GET', 'items/c'))).toBe(version);
