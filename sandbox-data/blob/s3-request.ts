@@ -59,9 +59,10 @@ export function translated(stream: Readable): Readable {
   return pipeline(stream, new TranslatedStream(), () => {}); // errors arrive at whoever reads
 }
 
+/** In `destroy`, since a stream remembers the error that it is given there for those who read later. */
 class TranslatedStream extends PassThrough {
-  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    super._destroy(error && storeError(error), callback);
+  override destroy(error?: Error): this {
+    return super.destroy(error && error.name !== 'AbortError' ? storeError(error) : error); // a reader who stops is no failure
   }
 }
 

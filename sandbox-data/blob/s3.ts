@@ -251,17 +251,21 @@ async function probe({ client, bucket }: Shelf, region: string | undefined): Pro
 
 /** What S3 itself or the system says, in one word. Longer texts of a server stay in the cause. */
 function reasonOf(error: unknown): string {
-  const code = answerCode(error) ?? (error as NodeJS.ErrnoException).code;
-  return code === undefined ? 'no usable answer came' : `it said ${code}`;
+  const code = answerCode(error);
+  if (code !== undefined) return `it said ${code}`;
+  const { code: errno } = error as NodeJS.ErrnoException;
+  return errno === undefined || isSpaceError(error) ? 'it gave no usable answer' : `it cannot be reached (${errno})`;
 }
 
 /** Parts that a process left behind when it died in the middle of an upload. MinIO does not list them, and removes them by itself. */
 async function abortAbandoned({ client, bucket }: Shelf, beforeMs: number): Promise<void> {
   for (const prefix of ['artifacts/', 'spaces/']) {
-    for await (const { key, uploadId, initiated } of client.listIncompleteUploads(bucket, prefix, true) as AsyncIterable<Abandoned>) {
-      if (initiated.getTime() < beforeMs) await client.abortMultipartUpload(bucket, key, uploadId);
+    for (let from: [key: string, uploadId: string] | undefined = ['', '']; from;) {
+      const page = await persistently(() => client.listIncompleteUploadsQuery(bucket, prefix, ...from!, ''));
+      for (const { key, uploadId, initiated } of page.uploads) {
+        if (initiated.getTime() < beforeMs) await client.abortMultipartUpload(bucket, key, uploadId);
+      }
+      from = page.isTruncated ? [page.nextKeyMarker, page.nextUploadIdMarker] : undefined;
     }
   }
 }
-
-interface Abandoned { key: string; uploadId: string; initiated: Date }

@@ -103,7 +103,7 @@ describe.skipIf(!program)('with a real S3 server', () => {
 
   test('a wrong secret or place keeps the host from starting, and says why', async () => {
     const wrong = server.url('cloud').replace(CANARY, `${CANARY}x`);
-    for (const [value, reason] of [[wrong, /it said \w+/], [server.url('cloud').replace(/\/cloud.*/, ''), /the bucket is missing/]] as const) {
+    for (const [value, reason] of [[wrong, /cannot be used: it said \w+\./], [server.url('cloud').replace(/\/cloud.*/, ''), /the bucket is missing/]] as const) {
       const start = await failToStart(['--data', join(dataFolder, 'other'), '--port', '0', '--tls-port', 'off', '--blobs', value]);
       expect(start.code).toBe(1);
       expect(start.stderr).toMatch(reason);
