@@ -45,7 +45,7 @@ class FileBlobStore implements BlobStore {
     if (this.#writing >= WRITERS_MAX) throw new SpaceError('STORE_BUSY');
     this.#writing += 1;
     try {
-      await onDisk(async () => this.#room?.assertRoom());
+      await onDisk(async () => this.#room?.assertRoom(0));
       const sizeBytes = await writeFile(temporary, source, { maxBytes: options.maxBytes ?? Number.POSITIVE_INFINITY, room: this.#room });
       await onDisk(async () => {
         await createFolder(place.folder);
@@ -138,7 +138,7 @@ async function writeFile(path: string, source: AsyncIterable<Uint8Array>, { maxB
       sizeBytes += bytes;
       if (sizeBytes > maxBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: maxBytes });
       await onDisk(async () => {
-        await room?.assertRoom();
+        await room?.assertRoom(bytes);
         await writeAll(handle, chunk, bytes);
       });
     }

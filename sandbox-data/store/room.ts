@@ -10,41 +10,50 @@ const RESERVE_SHARE = 0.1;
 /** How long an answer of the file system is believed. */
 const BELIEVE_MS = 250;
 
-type Operation = { type: 'put' | 'del' };
+/** Deletes, which make room, go on until this part of the reserve is left. */
+const DELETING_SHARE = 0.2;
+
+type Operation = { type: 'put'; value: string } | { type: 'del' };
 
 /** Looks at the disk that `folder` is on. */
 export class RoomGuard {
   readonly #folder: string;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
-  /** 1 and more: as much as shall be free; 0: nothing is. */
-  #share = 1;
+  #reserveBytes = 1;
+  #freeBytes = Number.POSITIVE_INFINITY;
+  /** Of the entries that shall be free: 1 and more is all of them. */
+  #entryShare = 1;
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** What deletes may go on for longer: that is how room is made. @throws STORE_FULL */
+  /** @throws STORE_FULL */
   async assertRoomFor(operations: readonly Operation[]): Promise<void> {
-    const share = await this.#freeShare();
-    if (share >= 1) return;
+    const bytes = operations.reduce((sum, operation) => sum + (operation.type === 'put' ? operation.value.length : 0), 0);
     const isFreeing = operations.some(({ type }) => type === 'del');
-    if (!isFreeing || share < 0.5) throw new SpaceError('STORE_FULL');
+    await this.#assertShare(isFreeing ? DELETING_SHARE : 1, bytes);
   }
 
-  /** For bytes that are to come. @throws STORE_FULL */
-  async assertRoom(): Promise<void> {
-    await this.assertRoomFor([]);
+  /** @param bytes that are to come  @throws STORE_FULL */
+  async assertRoom(bytes: number): Promise<void> {
+    await this.#assertShare(1, bytes);
   }
 
-  async #freeShare(): Promise<number> {
+  async #assertShare(share: number, bytes: number): Promise<void> {
+    await this.#look();
+    if (Math.min((this.#freeBytes - bytes) / this.#reserveBytes, this.#entryShare) < share) throw new SpaceError('STORE_FULL');
+    this.#freeBytes -= bytes;
+  }
+
+  async #look(): Promise<void> {
     const nowMs = performance.now();
-    if (nowMs - this.#lookedAtMs < BELIEVE_MS) return this.#share;
-    const { bavail, blocks, bsize, ffree, files } = await statfs(this.#folder);
+    if (nowMs - this.#lookedAtMs < BELIEVE_MS) return;
     this.#lookedAtMs = nowMs;
-    const bytes = (bavail * bsize) / Math.min(RESERVE_BYTES, blocks * bsize * RESERVE_SHARE);
+    const { bavail, blocks, bsize, ffree, files } = await statfs(this.#folder);
+    this.#freeBytes = bavail * bsize;
+    this.#reserveBytes = Math.min(RESERVE_BYTES, blocks * bsize * RESERVE_SHARE);
     // Some file systems make entries as they are needed and count none.
-    const entries = files === 0 ? 1 : ffree / Math.min(RESERVE_ENTRIES, files * RESERVE_SHARE);
-    this.#share = Math.min(bytes, entries);
-    return this.#share;
+    this.#entryShare = files === 0 ? 1 : ffree / Math.min(RESERVE_ENTRIES, files * RESERVE_SHARE);
   }
 }

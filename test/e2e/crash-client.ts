@@ -1,6 +1,6 @@
 // Owns a client that writes to a host through HTTP while somebody kills it, remembers what was acknowledged and what may
 // have happened, and checks a host that was started again against that.
-import { randomBytes, randomInt } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { Agent, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { expect } from 'vitest';

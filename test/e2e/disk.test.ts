@@ -1,0 +1,299 @@
+// A host whose disk is full, has no file entries left, is read-only, slow, or gives no more descriptors: faults 19, 22, 23,
+// 24, 25 and 32 through HTTP. What is refused says why, what can go on goes on, and all of it heals without a restart.
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { connect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, onTestFinished, test } from 'vitest';
+import type { WireCollection } from '../../core/wire.ts';
+import { HAS_SHIM, faultyDisk } from '../sandbox-data/fault/shim.ts';
+import { CHECKOUT, removeFolder, startHostProcess, type HostProcess } from '../support/host-process.ts';
+import { send, Visitor, type TestResponse } from '../support/http.ts';
+import { PASSWORD, settleOwner, until } from './people.ts';
+
+const MAY_MOUNT = process.platform === 'linux' && process.getuid?.() === 0;
+
+interface Setting {
+  host: HostProcess;
+  put(key: string, value?: unknown): Promise<TestResponse>;
+  get(key: string): Promise<TestResponse>;
+  upload(name: string, bytes: number): Promise<TestResponse>;
+  download(name: string): Promise<TestResponse>;
+  remove(names: string[]): Promise<TestResponse>;
+  signIn(): Promise<number>;
+  damage(): Promise<unknown[]>;
+  downloadRequest(name: string): { url: string; headers: Record<string, string> };
+}
+
+/** A host with a Collection that has an Item and a File. */
+async function setUp(dataFolder: string, env: Record<string, string> = {}): Promise<Setting> {
+  const host = await startHostProcess({ dataFolder, env });
+  onTestFinished(() => host.kill());
+  const ada = await settleOwner(host);
+  onTestFinished(() => ada[Symbol.asyncDispose]());
+  const { id } = (await ada.api('POST', '/collections', { name: 'data' })).json<WireCollection>();
+  const { value: key } = (await ada.api('POST', `/collections/${id}/keys`, { name: 'key' })).json<{ value: string }>();
+  const headers = { 'x-api-key': key };
+  const setting: Setting = {
+    host,
+    put: (itemKey, value = 1) => send(`${host.url}/base/v1/${id}/b/items`, { method: 'PUT', headers, body: { items: [{ key: itemKey, value }] } }),
+    get: (itemKey) => send(`${host.url}/base/v1/${id}/b/items/${itemKey}`, { headers }),
+    upload: (name, bytes) => send(`${host.url}/drive/v1/${id}/d/files?name=${name}`, { method: 'POST', headers, body: Buffer.alloc(bytes, 'x') }),
+    download: (name) => send(`${host.url}/drive/v1/${id}/d/files/download?name=${name}`, { headers }),
+    remove: (names) => send(`${host.url}/drive/v1/${id}/d/files`, { method: 'DELETE', headers, body: { names } }),
+    async signIn() {
+      const browser = new Visitor();
+      await browser.submit(`${host.url}/login`, { username: 'ada', password: PASSWORD });
+      return (await browser.visit(`${host.url}/api/v0/space`)).status;
+    },
+    downloadRequest: (name) => ({ url: `${host.url}/drive/v1/${id}/d/files/download?name=${name}`, headers }),
+    damage: async () => (await ada.api('GET', `/collections/${id}/damage`)).json<{ damage: unknown[] }>().damage,
+  };
+  expect((await setting.put('kept')).status).toBe(207);
+  expect((await setting.upload('kept', 5000)).status).toBe(201);
+  return setting;
+}
+
+async function readsAndSignsIn({ get, download, signIn }: Setting): Promise<void> {
+  expect((await get('kept')).status).toBe(200);
+  expect((await download('kept')).bytes.length).toBe(5000);
+  expect(await signIn(), 'somebody signs in').toBe(200);
+}
+
+async function tempDisk(options: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'ownspace-disk-'));
+  execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', options, 'tmpfs', folder]);
+  onTestFinished(async () => {
+    execFileSync('/bin/umount', ['--lazy', folder]);
+    await removeFolder(folder);
+  });
+  return folder;
+}
+
+async function tempData(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'ownspace-'));
+  onTestFinished(() => removeFolder(folder));
+  return folder;
+}
+
+describe.skipIf(!MAY_MOUNT)('on a small disk', () => {
+  test('fault 19: full, writes get 507 and say why; reads and signing in go on; with room again it goes on by itself', async () => {
+    const disk = await tempDisk('size=96m');
+    const setting = await setUp(join(disk, 'data'));
+    let uploaded = 0;
+    let answer: TestResponse;
+    do answer = await setting.upload(`f${uploaded++}`, 4_000_000);
+    while (answer.status === 201 && uploaded < 40);
+    expect(answer.status).toBe(507);
+    expect(answer.json()).toMatchObject({ code: 'STORE_FULL', errors: [expect.stringContaining('full')] });
+    await readsAndSignsIn(setting);
+    // Deleting is how room is made.
+    const names = Array.from({ length: uploaded - 1 }, (_, n) => `f${n}`);
+    const removed = await setting.remove(names.slice(0, 5));
+    expect(removed.status).toBe(200);
+    await until(async () => (await setting.put('again')).status === 207, 'it heals after deleting');
+    // Now for good: somebody else takes all of it.
+    const ballast = join(disk, 'ballast');
+    await writeFile(ballast, Buffer.alloc(100_000_000)).catch(() => {});
+    await until(async () => (await setting.put('no')).status === 507, 'it is full again');
+    expect((await setting.upload('no', 100)).status).toBe(507);
+    await readsAndSignsIn(setting);
+    await rm(ballast);
+    await until(async () => (await setting.put('after')).status === 207, 'it heals');
+    expect((await setting.upload('after', 1000)).status).toBe(201);
+    expect((await setting.get('after')).status).toBe(200);
+    await readsAndSignsIn(setting);
+    expect(await setting.damage()).toEqual([]);
+  });
+
+  test('fault 23: without file entries left it is as with a full disk', async () => {
+    const disk = await tempDisk('size=200m,nr_inodes=3000');
+    const setting = await setUp(join(disk, 'data'));
+    await mkdir(join(disk, 'ballast'));
+    for (let made = 0; made < 3000; made += 1) {
+      const isMade = await writeFile(join(disk, 'ballast', String(made)), '').then(() => true, () => false);
+      if (!isMade) break;
+    }
+    await until(async () => (await setting.put('no')).status === 507, 'writes are refused');
+    expect((await setting.upload('no', 1000)).status).toBe(507);
+    await readsAndSignsIn(setting);
+    await rm(join(disk, 'ballast'), { recursive: true });
+    await until(async () => (await setting.put('after')).status === 207, 'it heals');
+    expect((await setting.upload('after', 1000)).status).toBe(201);
+    expect((await setting.get('after')).status).toBe(200);
+  });
+});
+
+describe.skipIf(!HAS_SHIM)('above a disk that fails', () => {
+  test('fault 24: read-only, writes get 503 with Retry-After, reads and signing in go on, the process stays', async () => {
+    const dataFolder = await tempData();
+    const disk = await faultyDisk(dataFolder);
+    const setting = await setUp(dataFolder, disk.env);
+    await disk.rules('write erofs 0', 'openwrite erofs 0', 'fsync erofs 0', 'rename erofs 0');
+    for (let n = 0; n < 3; n += 1) {
+      const refused = await setting.put('no');
+      expect(refused).toMatchObject({ status: 503, headers: { 'retry-after': expect.any(String) } });
+      expect(refused.json().code).toBe('STORE_UNAVAILABLE');
+      expect((await setting.upload('no', 10)).status).toBe(503);
+      await readsAndSignsIn(setting);
+    }
+    await disk.rules();
+    await until(async () => (await setting.put('after')).status === 207, 'it heals');
+    expect((await setting.get('after')).status).toBe(200);
+  });
+
+  test('fault 25: with 2 s a sync and 100 ms a read, nothing else waits for them, and too much is refused', { timeout: 120_000 }, async () => {
+    const dataFolder = await tempData();
+    const disk = await faultyDisk(dataFolder);
+    const setting = await setUp(dataFolder, disk.env);
+    await disk.rules('fsync slow 2000', 'read slow 100');
+    let isOver = false;
+    const slowest = { item: 0, page: 0 };
+    const probe = async (what: keyof typeof slowest, ask: () => Promise<TestResponse>): Promise<void> => {
+      while (!isOver) {
+        const start = performance.now();
+        expect([200, 404]).toContain((await ask()).status);
+        slowest[what] = Math.max(slowest[what], performance.now() - start);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    };
+    const probes = [probe('item', () => setting.get('kept')), probe('page', () => send(`${setting.host.url}/api/v0/nothing`))];
+    const answers = await Promise.all([
+      ...Array.from({ length: 2500 }, (_, n) => setting.put(`k${n}`)),
+      ...Array.from({ length: 20 }, (_, n) => setting.upload(`f${n}`, 1000)),
+    ]);
+    isOver = true;
+    await Promise.all(probes);
+    const count = (status: number): number => answers.filter((one) => one.status === status).length;
+    console.log(`slow disk: ${count(207)} Items and ${count(201)} Files written, ${count(503)} refused; a get took ${slowest.item.toFixed(0)} ms at most, an answer without data ${slowest.page.toFixed(0)} ms`);
+    expect(count(207) + count(201) + count(503)).toBe(answers.length);
+    for (const refused of answers.filter(({ status }) => status === 503)) expect(refused.headers['retry-after']).toBeDefined();
+    // 2,500 requests at once take their own time, here too; what waiting for the disk would add is many seconds.
+    expect(slowest.page).toBeLessThan(5000);
+    expect(slowest.item).toBeLessThan(5000);
+  });
+
+  test('fault 25: the loop of the front door is not held up by 300 writes that wait for the disk', { timeout: 90_000 }, async () => {
+    const dataFolder = await tempData();
+    const disk = await faultyDisk(dataFolder);
+    const watch = join(await tempData(), 'loop');
+    const setting = await setUp(dataFolder, { ...disk.env, NODE_OPTIONS: `--import=${join(CHECKOUT, 'test', 'support', 'loop-watch.js')}`, LOOP_WATCH: watch });
+    const heldUp = async (work: () => Promise<unknown>): Promise<number> => {
+      process.kill(pidOf(setting.host), 'SIGUSR2');
+      await until(() => readFile(watch).then(() => true, () => false), 'the watch answers');
+      await rm(watch);
+      await work();
+      process.kill(pidOf(setting.host), 'SIGUSR2');
+      return Number(await until(() => readFile(watch, 'utf8').catch(() => undefined), 'the watch answers'));
+    };
+    const write = async (name: string): Promise<void> => {
+      const answers = await Promise.all([
+        ...Array.from({ length: 280 }, (_, n) => setting.put(`${name}${n}`)),
+        ...Array.from({ length: 20 }, (_, n) => setting.upload(`${name}${n}`, 50_000)),
+      ]);
+      expect(answers.filter(({ status }) => status >= 300)).toEqual([]);
+    };
+    await write('warm');
+    const usual = await heldUp(() => write('fast'));
+    await disk.rules('fsync slow 2000', 'read slow 100');
+    const slow = await heldUp(() => write('slow'));
+    console.log(`slow disk: the loop was held up for ${slow.toFixed(0)} ms at most, ${usual.toFixed(0)} ms on a good disk`);
+    expect(slow).toBeLessThan(Math.max(200, 2 * usual));
+  });
+});
+
+describe('fault 22: a host without descriptors', () => {
+  test('refuses what is new, serves who is there, and recovers', async () => {
+    const setting = await setUp(await tempData());
+    // The host itself, not the npm above it: whoever listens.
+    execFileSync('prlimit', ['--pid', String(pidOf(setting.host)), '--nofile=200:200']);
+    const standing = new Keeper(setting.host.port);
+    expect(await standing.ask()).toContain('HTTP/1.1 ');
+    const crowd: Socket[] = [];
+    for (let n = 0; n < 300; n += 1) crowd.push(connect(setting.host.port, '127.0.0.1').on('error', () => {}));
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    expect(await standing.ask(), 'who is there is served').toContain('HTTP/1.1 ');
+    for (const socket of crowd) socket.destroy();
+    await until(async () => (await setting.get('kept').catch(() => undefined))?.status === 200, 'it recovers');
+    expect((await setting.put('after')).status).toBe(207);
+    expect((await setting.upload('after', 100)).status).toBe(201);
+    standing.close();
+  });
+});
+
+describe('fault 32: clients that vanish in the middle of an answer', () => {
+  const VANISH = Number(process.env['VANISH_ROUNDS'] ?? 1500);
+
+  test(`${VANISH} times: descriptors and memory stay flat`, { timeout: 120_000 }, async () => {
+    const setting = await setUp(await tempData());
+    expect((await setting.upload('big', 8_000_000)).status).toBe(201);
+    const pid = pidOf(setting.host);
+    await vanish(setting, 100);
+    const before = measured(pid);
+    for (let done = 0; done < VANISH; done += 50) await vanish(setting, 50);
+    await until(async () => measured(pid).descriptors <= before.descriptors + 5, 'descriptors are given back');
+    const after = measured(pid);
+    console.log(`${VANISH} vanished: ${before.descriptors} -> ${after.descriptors} descriptors, ${before.residentMb} -> ${after.residentMb} MB`);
+    expect(after.residentMb).toBeLessThan(before.residentMb + 150);
+    expect((await setting.download('big')).bytes.length).toBe(8_000_000);
+  });
+
+  async function vanish(setting: Setting, count: number): Promise<void> {
+    await Promise.all(Array.from({ length: count }, () => new Promise<void>((resolve) => {
+      const { url, headers } = setting.downloadRequest('big');
+      const outgoing = request(url, { headers, agent: false });
+      outgoing.on('response', (incoming) => incoming.once('data', () => outgoing.destroy()));
+      outgoing.on('error', () => {});
+      outgoing.on('close', () => resolve());
+      outgoing.end();
+    })));
+  }
+});
+
+/** One connection that is kept open. */
+class Keeper {
+  readonly #socket: Socket;
+
+  constructor(port: number) {
+    this.#socket = connect(port, '127.0.0.1');
+  }
+
+  ask(): Promise<string> {
+    return new Promise((resolve, reject) => {
+      this.#socket.once('data', (bytes) => resolve(bytes.toString()));
+      this.#socket.once('error', reject);
+      this.#socket.write('GET /login HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+}
+
+/** Of the process that listens. */
+function pidOf({ port }: HostProcess): number {
+  const inode = readFileSync('/proc/net/tcp', 'utf8').split('\n').map((line) => line.trim().split(/\s+/))
+    .find(([, local, , state]) => state === '0A' && Number.parseInt(local?.split(':')[1] ?? '', 16) === port)?.[9];
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    if (linksOf(pid).includes(`socket:[${inode}]`)) return Number(pid);
+  }
+  throw new Error(`nobody listens on ${port}`);
+}
+
+function linksOf(pid: string): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((name) => { try { return readlinkSync(`/proc/${pid}/fd/${name}`); } catch { return ''; } });
+  } catch {
+    return [];
+  }
+}
+
+function measured(pid: number): { descriptors: number; residentMb: number } {
+  const descriptors = readdirSync(`/proc/${pid}/fd`).length;
+  const resident = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return { descriptors, residentMb: Math.round(Number(resident) / 1024) };
+}
