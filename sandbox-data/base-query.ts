@@ -24,6 +24,10 @@ const PAGE_MAX_LENGTH = 8 * 1024 * 1024;
 const PAGE_MAX_WORK = 64 * 1024 * 1024;
 /** What evaluating a condition costs, in characters read. */
 const CONDITION_WORK = 20;
+/** What looking for a text costs, for each character of the Item. */
+const SEARCH_WORK = 1 / 16;
+/** One Item that is more work than this, in characters times alternatives, is looked at with breaks. */
+const HEAVY_WORK = 4 * 1024 * 1024;
 /** What reading one Item by its key costs. */
 const LOOKUP_WORK = 400;
 /** Others get a turn after this time, which is looked at after so much work. */
@@ -74,7 +78,8 @@ async function readPage({ base, nowMs }: BaseCall, query: Query, { entries, look
   const page: Page = { items: [], looked: 0 };
   let { length, work, slicedWork, slicedMs } = { length: 0, work: 0, slicedWork: 0, slicedMs: performance.now() };
   for await (const [storeKey, record] of entries) {
-    const json = matchingJson(record, query, nowMs);
+    const isHeavy = record.length * query.steps.length > HEAVY_WORK;
+    const json = isHeavy ? await matchingJsonInTurns(record, query, nowMs) : matchingJson(record, query, nowMs);
     const isFull = page.items.length === query.limit || length > PAGE_MAX_LENGTH;
     if (json !== undefined && isFull) return page;
     if (json !== undefined) {
@@ -83,7 +88,7 @@ async function readPage({ base, nowMs }: BaseCall, query: Query, { entries, look
     }
     if (!isFull) page.last = storeKey.slice(prefixLength);
     page.looked += 1;
-    work += record.length + query.conditionCount * CONDITION_WORK + lookupWork;
+    work += record.length + query.conditionCount * (CONDITION_WORK + record.length * SEARCH_WORK) + lookupWork;
     if (work > PAGE_MAX_WORK) return page;
     if (work - slicedWork < SLICE_MIN_WORK) continue;
     slicedWork = work;
@@ -99,4 +104,18 @@ function matchingJson(record: string, { matches, mayMatch }: Query, nowMs: numbe
   const { json, expires } = decodeItem(record);
   if (isExpired(expires, nowMs)) return undefined;
   return !matches || (mayMatch(json) && matches(JSON.parse(json) as JsonObject)) ? json : undefined;
+}
+
+async function matchingJsonInTurns(record: string, { steps }: Query, nowMs: number): Promise<string | undefined> {
+  const { json, expires } = decodeItem(record);
+  if (isExpired(expires, nowMs)) return undefined;
+  const item = JSON.parse(json) as JsonObject;
+  let slicedMs = performance.now();
+  for (const isMatch of steps) {
+    if (isMatch(item)) return json;
+    if (performance.now() - slicedMs < SLICE_MS) continue;
+    await nextTurn();
+    slicedMs = performance.now();
+  }
+  return undefined;
 }

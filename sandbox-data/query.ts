@@ -4,6 +4,7 @@ import { SpaceError } from '../core/errors.ts';
 import { isObject, isSameJson, ownValue, unstorableReason, valueAt } from './json-value.ts';
 import type { JsonObject } from './json-value.ts';
 import { compareText, textAfterPrefix } from './text-order.ts';
+import { containing } from './text-search.ts';
 
 export const QUERY_MAX_LIMIT = 1000;
 /** Of all alternatives together: each is evaluated for each Item that is met. */
@@ -23,6 +24,8 @@ export interface Query {
   conditionCount: number;
   /** `undefined` when every Item within the bounds matches. */
   matches?: (item: JsonObject) => boolean;
+  /** The same, one alternative each: for Items so long that all of them in one go would keep others waiting. */
+  steps: readonly ((item: JsonObject) => boolean)[];
   /** False for JSON of an Item that certainly does not match: cheaper than parsing it. */
   mayMatch: (json: string) => boolean;
   /** The conditions besides those on the key: all of one of these. Empty when every Item matches. */
@@ -53,6 +56,7 @@ export function parseQuery(request: unknown): Query {
   const conditionCount = others.reduce((sum, conditions) => sum + conditions.length, 0);
   // One alternative without conditions lets every Item pass.
   const isOpen = others.length === 0 || others.some((conditions) => conditions.length === 0);
+  const steps = isOpen ? [] : others.map((conditions) => (item: JsonObject) => conditions.every(({ path, test }) => test(valueAt(item, path))));
   return {
     limit: parseLimit(ownValue(request, 'limit')),
     descending,
@@ -61,7 +65,8 @@ export function parseQuery(request: unknown): Query {
     conditionCount,
     alternatives: isOpen ? [] : others,
     mayMatch: isOpen ? () => true : textFilter(others),
-    matches: isOpen ? undefined : (item) => others.some((conditions) => conditions.every(({ path, test }) => test(valueAt(item, path)))),
+    steps,
+    matches: isOpen ? undefined : (item) => steps.some((isMatch) => isMatch(item)),
   };
 }
 
@@ -131,8 +136,8 @@ function testFor(operator: Operator, operand: unknown): Test {
     case 'gte': return ordered(operand, (order) => order >= 0);
     case 'r': return within(operand);
     case 'pfx': return startsWith(operand);
-    case 'contains': return (value) => contains(value, operand);
-    case 'not_contains': return (value) => !contains(value, operand);
+    case 'contains': return contains(operand);
+    case 'not_contains': return not(contains(operand));
   }
 }
 
@@ -155,16 +160,25 @@ function startsWith(operand: unknown): Test {
   return (value) => typeof value === 'string' && value.startsWith(operand);
 }
 
-function contains(value: unknown, operand: unknown): boolean {
-  if (typeof operand !== 'string') return false;
-  return typeof value === 'string' ? value.includes(operand) : Array.isArray(value) && value.includes(operand);
+function contains(operand: unknown): Test {
+  if (typeof operand !== 'string') return () => false;
+  const isIn = containing(operand);
+  return (value) => (typeof value === 'string' ? isIn(value) : Array.isArray(value) && value.includes(operand));
 }
+
+function not(test: Test): Test {
+  return (value) => !test(value);
+}
+
+/** Beyond this, parsing an Item is cheaper than searching it. */
+const FILTER_MAX_WORK = 1024 * 1024;
 
 /** Stored JSON spells each value in one way only, so what a condition asks for must be in it. */
 function textFilter(alternatives: readonly Term[][]): (json: string) => boolean {
-  const needles = alternatives.map((terms) => terms.map(neededText).filter((text) => text !== undefined));
-  if (needles.some((texts) => texts.length === 0)) return () => true;
-  return (json) => needles.some((texts) => texts.every((text) => json.includes(text)));
+  const needles = alternatives.map((terms) => terms.map(neededText).filter((text) => text !== undefined).map(containing));
+  if (needles.some((tests) => tests.length === 0)) return () => true;
+  const count = needles.reduce((sum, tests) => sum + tests.length, 0);
+  return (json) => json.length * count > FILTER_MAX_WORK || needles.some((tests) => tests.every((isIn) => isIn(json)));
 }
 
 function neededText({ operator, operand }: Term): string | undefined {
