@@ -6,10 +6,12 @@ import type { Clock } from '../core/clock.ts';
 import { SpaceError } from '../core/errors.ts';
 import type { Content } from './content.ts';
 import { followChanges } from './change-reader.ts';
-import type { Base, Collection, CollectionRef, JsonText, Versioned } from './data.ts';
+import type { Base, Collection, CollectionRef, ImportCounts, JsonText, Versioned } from './data.ts';
 import { createDrive } from './drive.ts';
+import type { DrivePlace } from './file-write.ts';
 import { verifyFiles } from './file-check.ts';
 import { assertName } from './layout.ts';
+import type { Quotas } from './quota.ts';
 import type { CollectionSnapshots } from './snapshots.ts';
 import type { DataThread } from './worker/data-thread.ts';
 import type { Address } from './worker/messages.ts';
@@ -24,6 +26,7 @@ export interface CollectionPlace {
   snapshots: CollectionSnapshots;
   /** For archives on their way in. */
   incoming: string;
+  quotas: Quotas;
 }
 
 /** Longer requests travel as bytes; for shorter ones a copy of the text is cheaper than handing over a buffer. */
@@ -38,8 +41,8 @@ export function createCollection(place: CollectionPlace): Collection {
     },
     drive(name) {
       assertName('drive', name);
-      const { address, clock, content } = place;
-      return createDrive({ thread: place.thread, address, clock, content, drive: name });
+      const { address, clock, content, thread } = place;
+      return createDrive({ thread, address, clock, content, drive: name, room: roomOf(place) });
     },
     snapshots: place.snapshots,
     contents: async () => place.thread().call(place.address, 'contents'),
@@ -54,29 +57,40 @@ export function createCollection(place: CollectionPlace): Collection {
     exportArchive: (snapshotId) => exportArchive(place, snapshotId),
     receiveArchive: (source) => receiveArchive({
       collection, folder: place.incoming,
-      importItems: async (base, texts, options) => place.thread().call(place.address, 'itemsImport', base, texts, options),
+      importItems: async (base, texts, options) => {
+        const run = async (): Promise<ImportCounts> => place.thread().call(place.address, 'itemsImport', base, texts, options);
+        return options.isRehearsal ? run() : place.quotas.write(place.ref, texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0), run);
+      },
     }, source),
   };
   return collection;
 }
 
-function createBase({ thread, address }: CollectionPlace, base: string): Base {
+function roomOf({ quotas, ref }: CollectionPlace): DrivePlace['room'] {
+  return { check: () => quotas.check(ref), write: (bytes, write) => quotas.write(ref, bytes, write), loosen: () => quotas.loosen(ref) };
+}
+
+function createBase({ thread, address, quotas, ref }: CollectionPlace, base: string): Base {
+  /** What is stored is not much longer than what was sent. */
+  const within = <R>(request: JsonText, write: () => Promise<R>): Promise<R> =>
+    quotas.write(ref, typeof request === 'string' ? Buffer.byteLength(request) : request.byteLength, write);
   return {
     get: async (key) => thread().call(address, 'itemGet', base, key),
-    put: async (request) => thread().call(address, 'itemsPut', base, portable(thread(), request)),
-    insert: async (request) => thread().call(address, 'itemInsert', base, portable(thread(), request)),
-    update: async (key, request) => thread().call(address, 'itemUpdate', base, key, portable(thread(), request)),
-    delete: async (key) => thread().call(address, 'itemDelete', base, key),
+    put: (request) => within(request, async () => thread().call(address, 'itemsPut', base, portable(thread(), request))),
+    insert: (request) => within(request, async () => thread().call(address, 'itemInsert', base, portable(thread(), request))),
+    update: (key, request) => within(request, async () => thread().call(address, 'itemUpdate', base, key, portable(thread(), request))),
+    delete: async (key) => thread().call(address, 'itemDelete', base, key).finally(() => quotas.loosen(ref)),
     query: async (request) => thread().call(address, 'itemsQuery', base, portable(thread(), request)),
     versioned: {
       async get(key) {
         const text = await thread().call(address, 'versionedGet', base, key);
         return text === undefined ? undefined : splitVersion(text);
       },
-      put: async (request, condition) => thread().call(address, 'versionedPut', base, portable(thread(), request), condition),
-      insert: async (request, condition) => thread().call(address, 'versionedInsert', base, portable(thread(), request), condition),
-      update: async (key, request, condition) => thread().call(address, 'versionedUpdate', base, key, { request: portable(thread(), request), condition }),
-      delete: async (key, condition) => thread().call(address, 'versionedDelete', base, key, condition),
+      put: (request, condition) => within(request, async () => thread().call(address, 'versionedPut', base, portable(thread(), request), condition)),
+      insert: (request, condition) => within(request, async () => thread().call(address, 'versionedInsert', base, portable(thread(), request), condition)),
+      update: (key, request, condition) =>
+        within(request, async () => thread().call(address, 'versionedUpdate', base, key, { request: portable(thread(), request), condition })),
+      delete: async (key, condition) => thread().call(address, 'versionedDelete', base, key, condition).finally(() => quotas.loosen(ref)),
     },
   };
 }

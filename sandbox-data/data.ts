@@ -3,6 +3,7 @@
 import type { Readable } from 'node:stream';
 import type { ByteRange } from './blob/blob-store.ts';
 import type { Damage } from './store/damage.ts';
+import type { QuotaSource } from './quota.ts';
 import type { Store } from './store/store.ts';
 
 /** JSON as text or as its UTF-8 bytes. It is parsed in the data worker, never on the caller's thread. */
@@ -172,6 +173,12 @@ export interface Data {
   collection(ref: CollectionRef): Collection;
   /** `listener` is told of each damage once, when it is met. */
   onDamage(listener: (ref: CollectionRef, damage: Damage) => void): void;
+  /** From here on no more is stored than this says; without it there is no limit. */
+  useQuotas(source: QuotaSource): void;
+  /** The source would say something else now. */
+  quotaChanged(spaceId: string): void;
+  /** Bytes of the Items and Files of each Collection of a Space, exact. */
+  spaceUsage(spaceId: string): Promise<Map<string, number>>;
   /** Close the Collection and delete its folder. */
   remove(ref: CollectionRef): Promise<void>;
   close(): Promise<void>;

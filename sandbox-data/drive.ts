@@ -23,6 +23,7 @@ export function createDrive(place: DrivePlace): Drive {
     list: async (options = {}) => thread().call(address, 'filesList', drive, options),
     async delete(names) {
       const { freed, ...answer } = await thread().call(address, 'filesDelete', drive, names);
+      place.room.loosen();
       await discard(place, freed);
       return answer;
     },
@@ -31,9 +32,11 @@ export function createDrive(place: DrivePlace): Drive {
 
 async function putFile(place: DrivePlace, name: string, source: AsyncIterable<Uint8Array>, options: { contentType?: string; maxBytes?: number } = {}): Promise<FileInfo> {
   assertFileName(name);
+  await place.room.check(); // before the bytes are taken
   const part = await (await place.content()).write(source, options.maxBytes);
   const file = newFile(place.clock, name, [part], options.contentType);
-  const freed = await commitBytes(place, [part], () => place.thread().call(place.address, 'filePut', place.drive, name, file));
+  const record = (): Promise<string[]> => place.thread().call(place.address, 'filePut', place.drive, name, file);
+  const freed = await commitBytes(place, [part], () => place.room.write(part.sizeBytes, record));
   await discard(place, part.sizeBytes === 0 ? [...freed, part.blob] : freed);
   return infoOf(name, file);
 }

@@ -17,6 +17,8 @@ export interface DrivePlace {
   clock: Clock;
   /** Opened on first use. */
   content: () => Promise<Content>;
+  /** What may still be stored. @throws QUOTA_EXCEEDED */
+  room: { check(): Promise<void>; write<R>(bytes: number, write: () => Promise<R>): Promise<R>; loosen(): void };
 }
 
 const UNSPECIFIED_TYPE = 'binary/octet-stream';

@@ -29,7 +29,8 @@ export const indexPrefix = (id: string): string => `${ALL_INDEXES_PREFIX}${id}/`
 export const blobKey = (blob: string): string => `r/${blob}`;
 export const uploadKey = (uploadId: string): string => `u/${uploadId}`;
 export const UPLOAD_PREFIX = 'u/';
-export const partPrefix = (uploadId: string): string => `p/${uploadId}/`;
+export const PART_PREFIX = 'p/';
+export const partPrefix = (uploadId: string): string => `${PART_PREFIX}${uploadId}/`;
 export const partKey = (uploadId: string, part: number): string => partPrefix(uploadId) + String(part).padStart(6, '0');
 export const LOG_HEAD_KEY = 'm/log';
 export const LOG_PREFIX = 'c/';

@@ -1,8 +1,8 @@
 // Owns the data plane as a whole: its workers, which Collection is pinned to which, and what has to be swept.
 // The front door's thread imports this; nothing here may import a Store driver.
 import { availableParallelism } from 'node:os';
-import { rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { systemClock } from '../core/clock.ts';
 import type { Clock } from '../core/clock.ts';
 import { SpaceError } from '../core/errors.ts';
@@ -16,10 +16,13 @@ import type { Collection, CollectionRef, Data } from './data.ts';
 import { diskError, hasErrno } from './disk-error.ts';
 import { createFolder } from './folder.ts';
 import { collectionFolder, collectionScope } from './place.ts';
+import { Quotas } from './quota.ts';
+import type { QuotaSource } from './quota.ts';
 import { createRemoteStore } from './remote-store.ts';
 import { CollectionSnapshots } from './snapshots.ts';
 import type { Damage } from './store/damage.ts';
 import { RoomGuard } from './store/room.ts';
+import { readUsageMark } from './usage-mark.ts';
 import { DataThread } from './worker/data-thread.ts';
 import { HOST_ADDRESS } from './worker/messages.ts';
 
@@ -65,6 +68,7 @@ class DataPlane implements Data {
   readonly #contents = new Map<string, Promise<Content>>();
   readonly #snapshots = new Map<string, CollectionSnapshots>();
   readonly #removing = new Set<string>();
+  readonly #quotas = new Quotas({ used: (ref) => this.#used(ref), collectionsOf: (spaceId) => this.#collectionsOf(spaceId) });
   /** Background work that `close` waits for. */
   readonly #chores = new Set<Promise<unknown>>();
   #onDamage: (ref: CollectionRef, damage: Damage) => void = () => {};
@@ -95,7 +99,32 @@ class DataPlane implements Data {
       ref: { ...ref }, address, clock: this.#clock,
       thread: () => this.#threadOf(address),
       content: () => this.#contentOf(ref),
-      snapshots: this.#snapshotsOf(ref), incoming: this.#incomingFolder(),
+      snapshots: this.#snapshotsOf(ref), incoming: this.#incomingFolder(), quotas: this.#quotas,
+    });
+  }
+
+  useQuotas(source: QuotaSource): void {
+    this.#quotas.use(source);
+  }
+
+  quotaChanged(spaceId: string): void {
+    this.#quotas.forget(spaceId);
+  }
+
+  spaceUsage(spaceId: string): Promise<Map<string, number>> {
+    return this.#quotas.usage(spaceId);
+  }
+
+  async #used(ref: CollectionRef): Promise<number> {
+    const marked = await readUsageMark(collectionFolder(this.#folder, ref));
+    return marked ?? this.#threadOf(addressOf(ref)).call(addressOf(ref), 'usedBytes');
+  }
+
+  async #collectionsOf(spaceId: string): Promise<string[]> {
+    const folder = dirname(collectionFolder(this.#folder, { spaceId, collectionId: 'any' }));
+    return readdir(folder).catch((error: unknown) => {
+      if (hasErrno(error, 'ENOENT')) return [];
+      throw diskError(error);
     });
   }
 
@@ -130,6 +159,7 @@ class DataPlane implements Data {
       throw diskError(error);
     } finally {
       this.#removing.delete(address);
+      this.#quotas.forget(ref.spaceId);
     }
   }
 
@@ -163,7 +193,7 @@ class DataPlane implements Data {
     let snapshots = this.#snapshots.get(address);
     if (!snapshots) {
       const folder = collectionFolder(this.#folder, ref);
-      snapshots = new CollectionSnapshots({ folder, address, clock: this.#clock, thread: () => this.#threadOf(address), content: () => this.#contentOf(ref) });
+      snapshots = new CollectionSnapshots({ folder, address, clock: this.#clock, thread: () => this.#threadOf(address), content: () => this.#contentOf(ref), onRestored: () => this.#quotas.forget(ref.spaceId) });
       this.#snapshots.set(address, snapshots);
     }
     return snapshots;
@@ -185,6 +215,7 @@ class DataPlane implements Data {
     for (const thread of this.#threads) {
       for (const address of await thread.openAddresses()) {
         const { freed } = await thread.call(address, 'sweep');
+        this.#quotas.loosen(refOf(address));
         if (freed.length > 0) await (await this.#contentOf(refOf(address))).discard(freed);
       }
     }

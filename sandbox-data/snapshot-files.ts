@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { SpaceError } from '../core/errors.ts';
 import { hasErrno } from './disk-error.ts';
 import { createFolder, syncFolder } from './folder.ts';
+import { usageMarkPath } from './usage-mark.ts';
 
 /** manual: somebody asked for it. replaced: what a restore put aside. passing: held by an export; gone with the process. */
 export type SnapshotKind = 'manual' | 'replaced' | 'passing';
@@ -76,6 +77,7 @@ export async function restoreSnapshot(folder: string, { id, replaced, adjust }: 
   id: string; replaced: SnapshotRecord; adjust: (storeFolder: string) => Promise<void>;
 }, disk: Disk = DISK): Promise<void> {
   await copyStore(snapshotFolder(folder, id), nextOf(folder), disk);
+  await disk.rm(usageMarkPath(folder), { force: true }); // it is about what goes
   await adjust(nextOf(folder));
   await disk.syncFolder(nextOf(folder));
   const partial = join(snapshotsOf(folder), PARTIAL + replaced.id);

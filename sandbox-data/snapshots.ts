@@ -19,6 +19,8 @@ export interface SnapshotPlace {
   clock: Clock;
   thread: () => DataThread;
   content: () => Promise<Content>;
+  /** Other Items and Files are there now. */
+  onRestored: () => void;
 }
 
 /** Each keeps what it needs on the disk; nobody looks through more. */
@@ -51,6 +53,7 @@ export class CollectionSnapshots implements Snapshots {
       if (!wanted) throw new SpaceError('SNAPSHOT_NOT_FOUND');
       const replaced = await this.#record('replaced', `Before going back to ${wanted.createdAt}`);
       await content.freeze(() => this.#place.thread().restoreSnapshot(this.#place.address, id, replaced));
+      this.#place.onRestored();
       return { replaced: infoOf(replaced) };
     });
   }

@@ -28,6 +28,7 @@ export function createUploads(place: DrivePlace): Uploads {
     completeUpload: (uploadId, name) => completeUpload(place, { uploadId, name }),
     async abortUpload(uploadId, name) {
       await discard(place, await thread().call(address, 'uploadAbort', drive, { uploadId, name }));
+      place.room.loosen();
     },
   };
 }
@@ -39,9 +40,11 @@ async function putPart(place: DrivePlace, ref: PartRef, source: AsyncIterable<Ui
   assertPartNumber(ref.part);
   // Asked before the bytes are taken: nobody fills the disk for an upload that does not exist.
   await thread().call(address, 'uploadCheck', drive, ref);
+  await place.room.check();
   const written = await (await place.content()).write(source, options.maxBytes);
   const part = { ...written, number: ref.part, contentType: knownType(options.contentType) };
-  const freed = await commitBytes(place, [written], () => thread().call(address, 'uploadPart', drive, ref, part));
+  const record = (): Promise<string[]> => thread().call(address, 'uploadPart', drive, ref, part);
+  const freed = await commitBytes(place, [written], () => place.room.write(written.sizeBytes, record));
   await discard(place, freed);
 }
 

@@ -7,6 +7,8 @@ import { collectionFolder } from '../place.ts';
 import { openRecords } from '../records.ts';
 import { DamageList } from '../store/damage.ts';
 import type { Damage } from '../store/damage.ts';
+import { usedBytes } from '../collection-usage.ts';
+import { writeUsageMark } from '../usage-mark.ts';
 import { closeSnapshotCopy, openSnapshotCopy, settleSnapshots, snapshotFolder } from '../snapshot-files.ts';
 import { openLevelStore } from '../store/level.ts';
 import type { LevelStoreOptions } from '../store/level.ts';
@@ -172,8 +174,13 @@ export class OpenStores {
   async #closeWhenIdle(entry: Entry): Promise<void> {
     await this.#idle(entry);
     const collection = entry.opening === NEVER_OPENED ? undefined : await entry.opening.catch(() => undefined);
-    await collection?.records.store.close();
-    if (collection && isSnapshot(entry.address)) await closeSnapshotCopy(storeFolder(this.#settings.folder, entry.address));
+    if (!collection) return;
+    const folder = storeFolder(this.#settings.folder, entry.address);
+    const isLive = !isSnapshot(entry.address) && entry.address !== HOST_ADDRESS;
+    const bytes = isLive ? await usedBytes(collection.records).catch(() => undefined) : undefined;
+    await collection.records.store.close();
+    if (bytes !== undefined) await writeUsageMark(folder, bytes).catch(() => {}); // without it the Store is asked
+    if (isSnapshot(entry.address)) await closeSnapshotCopy(folder);
   }
 
   #closeIdle(): void {

@@ -5,7 +5,7 @@ import { queryItems } from '../base-query.ts';
 import { lastSequence, readChanges } from '../change-log.ts';
 import { checkIndexes } from '../index-check.ts';
 import { sweepIndexes } from '../index-demand.ts';
-import { collectionUsage } from '../collection-usage.ts';
+import { collectionUsage, usedBytes } from '../collection-usage.ts';
 import type { JsonText, WriteCondition } from '../data.ts';
 import { deleteFiles, getFile, listFiles, putFile, unreferredBlobs } from '../drive-records.ts';
 import { fileBlobs, reportDamage } from '../damage-report.ts';
@@ -69,6 +69,7 @@ export const operations = {
 
   contents: async (c: C) => ({ bases: await writtenNames(c.records, 'base'), drives: await writtenNames(c.records, 'drive') }),
   usage: (c: C) => collectionUsage(c.records),
+  usedBytes: (c: C) => usedBytes(c.records),
   changesRead: (c: C, after: number, limit: number) => readChanges(c.records.store, after, limit),
   changesLast: (c: C) => lastSequence(c.records.store),
   indexesCheck: (c: C) => checkIndexes(c.records, c.nowMs),
