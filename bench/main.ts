@@ -2,6 +2,7 @@
 import { appendFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { measureBaseHttp } from './base-http.ts';
+import { measureDataScale } from './data-scale.ts';
 import type { Effort, RowResult } from './harness.ts';
 import { measureHelloIsolate } from './hello-isolate.ts';
 import { describeMachine } from './machine.ts';
@@ -11,6 +12,7 @@ import { renderJsonLines, renderMarkdown, renderTable } from './report.ts';
 const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'hello-isolate': measureHelloIsolate,
   'base-http': measureBaseHttp,
+  'data-scale': measureDataScale,
   'push-live': measurePushLive,
 };
 

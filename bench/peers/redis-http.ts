@@ -16,7 +16,7 @@ const redis = spawn(program, options, { stdio: 'ignore' });
 
 type Waiting = (answer: string) => void;
 const waiting: Waiting[] = [];
-let received = Buffer.alloc(0);
+let received: Buffer = Buffer.alloc(0);
 
 async function open(): Promise<Socket> {
   for (;;) {

@@ -1,0 +1,170 @@
+// The rows of a Base of a million Items, of a host that serves others meanwhile, and of thousands of Collections.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { applyClosedLoad } from './closed-loop.ts';
+import { goalOf, median, PRODUCT } from './harness.ts';
+import type { Effort, RowResult, Score } from './harness.ts';
+import { ask } from './http.ts';
+import type { Target } from './http.ts';
+import type { LoadResult } from './load.ts';
+import { ROOT } from './machine.ts';
+import { measureManyCollections } from './many-collections.ts';
+import { waitFor } from './process.ts';
+import { startProduct } from './product.ts';
+import type { Product } from './product.ts';
+
+const BENCH = 'data-scale';
+/** `BENCH_ITEMS` makes a smaller run, for trying it out. */
+const ITEMS = Number(process.env.BENCH_ITEMS ?? 1_000_000);
+const PER_PUT = 25;
+/** Each value of the indexed field has so many Items. */
+const PER_USER = 10;
+const CONNECTIONS = 16;
+const IMPORT_MB = 100;
+
+export async function measureDataScale(effort: Effort): Promise<RowResult[]> {
+  if (!effort.withProduct) return [];
+  await using started = new AsyncDisposableStack();
+  const product = started.adopt(await startProduct(), (host) => host.stop());
+  const big = await createBase(product, 'big');
+  console.error(`  ${ITEMS} Items ...`);
+  await fill(big, ITEMS);
+  const rows = [await measureScan(big, effort), await measureIndexed(big, effort)];
+  rows.push(...(await measureOthers(product, big, effort)), await measureMemory(product));
+  await started.disposeAsync();
+  return [...rows, ...(await measureManyCollections(effort))];
+}
+
+interface BenchBase { id: string; url: string; headers: Record<string, string> }
+
+export async function createBase(product: Product, name: string): Promise<BenchBase> {
+  const { id } = await product.call<{ id: string }>('POST', '/collections', { name });
+  const { value } = await product.call<{ value: string }>('POST', `/collections/${id}/keys`, { name: 'bench' });
+  return { id, url: `http://127.0.0.1:${product.port}/base/v1/${id}/things`, headers: { host: `localhost:${product.port}`, 'x-api-key': value, 'content-type': 'application/json' } };
+}
+
+const keyOf = (n: number): string => String(n).padStart(8, '0');
+/** About 200 bytes. */
+const itemOf = (n: number): object => ({ key: keyOf(n), user: `user${Math.floor(n / PER_USER)}`, likes: n % 1000, text: 'That brain of mine is something more than merely mortal. '.repeat(2), ok: true });
+
+async function fill(base: BenchBase, count: number): Promise<void> {
+  let n = 0;
+  const next = (): Target | undefined => {
+    if (n >= count) return undefined;
+    const items = Array.from({ length: Math.min(PER_PUT, count - n) }, (_, at) => itemOf(n + at));
+    n += items.length;
+    return { url: `${base.url}/items`, method: 'PUT', headers: base.headers, body: JSON.stringify({ items }) };
+  };
+  const { failures } = await applyClosedLoad({ connections: 32, next });
+  if (failures > 0) throw new Error(`${failures} puts failed`);
+}
+
+const query = (base: BenchBase, request: object): Target => ({ url: `${base.url}/query`, method: 'POST', headers: base.headers, body: JSON.stringify(request) });
+
+/** Go through the whole Base in pages, as a client does. @returns how many Items matched */
+async function scan(base: BenchBase, conditions: object): Promise<number> {
+  let found = 0;
+  for (let last: string | undefined, first = true; first || last !== undefined; first = false) {
+    const { status, body } = await ask(query(base, { query: conditions, last }));
+    if (status !== 200) throw new Error(`a query answers ${status}: ${body.slice(0, 200)}`);
+    const page = JSON.parse(body) as { paging: { size: number; last?: string } };
+    found += page.paging.size;
+    last = page.paging.last;
+  }
+  return found;
+}
+
+/** A condition that no index answers and most Items fail, and one whose text is in every Item, so that each is parsed. */
+async function measureScan(base: BenchBase, { rounds }: Effort): Promise<RowResult> {
+  const filters: [string, object, number][] = [[PRODUCT, { 'likes?ne': 7, 'user?!contains': 'user' }, 0]];
+  const scores: Record<string, Score> = {};
+  for (const [name, filter, expected] of filters) {
+    const rates: number[] = [];
+    for (let round = 0; round < rounds; round += 1) {
+      const start = performance.now();
+      const found = await scan(base, filter);
+      if (found !== expected) throw new Error(`a scan found ${found} instead of ${expected}`);
+      rates.push((ITEMS / (performance.now() - start)) * 1000);
+    }
+    scores[name] = { value: median(rates), rounds: rates };
+  }
+  const rate = scores[PRODUCT]?.value ?? 0;
+  return { bench: BENCH, row: `scan with a filter, ${ITEMS} Items of 200 bytes, one worker`, unit: 'Items/s', scores, ratios: {}, goals: [goalOf(`at least 200000 Items/s by ${PRODUCT}`, rate, rate >= 200_000)] };
+}
+
+/** Three queries make the index, then it is waited for. */
+async function measureIndexed(base: BenchBase, { rounds, seconds }: Effort): Promise<RowResult> {
+  const random = (): number => Math.floor(Math.random() * ITEMS);
+  const byUser = (): Target => query(base, { query: { user: `user${Math.floor(random() / PER_USER)}` }, limit: 1 });
+  const byKey = (): Target => ({ url: `${base.url}/items/${keyOf(random())}`, headers: base.headers });
+  const start = performance.now();
+  await waitFor(async () => {
+    const asked = performance.now();
+    const { status } = await ask(query(base, { query: { user: 'user77' }, limit: 1000 }));
+    return status === 200 && performance.now() - asked < 20;
+  }, 600_000);
+  console.error(`  index after ${Math.round((performance.now() - start) / 1000)} s`);
+  const measured: Record<string, LoadResult[]> = { [PRODUCT]: [], 'get by key': [] };
+  for (let round = 0; round < rounds; round += 1) {
+    measured[PRODUCT]?.push(await applyClosedLoad({ connections: CONNECTIONS, next: byUser, seconds }));
+    measured['get by key']?.push(await applyClosedLoad({ connections: CONNECTIONS, next: byKey, seconds }));
+  }
+  const scores = Object.fromEntries(Object.entries(measured).map(([name, results]) => [name, scoreOf(results)]));
+  const ratio = (scores[PRODUCT]?.value ?? 0) / (scores['get by key']?.value ?? 1);
+  return {
+    bench: BENCH, row: `equality on an indexed field, ${ITEMS} Items`, unit: 'requests/s', connections: CONNECTIONS, scores,
+    ratios: { 'get by key': ratio }, goals: [goalOf('at least 0.33 x get by key', ratio, ratio >= 1 / 3)],
+  };
+}
+
+/** What others feel: a hello of an app, and gets of another Collection, while the big one is scanned or imported into. */
+async function measureOthers(product: Product, big: BenchBase, effort: Effort): Promise<RowResult[]> {
+  const { url } = await product.push(await product.createProject('benchhello'), join(ROOT, 'bench/apps/hello'));
+  const small = await createBase(product, 'small');
+  await fill(small, 1000);
+  const targets: [string, () => Target][] = [
+    ['hello', await product.signedIn(url).then((target) => () => target)],
+    ['get of another Collection', () => ({ url: `${small.url}/items/${keyOf(Math.floor(Math.random() * 1000))}`, headers: small.headers })],
+  ];
+  const burdens: [string, (isOver: () => boolean) => Promise<void>][] = [
+    ['a scan', async (isOver) => { while (!isOver()) await scan(big, { 'likes?ne': 7, 'user?!contains': 'user' }); }],
+    [`an import of ${IMPORT_MB} MB`, async (isOver) => { while (!isOver()) await fill(big, Math.floor((IMPORT_MB * 1e6) / 200)); }],
+  ];
+  const rows: RowResult[] = [];
+  for (const [burden, carry] of burdens) for (const [name, target] of targets) rows.push(await measureUnder(`${name}, during ${burden}`, { target, carry }, effort));
+  return rows;
+}
+
+async function measureUnder(row: string, { target, carry }: { target: () => Target; carry: (isOver: () => boolean) => Promise<void> }, { rounds, seconds }: Effort): Promise<RowResult> {
+  const connections = 4;
+  const alone: LoadResult[] = [];
+  const burdened: LoadResult[] = [];
+  for (let round = 0; round < rounds; round += 1) {
+    alone.push(await applyClosedLoad({ connections, next: target, seconds }));
+    let isOver = false;
+    const carrying = carry(() => isOver);
+    burdened.push(await applyClosedLoad({ connections, next: target, seconds }));
+    isOver = true;
+    await carrying;
+  }
+  const scores = { [PRODUCT]: scoreOf(burdened), alone: scoreOf(alone) };
+  const ratio = (scores[PRODUCT]?.p99Ms ?? Number.NaN) / (scores['alone']?.p99Ms ?? Number.NaN);
+  return { bench: BENCH, row, unit: 'requests/s', connections, scores, ratios: { alone: ratio }, goals: [goalOf('at most 2 x the p99 of alone', ratio, ratio <= 2)] };
+}
+
+export function scoreOf(results: readonly LoadResult[]): Score {
+  const failures = results.reduce((sum, result) => sum + result.failures, 0);
+  if (failures > 0) throw new Error(`${failures} requests failed`);
+  const rounds = results.map(({ requestsPerSecond }) => requestsPerSecond);
+  return { value: median(rounds), p50Ms: median(results.map(({ p50Ms }) => p50Ms)), p99Ms: median(results.map(({ p99Ms }) => p99Ms)), rounds };
+}
+
+/** The most that the host's process ever had, Cells not counted. */
+async function measureMemory({ pid }: Product): Promise<RowResult> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  const megabytes = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
+  return {
+    bench: BENCH, row: 'memory of the host at its peak, all of the above', unit: 'MB', scores: { [PRODUCT]: { value: megabytes, rounds: [megabytes] } }, ratios: {},
+    goals: [goalOf(`less than 300 MB by ${PRODUCT}`, megabytes, megabytes < 300)],
+  };
+}
