@@ -36,8 +36,7 @@ const RUNTIME_LEAVES = ['http/body', 'http/cookie', 'http/headers', 'http/reply'
 const OWNERS: Record<string, { within: readonly string[]; files?: number }> = {
   koa: { within: ['runtime/http/', 'runtime/api/'] },
   '@koa/router': { within: ['runtime/http/', 'runtime/api/'] },
-  level: { within: ['sandbox-data/store/level.ts'] },
-  'classic-level': { within: ['sandbox-data/store/level.ts'] },
+  'classic-level': { within: ['sandbox-data/store/level'], files: 2 },
   'isolated-vm': { within: ['runtime/engine/cell/'] },
   minio: { within: ['sandbox-data/blob/'], files: 1 },
   jsonwebtoken: { within: ['runtime/auth/'], files: 1 },
