@@ -1,5 +1,6 @@
 // Owns blobs as files of one folder. A blob is written to `tmp/`, synced, and renamed into its place, so it is whole or absent.
-import { open, readdir, rename, rm, stat, unlink } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { lstat, open, readdir, rename, rm, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -10,6 +11,8 @@ import { createFolder, syncFolder } from '../folder.ts';
 import type { RoomGuard } from '../store/room.ts';
 import type { BlobInfo, BlobStore, ByteRange } from './blob-store.ts';
 
+/** No blob is a link: whoever put one there wants another file to be read. Windows has neither the flag nor such links for everybody. */
+const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
 const READ_CHUNK_BYTES = 256 * 1024;
 /** Small chunks are gathered up to one of these before a write. */
 const WRITE_BYTES = 256 * 1024;
@@ -78,7 +81,8 @@ class FileBlobStore implements BlobStore {
   async head(key: string): Promise<BlobInfo | undefined> {
     const { path } = this.#place(key);
     try {
-      return { sizeBytes: (await stat(path)).size };
+      const found = await lstat(path);
+      return found.isFile() ? { sizeBytes: found.size } : undefined;
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return undefined;
       throw diskError(error);
@@ -106,9 +110,9 @@ class FileBlobStore implements BlobStore {
   async #open(key: string): Promise<FileHandle> {
     const { path } = this.#place(key);
     try {
-      return await open(path, 'r');
+      return await open(path, constants.O_RDONLY | NO_FOLLOW);
     } catch (error) {
-      throw hasErrno(error, 'ENOENT') ? new SpaceError('BLOB_NOT_FOUND', {}, { cause: error }) : diskError(error);
+      throw hasErrno(error, 'ENOENT') || hasErrno(error, 'ELOOP') ? new SpaceError('BLOB_NOT_FOUND', {}, { cause: error }) : diskError(error);
     }
   }
 
