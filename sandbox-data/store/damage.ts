@@ -23,40 +23,42 @@ export interface NotedDamage extends Damage { at: string }
 export type OnDamage = (damage: Damage) => void;
 
 const MAX_NOTED = 1000;
+const REMEMBER_MS = 30 * 86_400_000;
 
 /** A list of damage in a file, each noted once. */
 export class DamageList {
   readonly #path: string;
   readonly #known = new Set<string>();
-  #count = 0;
-  #ready: Promise<void> | undefined;
+  #noted: Promise<NotedDamage[]> | undefined;
 
   constructor(path: string) {
     this.#path = path;
   }
 
   /** @returns whether it is news. A list that cannot be written is no reason to fail: the log has the same line. */
-  async note(damage: Damage, at: string): Promise<boolean> {
-    this.#ready ??= this.#load();
-    await this.#ready;
+  async note(damage: Damage): Promise<boolean> {
+    const at = new Date().toISOString(); // of the machine: this is about what happened to its disk
+    const noted = await this.list();
     const identity = identityOf(damage);
-    if (this.#known.has(identity) || this.#count >= MAX_NOTED) return false;
+    if (this.#known.has(identity) || noted.length >= MAX_NOTED) return false;
     this.#known.add(identity);
-    this.#count += 1;
-    await appendLine(this.#path, JSON.stringify({ at, ...damage } satisfies NotedDamage)).catch(() => {});
+    noted.push({ at, ...damage });
+    await appendLine(this.#path, JSON.stringify(noted.at(-1))).catch(() => {});
     return true;
   }
 
   /** Oldest first. */
   list(): Promise<NotedDamage[]> {
-    return readList(this.#path);
+    this.#noted ??= readList(this.#path).then((noted) => {
+      for (const damage of noted) this.#known.add(identityOf(damage));
+      return noted;
+    });
+    return this.#noted;
   }
 
-  async #load(): Promise<void> {
-    for (const damage of await readList(this.#path)) {
-      this.#known.add(identityOf(damage));
-      this.#count += 1;
-    }
+  /** Whether records were lost lately, so that what nothing refers to may have belonged to one. */
+  async lostRecords(): Promise<boolean> {
+    return (await this.list()).some(({ kind, at }) => kind !== 'blob' && Date.now() - Date.parse(at) < REMEMBER_MS);
   }
 }
 

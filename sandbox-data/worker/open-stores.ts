@@ -142,7 +142,7 @@ export class OpenStores {
 
   /** Tell of damage, unless it is known already. */
   async #noteDamage(address: Address, list: DamageList, damage: Damage): Promise<void> {
-    const isNews = isSnapshot(address) || (await list.note(damage, new Date().toISOString()));
+    const isNews = isSnapshot(address) || (await list.note(damage));
     if (!isNews) return;
     const { kind, note, file, keys } = damage;
     this.#warn('data.damaged', { store: address, kind, note, file, keyCount: keys.length });

@@ -53,7 +53,8 @@ export const operations = {
   filePut: (c: C, drive: string, name: string, file: FileRecord) => putFile(inside(c, drive), name, file),
   filesDelete: (c: C, drive: string, names: readonly unknown[]) => deleteFiles(inside(c, drive), names),
   filesList: (c: C, drive: string, options: ListOptions) => listFiles(inside(c, drive), options),
-  blobsUnreferred: (c: C, blobs: string[]) => unreferredBlobs(c.records, blobs),
+  /** None while records may be lost: what they referred to is worth keeping until the owner has seen to it. */
+  blobsUnreferred: async (c: C, blobs: string[]) => ((await c.damage.lostRecords()) ? [] : unreferredBlobs(c.records, blobs)),
 
   uploadStart: (c: C, drive: string, upload: UploadRef, contentType?: string) => startUpload(inside(c, drive), upload, contentType),
   uploadCheck: (c: C, drive: string, upload: UploadRef) => checkUpload(inside(c, drive), upload),

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { WireCollection } from '../../core/wire.ts';
 import { HAS_SHIM, faultyDisk } from '../sandbox-data/fault/shim.ts';
-import { CHECKOUT, removeFolder, startHostProcess, type HostProcess } from '../support/host-process.ts';
+import { removeFolder, startHostProcess, type HostProcess } from '../support/host-process.ts';
 import { send, Visitor, type TestResponse } from '../support/http.ts';
 import { PASSWORD, settleOwner, until } from './people.ts';
 
@@ -180,7 +180,7 @@ describe.skipIf(!HAS_SHIM)('above a disk that fails', () => {
     const dataFolder = await tempData();
     const disk = await faultyDisk(dataFolder);
     const watch = join(await tempData(), 'loop');
-    const setting = await setUp(dataFolder, { ...disk.env, NODE_OPTIONS: `--import=${join(CHECKOUT, 'test', 'support', 'loop-watch.js')}`, LOOP_WATCH: watch });
+    const setting = await setUp(dataFolder, { ...disk.env, NODE_OPTIONS: `--import=${new URL('../support/loop-watch.js', import.meta.url).href}`, LOOP_WATCH: watch });
     const heldUp = async (work: () => Promise<unknown>): Promise<number> => {
       process.kill(pidOf(setting.host), 'SIGUSR2');
       await until(() => readFile(watch).then(() => true, () => false), 'the watch answers');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { describe, expect, test } from 'vitest';
 import { readLog, writeLog } from '../../../sandbox-data/store/level-log.ts';
+import { REF, bytes, openData, tempFolder } from '../open-data.ts';
 import { copyOf, fileOf, flip, isTold, openAndCompare, storeWith } from './damaged-store.ts';
 
 /** LevelDB's blocks of records have 4 KB before compression. */
@@ -184,3 +185,30 @@ function handles(table: Buffer): number[] {
 const indexStart = (table: Buffer): number => handles(table)[2]!;
 /** The filter is the block before its description. */
 const filterStart = (table: Buffer): number => handles(table)[0]! - 300;
+
+test('fault 16: while records are lost, what they may have referred to is kept; other Collections go on collecting', async () => {
+  const folder = await tempFolder();
+  const put = async (name: string): Promise<void> => {
+    const { data } = await openData({ folder });
+    await data.collection({ ...REF, collectionId: name }).drive('d').put('file', bytes('content'));
+    await data.close();
+  };
+  const storeOf = (name: string): string => join(folder, 'spaces', REF.spaceId, 'collections', name, 'store');
+  const blobCount = async (name: string): Promise<number> => {
+    const all = await readdir(join(storeOf(name), '..', 'blobs'), { recursive: true, withFileTypes: true });
+    return all.filter((entry) => entry.isFile()).length;
+  };
+  await put('hurt');
+  await put('emptied');
+  await flip(await fileOf(storeOf('hurt'), /\.log$/), 40);
+  await rm(storeOf('emptied'), { recursive: true }); // the control: nothing says that there was a record
+  const { data } = await openData({ folder });
+  for (const name of ['hurt', 'emptied']) {
+    const collection = data.collection({ ...REF, collectionId: name });
+    expect(await collection.drive('d').get('file')).toBeUndefined();
+    await collection.drive('d').put('other', bytes('opens the blobs'));
+  }
+  await expect.poll(() => blobCount('emptied')).toBe(1);
+  expect(await blobCount('hurt')).toBe(2);
+  expect(await data.collection({ ...REF, collectionId: 'hurt' }).damage()).toMatchObject([{ kind: 'log' }]);
+});
