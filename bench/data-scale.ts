@@ -9,7 +9,8 @@ import type { Target } from './http.ts';
 import type { LoadResult } from './load.ts';
 import { ROOT } from './machine.ts';
 import { measureManyCollections } from './many-collections.ts';
-import { waitFor } from './process.ts';
+import { startPeer, waitFor } from './process.ts';
+import type { Running } from './process.ts';
 import { startProduct } from './product.ts';
 import type { Product } from './product.ts';
 
@@ -20,7 +21,6 @@ const PER_PUT = 25;
 /** Each value of the indexed field has so many Items. */
 const PER_USER = 10;
 const CONNECTIONS = 16;
-const IMPORT_MB = 100;
 
 export async function measureDataScale(effort: Effort): Promise<RowResult[]> {
   if (!effort.withProduct) return [];
@@ -126,26 +126,28 @@ async function measureOthers(product: Product, big: BenchBase, effort: Effort): 
     ['hello', await product.signedIn(url).then((target) => () => target)],
     ['get of another Collection', () => ({ url: `${small.url}/items/${keyOf(Math.floor(Math.random() * 1000))}`, headers: small.headers })],
   ];
-  const burdens: [string, (isOver: () => boolean) => Promise<void>][] = [
-    ['a scan', async (isOver) => { while (!isOver()) await scan(big, { 'likes?ne': 7, 'user?!contains': 'user' }); }],
-    [`an import of ${IMPORT_MB} MB`, async (isOver) => { while (!isOver()) await fill(big, Math.floor((IMPORT_MB * 1e6) / 200)); }],
-  ];
   const rows: RowResult[] = [];
-  for (const [burden, carry] of burdens) for (const [name, target] of targets) rows.push(await measureUnder(`${name}, during ${burden}`, { target, carry }, effort));
+  for (const [burden, kind] of [['a scan', 'scan'], ['an import', 'import']] as const) {
+    for (const [name, target] of targets) rows.push(await measureUnder(`${name}, during ${burden}`, { target, begin: () => startBurden(kind, big) }, effort));
+  }
   return rows;
 }
 
-async function measureUnder(row: string, { target, carry }: { target: () => Target; carry: (isOver: () => boolean) => Promise<void> }, { rounds, seconds }: Effort): Promise<RowResult> {
+/** From a process of its own: else the load would wait for itself. */
+function startBurden(kind: 'scan' | 'import', { url, headers }: BenchBase): Promise<Running> {
+  return startPeer(join(ROOT, 'bench/burden.ts'), [kind, JSON.stringify({ url, headers }), String(ITEMS)]);
+}
+
+async function measureUnder(row: string, { target, begin }: { target: () => Target; begin: () => Promise<Running> }, { rounds, seconds }: Effort): Promise<RowResult> {
   const connections = 4;
   const alone: LoadResult[] = [];
   const burdened: LoadResult[] = [];
+  await applyClosedLoad({ connections, next: target, seconds: 1 });
   for (let round = 0; round < rounds; round += 1) {
     alone.push(await applyClosedLoad({ connections, next: target, seconds }));
-    let isOver = false;
-    const carrying = carry(() => isOver);
+    const burden = await begin();
     burdened.push(await applyClosedLoad({ connections, next: target, seconds }));
-    isOver = true;
-    await carrying;
+    await burden.stop();
   }
   const scores = { [PRODUCT]: scoreOf(burdened), alone: scoreOf(alone) };
   const ratio = (scores[PRODUCT]?.p99Ms ?? Number.NaN) / (scores['alone']?.p99Ms ?? Number.NaN);

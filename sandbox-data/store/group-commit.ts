@@ -22,6 +22,8 @@ interface Waiting {
 
 /** More than this in one group would make the first of them wait for the last. */
 const GROUP_MAX_TRANSACTIONS = 512;
+/** Deciding on more than this would hold up the readers of other Stores of the thread. */
+const GROUP_MAX_KEYS = 600;
 /** Those beyond are refused: on a slow disk they would wait for longer than anybody does. */
 const WAITING_MAX = 2048;
 
@@ -49,9 +51,20 @@ export class GroupCommit {
   }
 
   async #run(): Promise<void> {
-    await undefined; // what arrives in the same tick joins the first group
-    while (this.#queue.length > 0) await this.#commit(this.#queue.splice(0, GROUP_MAX_TRANSACTIONS));
+    await Promise.resolve(); // what arrives in the same tick joins the first group
+    while (this.#queue.length > 0) await this.#commit(this.#queue.splice(0, this.#nextGroupLength()));
     this.#running = undefined;
+  }
+
+  /** At least one, however many keys it has. */
+  #nextGroupLength(): number {
+    const most = Math.min(this.#queue.length, GROUP_MAX_TRANSACTIONS);
+    let keys = this.#queue[0]?.keys.length ?? 0;
+    for (let length = 1; length < most; length += 1) {
+      keys += this.#queue[length]!.keys.length;
+      if (keys > GROUP_MAX_KEYS) return length;
+    }
+    return most;
   }
 
   /** A refusal is answered after the write too: it may rest on what an earlier transaction of the group wrote. */

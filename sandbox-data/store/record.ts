@@ -18,5 +18,5 @@ export function decodeRecord(key: string, framed: string): string | undefined {
 }
 
 function checksum(key: string, payload: string): number {
-  return crc32(payload, crc32(key));
+  return crc32(key + payload);
 }

@@ -17,6 +17,8 @@ interface Waiting { resolve: (result: any) => void; reject: (error: unknown) => 
 export interface DataThreadOptions { settings: WorkerSettings; clock: Clock; log: Log; onDamage?: (address: Address, damage: Damage) => void }
 
 const HEAP_MAX_MB = 1024;
+/** What a call leaves behind is garbage soon; with more room it is collected later, not faster. */
+const YOUNG_MAX_MB = 24;
 /** Calls that wait for the worker; those beyond are refused. */
 const WAITING_MAX = 20_000;
 
@@ -114,7 +116,7 @@ export class DataThread {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const worker = new Worker(new URL(`./data-worker.${extension}`, import.meta.url), {
       workerData: this.#options.settings,
-      resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB },
+      resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB, maxYoungGenerationSizeMb: YOUNG_MAX_MB },
       name: 'data',
     });
     worker.on('message', (batch: ReplyBatch) => this.#receive(batch));
