@@ -68,8 +68,8 @@ const EXAMPLES: Record<string, Example> = {
   },
   'level stays in its driver': {
     rule: rules.keepsLibrariesWrapped, over: product,
-    bad: { 'sandbox-data/base.ts': `import { Level } from 'level';` },
-    good: { 'sandbox-data/store/level.ts': `import { Level } from 'level';` },
+    bad: { 'sandbox-data/base.ts': `import { Level } from 'classic-level';` },
+    good: { 'sandbox-data/store/level.ts': `import { Level } from 'classic-level';` },
   },
   'one file wraps jsonwebtoken': {
     rule: rules.keepsLibrariesWrapped, over: product,

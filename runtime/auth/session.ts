@@ -86,7 +86,7 @@ export function createSessions(store: Store, clock: Clock): Sessions {
       const now = clock.now();
       const session: Session = { id: sha256(token), spaceId, createdAt: isoTime(now), expiresAt: isoTime(now + SESSION_DAYS * DAY_MS) };
       await save(session);
-      if (!unsaved.has(session.id)) for (const one of [...unsaved.values()]) await save(one); // there is room again
+      if (!unsaved.has(session.id)) for (const one of unsaved.values()) await save(one); // there is room again
       seen.set(session.id, session);
       return { token, session };
     },

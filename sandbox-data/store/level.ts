@@ -157,8 +157,7 @@ class LevelStore implements Store {
 
   async verify(): Promise<void> {
     this.#inspection = undefined;
-    this.#inspect();
-    await this.#inspection;
+    await this.#inspect();
     for await (const _ of intactRange(this, {})) { /* reading is looking */ }
   }
 
@@ -197,13 +196,14 @@ class LevelStore implements Store {
 
   #readError(error: unknown, key?: string): SpaceError {
     if (!hasErrno(error, 'LEVEL_CORRUPTION')) return diskError(error);
-    this.#inspect();
+    void this.#inspect();
     return key === undefined ? new SpaceError('RECORD_CORRUPT', {}, { cause: error }) : this.#corrupt(key, error);
   }
 
   /** LevelDB does not say which block it could not read. */
-  #inspect(): void {
+  #inspect(): Promise<void> {
     this.#inspection ??= damageOfTables(this.#folder).then((found) => found.forEach((one) => this.#options.onDamage?.(one)), () => {});
+    return this.#inspection;
   }
 
   #readOutcomes(keys: readonly string[]): Promise<ReadOutcome[]> {

@@ -133,7 +133,7 @@ export async function losePower(events: readonly string[], { isEntryLost = false
 
 /** A folder takes along what is in it. */
 function moveAll(sizes: Map<string, number>, from: string, to: string): void {
-  for (const [path, bytes] of [...sizes]) {
+  for (const [path, bytes] of sizes) {
     if (path !== from && !path.startsWith(`${from}/`)) continue;
     sizes.delete(path);
     sizes.set(to + path.slice(from.length), bytes);
