@@ -1,6 +1,6 @@
 // Owns the proof of the change log: every change, in order, with before and after; bounded; told when it came too late.
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
-import { readChanges, trimChanges } from '../../sandbox-data/change-log.ts';
+import { readChanges, restartLog, trimChanges } from '../../sandbox-data/change-log.ts';
 import { deleteItem, insertItem, putItems, sweepExpired, updateItemOf } from '../../sandbox-data/base.ts';
 import { deleteFiles, putFile } from '../../sandbox-data/drive-records.ts';
 import { openRecords } from '../../sandbox-data/records.ts';
@@ -82,6 +82,52 @@ test('it is trimmed by itself', async () => {
   for (let round = 0; round < 560; round += 1) await put(...items(round));
   await expect.poll(async () => 560 * 25 - (await firstKept()) + 1).toBeLessThan(12_600);
   expect((await readChanges(records.store, 560 * 25 - 1)).changes[0]?.after).toEqual({ key: 'k24', round: 559 });
+});
+
+test('set back to an earlier state, it begins anew, and no sequence is used twice', async () => {
+  for (let n = 0; n < 5; n += 1) await put({ key: 'a', n });
+  await restartLog(records.store, NOW_MS);
+  const { last } = await readChanges(records.store, 0);
+  expect(last).toBeGreaterThan(5);
+  for (const sequence of [0, 4, 5, 6, last - 1]) expect((await readChanges(records.store, sequence)).resync, `after ${sequence}`).toBe(true);
+  expect(await firstKept()).toBe(0);
+  await put({ key: 'a' });
+  expect((await readChanges(records.store, last)).changes.map(({ sequence }) => sequence)).toEqual([last + 1]);
+  // A clock that went back, and a second time in the same millisecond.
+  await restartLog(records.store, 0);
+  await restartLog(records.store, NOW_MS);
+  expect((await readChanges(records.store, 0)).last).toBeGreaterThan(last + 1);
+  expect(Number.isSafeInteger((await readChanges(records.store, 0)).last)).toBe(true);
+});
+
+test('a head that is damaged is made again: readers start anew, and no version is used twice', async () => {
+  const folder = await tempFolder();
+  const store = await openLevelStore(folder);
+  records = await openRecords(store);
+  for (let n = 0; n < 5; n += 1) await put({ key: 'a', n });
+  await store.close();
+  const { ClassicLevel } = await import('classic-level');
+  const level = new ClassicLevel<string, string>(folder);
+  await level.put('m/log', '1garbage');
+  await level.close();
+  const again = await openLevelStore(folder);
+  onTestFinished(() => again.close());
+  records = await openRecords(again);
+  expect((await readChanges(again, 5)).resync).toBe(true);
+  const { last } = await readChanges(again, 0);
+  await put({ key: 'a', n: 9 });
+  expect((await readChanges(again, last)).changes).toMatchObject([{ sequence: last + 1, before: { n: 4 }, after: { n: 9 } }]);
+  expect(last).toBeGreaterThan(5);
+});
+
+test('a page is bounded, and an entry that is missing or damaged is a gap that the reader is told of', async () => {
+  for (let n = 0; n < 8; n += 1) await put({ key: 'a', text: 'x'.repeat(300_000) });
+  const first = await readChanges(records.store, 0);
+  expect(first.changes.length).toBeLessThan(8);
+  expect(first.resync).toBe(false);
+  await records.store.batch([{ type: 'del', key: 'c/0000000000000003' }]);
+  expect((await readChanges(records.store, 0)).changes.map(({ sequence }) => sequence)).toEqual([1, 2]);
+  expect(await readChanges(records.store, 2)).toMatchObject({ changes: [], resync: true, last: 8 });
 });
 
 async function firstKept(): Promise<number> {
