@@ -84,7 +84,7 @@ function preflight(response: ServerResponse): void {
   response.writeHead(204, {
     'access-control-allow-origin': '*',
     'access-control-allow-methods': 'GET, PUT, POST, PATCH, DELETE',
-    'access-control-allow-headers': 'X-API-Key, Content-Type, Range, Authorization, If-Match, If-None-Match',
+    'access-control-allow-headers': 'X-API-Key, Content-Type, Range, Authorization, If-Match, If-None-Match, If-Range',
     'access-control-max-age': '86400',
   });
   response.end();

@@ -36,8 +36,9 @@ const BASE_MAX_REQUEST_BYTES = 17 * 1024 * 1024;
 const DRIVE_MAX_PART_BYTES = 10 * 1024 * 1024;
 const DRIVE_MAX_REQUEST_BYTES = 1024 * 1024;
 
-/** Small types that a browser may show in place; anything else it downloads (attack F6). */
-const INLINE_TYPE = /^(image\/(png|jpeg|gif|webp|avif|bmp|x-icon)|video\/|audio\/|text\/plain|application\/(json|pdf))/;
+/** Types that a browser may show in place; anything else it downloads (attack F6). The whole type counts: of a list browsers
+ *  take the last, and what ends in `+xml` is a page to them. */
+const INLINE_TYPE = /^(image\/(png|jpeg|gif|webp|avif|bmp|x-icon)|(video|audio)\/[\w.-]+|text\/plain|application\/(json|pdf)) *(;[^,]*)?$/i;
 
 export const DATA_ROUTES: readonly DataRoute[] = [
   { method: 'PUT', service: 'base', path: 'items', handle: async (call) => answerVersioned(call, 207, await base(call).versioned.put(await baseBody(call), conditionOf(call.request))) },
@@ -130,6 +131,11 @@ async function getFile(call: DataCall): Promise<void> {
   const range = rangeOf(call.request, info);
   const file = await drive(call).get(name, range);
   if (!file) throw new SpaceError('DRIVE_FILE_NOT_FOUND');
+  if (range && file.info.etag !== info.etag) {
+    // Replaced between the two steps: the range was meant for another File.
+    file.stream.destroy();
+    return getFile(call);
+  }
   const length = range ? range.end - range.start + 1 : file.info.sizeBytes;
   call.response.writeHead(range ? 206 : 200, {
     ...(call.isOpen ? { 'access-control-allow-origin': '*', 'access-control-expose-headers': 'Content-Range, ETag' } : {}),
@@ -141,10 +147,14 @@ async function getFile(call: DataCall): Promise<void> {
   await new Promise<void>((resolve) => pipeline(file.stream, call.response, () => resolve()));
 }
 
-/** One range is served; several, or what is no range, are ignored (attack D12). @throws RANGE_NOT_SATISFIABLE */
-function rangeOf(request: IncomingMessage, info: FileInfo): ByteRange | undefined {
-  const header = request.headers.range;
+/** One range is served; several, what is no range, and one of another version are ignored (attack D12). @throws RANGE_NOT_SATISFIABLE */
+function rangeOf({ headers }: IncomingMessage, info: FileInfo): ByteRange | undefined {
+  const header = headers.range;
   if (header === undefined || header.length > 100 || info.sizeBytes === 0) return undefined;
+  if (headers['if-range'] !== undefined && headers['if-range'] !== info.etag) return undefined;
+  // More bytes from the end than there are: all of them (RFC 9110, 14.1.2), which the library calls unsatisfiable.
+  const suffix = Number(/^bytes=-(\d+)$/.exec(header)?.[1] ?? 0);
+  if (suffix > info.sizeBytes) return { start: 0, end: info.sizeBytes - 1 };
   const ranges = rangeParser(info.sizeBytes, header);
   if (ranges === -1) throw new SpaceError('RANGE_NOT_SATISFIABLE', { sizeBytes: info.sizeBytes });
   const [only] = ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1 ? [] : ranges;
