@@ -3,6 +3,8 @@ import { Command, CommanderError } from 'commander';
 import { createContext } from './command.ts';
 import type { CliCommand } from './command.ts';
 import { builderEnvCommand } from './commands/builder-env.ts';
+import { exportCommand } from './commands/export.ts';
+import { importCommand } from './commands/import.ts';
 import { installCommand } from './commands/install.ts';
 import { instancesCommand } from './commands/instances.ts';
 import { linkCommand } from './commands/link.ts';
@@ -13,6 +15,7 @@ import { openCommand } from './commands/open.ts';
 import { pushCommand } from './commands/push.ts';
 import { releaseCommand } from './commands/release.ts';
 import { validateCommand } from './commands/validate.ts';
+import { snapshotCreateCommand, snapshotDropCommand, snapshotListCommand, snapshotRestoreCommand } from './commands/snapshot.ts';
 import { versionCommand } from './commands/version.ts';
 import { EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Failure, Interrupted, describeFailure, usageFailure } from './failure.ts';
 import type { Io } from './io.ts';
@@ -31,9 +34,18 @@ const COMMANDS: Record<string, CliCommand> = {
   release: releaseCommand,
   install: installCommand,
   instances: instancesCommand,
+  export: exportCommand,
+  import: importCommand,
+  'snapshot create': snapshotCreateCommand,
+  'snapshot list': snapshotListCommand,
+  'snapshot restore': snapshotRestoreCommand,
+  'snapshot drop': snapshotDropCommand,
   'builder env': builderEnvCommand,
   version: versionCommand,
 };
+
+/** First word of commands of two words -> what they are for. */
+const GROUPS: Record<string, string> = { builder: 'commands for the Builder Instance', snapshot: 'commands for moments of an app\'s data to go back to' };
 
 /** Run one command. @param argv without the names of Node and the program  @returns the exit code; never throws */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -79,7 +91,7 @@ function addCommand(program: Command, name: string, { command, io, onExit }: Add
 function group(program: Command, name: string): Command {
   const known = program.commands.find((command) => command.name() === name);
   if (known !== undefined) return known;
-  const added = program.command(name).description(`commands for the ${name[0]?.toUpperCase()}${name.slice(1)} Instance`);
+  const added = program.command(name).description(GROUPS[name] ?? name);
   return added.allowExcessArguments().action(() => {
     if (added.args.length > 0) throw usageFailure(`Unknown command \`${name} ${added.args[0]}\`.`, `\`space ${name} --help\` lists the commands.`);
     added.outputHelp();

@@ -1,7 +1,7 @@
 // Owns the control plane's endpoints as typed functions: path, body and answer of each. Must not know who calls.
 import type {
-  WireApp, WireBuild, WireChannel, WireCollection, WireDiscovery, WireEnv, WireHealth, WireInstallation, WireInstance, WireInvite,
-  WireKey, WireLogLine, WireNewKey, WireNewToken, WirePage, WirePromotion, WireRelease, WireRevision, WireSignedUp,
+  WireApp, WireBuild, WireChannel, WireCollection, WireDiscovery, WireEnv, WireHealth, WireImportLine, WireInstallation, WireInstance, WireInvite,
+  WireKey, WireLogLine, WireNewKey, WireNewToken, WirePage, WirePromotion, WireRelease, WireRevision, WireSignedUp, WireSnapshot,
   WireSpace, WireToken,
 } from '../core/wire.ts';
 import { readLines } from './lines.ts';
@@ -34,6 +34,8 @@ export function createApi(options: TransportOptions) {
     ...releases(endpoint),
     ...instances(endpoint),
     ...collections(endpoint),
+    ...archives(endpoint),
+    ...snapshots(endpoint),
   };
 }
 
@@ -152,5 +154,35 @@ function collections({ get, post }: Endpoint) {
     createCollection: (name: string) => post<WireCollection>('/v0/collections', { name }),
     listCollections: () => get<{ collections: WireCollection[] }>('/v0/collections'),
     createCollectionKey: (collectionId: string, name: string) => post<WireNewKey>(`/v0/collections/${id(collectionId)}/keys`, { name }),
+  };
+}
+
+/** Whose Items and Files: an Instance's, or a headless Collection. */
+export type DataOwner = { kind: 'instances' | 'collections'; id: string };
+
+/** An archive may be large and a line slow. */
+const ARCHIVE_TIMEOUT_MS = 24 * 60 * 60_000;
+
+function archives({ open }: Endpoint) {
+  return {
+    /** The zip, as it comes. */
+    exportArchive: ({ kind, id: ownerId }: DataOwner, snapshot?: string) =>
+      open('GET', `/v0/${kind}/${id(ownerId)}/export`, { query: { snapshot }, timeoutMs: ARCHIVE_TIMEOUT_MS }),
+    /** What happens, as it happens; the last one is a report or an error. */
+    async *importArchive({ kind, id: ownerId }: DataOwner, archive: Blob, isRehearsal: boolean): AsyncGenerator<WireImportLine> {
+      const path = `/v0/${kind}/${id(ownerId)}/import`;
+      const answer = await open('POST', path, { query: { dry_run: isRehearsal }, body: archive, contentType: 'application/zip', timeoutMs: ARCHIVE_TIMEOUT_MS });
+      for await (const line of readLines(answer)) if (line !== '') yield JSON.parse(line) as WireImportLine;
+    },
+  };
+}
+
+function snapshots({ get, post, remove }: Endpoint) {
+  const path = (collectionId: string): string => `/v0/collections/${id(collectionId)}/snapshots`;
+  return {
+    listSnapshots: (collectionId: string) => get<{ snapshots: WireSnapshot[] }>(path(collectionId)),
+    createSnapshot: (collectionId: string, note: string) => post<WireSnapshot>(path(collectionId), { note }),
+    restoreSnapshot: (collectionId: string, snapshotId: string) => post<{ id: string; replaced: WireSnapshot }>(`${path(collectionId)}/${id(snapshotId)}/restore`, {}),
+    dropSnapshot: (collectionId: string, snapshotId: string) => remove<unknown>(`${path(collectionId)}/${id(snapshotId)}`),
   };
 }

@@ -26,6 +26,8 @@ export interface CallOptions {
   body?: Blob | Uint8Array<ArrayBuffer> | string;
   contentType?: string;
   headers?: Record<string, string>;
+  /** Until the head of the answer, in place of what is usual. */
+  timeoutMs?: number;
 }
 
 export interface Transport {
@@ -98,7 +100,7 @@ function requestOf(method: string, call: CallOptions, options: TransportOptions)
 }
 
 function timeoutFor(call: CallOptions, options: TransportOptions): number {
-  return options.timeoutMs ?? (call.body === undefined ? REQUEST_TIMEOUT_MS : UPLOAD_TIMEOUT_MS);
+  return call.timeoutMs ?? options.timeoutMs ?? (call.body === undefined ? REQUEST_TIMEOUT_MS : UPLOAD_TIMEOUT_MS);
 }
 
 /** The time limit ends with the head: a followed log may stay open for hours. */

@@ -69,3 +69,14 @@ export interface WireDamage {
 }
 /** One line of `GET /instances/{id}/logs`. */
 export interface WireLogLine { time: string; micro: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; request_id: string | null }
+/** `replaced`: put aside by a restore. */
+export interface WireSnapshot { id: string; kind: 'manual' | 'replaced'; note: string; created_at: string }
+export interface WireImportCounts { name: string; added: number; changed: number; unchanged: number }
+/** `verified`: the archive had a manifest, and its checksums hold. */
+export interface WireImportReport { dry_run: boolean; bases: WireImportCounts[]; drives: WireImportCounts[]; ignored: string[]; verified: boolean }
+/** One line of the answer to an import; the last one is a report or an error. */
+export type WireImportLine =
+  | { progress: { step: 'check' | 'import'; bytes: number; total_bytes: number } }
+  | { report: WireImportReport } | { error: WireError };
+/** Bytes of Items and Files. */
+export interface WireQuota { used_bytes: number; limit_bytes: number; collections: { id: string; used_bytes: number; limit_bytes: number | null }[] }

@@ -4,20 +4,24 @@ import { appPages } from './page/apps.ts';
 import type { Assets } from './http/assets.ts';
 import { assetPages } from './page/assets.ts';
 import { releasePages } from './page/releases.ts';
+import { archiveRoutes } from './api/archives.ts';
 import { buildRoutes } from './api/builds.ts';
 import { collectionRoutes } from './api/collections.ts';
 import { installationRoutes } from './api/installations.ts';
 import { instanceRoutes } from './api/instances.ts';
 import type { ApiParts } from './api/parts.ts';
 import { projectRoutes } from './api/projects.ts';
+import { quotaRoutes } from './api/quotas.ts';
 import { releaseRoutes } from './api/releases.ts';
 import type { Route } from './api/route.ts';
+import { snapshotRoutes } from './api/snapshots.ts';
 import { spaceRoutes } from './api/spaces.ts';
 
 export function apiRoutes(parts: ApiParts, assets: Assets): Route[] {
   return [
     ...spaceRoutes(parts), ...projectRoutes(parts), ...buildRoutes(parts), ...releaseRoutes(parts),
     ...installationRoutes(parts), ...instanceRoutes(parts), ...collectionRoutes(parts),
+    ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts),
     ...accountPages(parts), ...appPages(parts), ...releasePages(parts), ...assetPages(assets),
   ];
 }

@@ -45,6 +45,7 @@ import { createInstallations } from './instance/installation.ts';
 import { createInstances } from './instance/instance.ts';
 import { createLifecycle } from './instance/lifecycle.ts';
 import { createLiveInstances, type LiveInstances, type LiveParts, type RevisionMicro } from './instance/live.ts';
+import { createQuotaLimits } from './instance/quota.ts';
 import { createInstanceLogs } from './instance/logs.ts';
 import { fetchOutside } from './instance/outside.ts';
 import { createRefuse } from './instance/refuse.ts';
@@ -201,7 +202,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   closers.push(() => installations.close(), () => builder.close());
   const lifecycle = createLifecycle({ instances, installations, releases: builder.releases, project: (id) => builder.projects.get(id) });
   const warning = config.unsafeNoSandbox ? 'This host runs without a sandbox (--unsafe-no-sandbox): apps can reach everything that it can.' : undefined;
-  const parts: ApiParts = { ...auth, builder, instances, installations, collections, lifecycle, data, logs, addresses, warning, version: ground.version, clock, log };
+  const parts: ApiParts = { ...auth, builder, instances, installations, collections, lifecycle, quotas: createQuotaLimits({ store, data }), data, logs, addresses, warning, version: ground.version, clock, log };
   started.resolve(parts);
   return { parts, live, engineFor, calls };
 }

@@ -14,6 +14,7 @@ import type { Collections } from '../instance/collection.ts';
 import type { Installations } from '../instance/installation.ts';
 import type { Instances } from '../instance/instance.ts';
 import type { Lifecycle } from '../instance/lifecycle.ts';
+import type { QuotaLimits } from '../instance/quota.ts';
 import type { InstanceLogs } from '../instance/logs.ts';
 
 export interface ApiParts {
@@ -28,6 +29,7 @@ export interface ApiParts {
   installations: Installations;
   collections: Collections;
   lifecycle: Lifecycle;
+  quotas: QuotaLimits;
   data: Data;
   logs: InstanceLogs;
   addresses: Addresses;

@@ -31,6 +31,7 @@ export interface Credentials { username: unknown; password: unknown }
 
 export interface Spaces {
   get(id: string): Promise<Space | undefined>;
+  list(): Promise<Space[]>;
   /** True until the first person has set this host up. */
   needsSetup(): Promise<boolean>;
   /** Create the host's owner. @throws SETUP_SECRET_WRONG, SETUP_DONE, USERNAME_INVALID, PASSWORD_INVALID */
@@ -79,6 +80,7 @@ export function createSpaces({ store, clock, setupSecret }: { store: Store; cloc
 
   return {
     get: (id) => spaces.get(id),
+    list: () => spaces.list(),
     needsSetup,
     async setUp(secret, credentials) {
       if (!(await needsSetup())) throw new SpaceError('SETUP_DONE');
