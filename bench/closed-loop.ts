@@ -12,6 +12,7 @@ export interface ClosedLoad {
   seconds?: number;
 }
 
+/** @throws when a request fails */
 export async function applyClosedLoad({ connections, next, seconds = Number.POSITIVE_INFINITY }: ClosedLoad): Promise<LoadResult> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const times: number[] = [];
@@ -30,6 +31,7 @@ export async function applyClosedLoad({ connections, next, seconds = Number.POSI
   await Promise.all(Array.from({ length: connections }, lane));
   const elapsed = performance.now() - start;
   agent.destroy();
+  if (failures > 0) throw new Error(`${failures} requests failed`);
   times.sort((left, right) => left - right);
   const at = (part: number): number => times[Math.min(Math.floor(times.length * part), times.length - 1)] ?? Number.NaN;
   return { requestsPerSecond: (times.length / elapsed) * 1000, p50Ms: at(0.5), p99Ms: at(0.99), failures };

@@ -73,7 +73,7 @@ async function measureOnce({ name, target }: Contender, connections: number, sec
   return result;
 }
 
-function scoreOf(rounds: readonly LoadResult[]): Score {
+export function scoreOf(rounds: readonly LoadResult[]): Score {
   return {
     value: median(rounds.map((one) => one.requestsPerSecond)),
     p50Ms: median(rounds.map((one) => one.p50Ms)),

@@ -3,9 +3,10 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createBase } from './bench-base.ts';
+import type { BenchBase } from './bench-base.ts';
 import { applyClosedLoad } from './closed-loop.ts';
-import { createBase, scoreOf } from './data-scale.ts';
-import { goalOf, PRODUCT } from './harness.ts';
+import { goalOf, PRODUCT, scoreOf } from './harness.ts';
 import type { Effort, RowResult, Score } from './harness.ts';
 import type { Target } from './http.ts';
 import type { LoadResult } from './load.ts';
@@ -21,7 +22,6 @@ const CONNECTIONS = 16;
 const ITEM = { key: 'one', text: 'That brain of mine is something more than merely mortal. '.repeat(3) };
 const PUT_BODY = JSON.stringify({ items: [ITEM] });
 
-type BenchBase = Awaited<ReturnType<typeof createBase>>;
 const get = ({ url, headers }: BenchBase): Target => ({ url: `${url}/items/one`, headers });
 const put = ({ url, headers }: BenchBase): Target => ({ url: `${url}/items`, method: 'PUT', headers, body: PUT_BODY });
 
@@ -66,7 +66,7 @@ async function measurePuts(bases: readonly BenchBase[], { rounds, seconds }: Eff
   await using started = new AsyncDisposableStack();
   const folder = started.adopt(await mkdtemp(join(tmpdir(), 'bench-levels-')), (path) => rm(path, { recursive: true }));
   const peer = started.adopt(await startPeer(join(ROOT, 'bench/peers/levels-http.ts'), [folder, String(bases.length)]), (running) => running.stop());
-  const raw = bases.map((_, at): BenchBase => ({ id: String(at), url: `http://127.0.0.1:${peer.port}/${at}`, headers: { 'content-type': 'application/json' } }));
+  const raw = bases.map((_, at): BenchBase => ({ url: `http://127.0.0.1:${peer.port}/${at}`, headers: { 'content-type': 'application/json' } }));
   const measured: Record<string, LoadResult[]> = { [PRODUCT]: [], 'classic-level': [] };
   for (let round = 0; round < rounds; round += 1) {
     measured[PRODUCT]?.push(await applyClosedLoad({ connections: CONNECTIONS, next: around(bases, put), seconds }));

@@ -47,7 +47,10 @@ async function allOf(records: Records, request: object): Promise<unknown[]> {
 }
 
 const states = (records: Records, base = 'b'): string[] => indexesOf(records.indexes, base).map(({ field, state }) => `${field} ${state}`);
-const built = (records: Records, ...fields: string[]) => expect.poll(() => states(records)).toEqual(fields.map((field) => `${field} ready`));
+
+async function built(records: Records, ...fields: string[]): Promise<void> {
+  await expect.poll(() => states(records)).toEqual(fields.map((field) => `${field} ready`));
+}
 
 /** Fields that are indexed, values of every type, so few that they meet. */
 const value = fc.oneof(

@@ -101,21 +101,21 @@ describe('a condition', () => {
 
 describe('the checker', () => {
   const read = (called: number, returned: number, value: string): RegisterCall => ({ called, returned, did: { kind: 'read', value } });
-  const write = (called: number, returned: number, from: string, to: string, isDone: boolean | 'unknown' = true): RegisterCall => ({ called, returned, did: { kind: 'write', from, to, isDone } });
+  const write = (called: number, returned: number, [from, to]: [string, string], isDone: boolean | 'unknown' = true): RegisterCall => ({ called, returned, did: { kind: 'write', from, to, isDone } });
   const right: [string, RegisterCall[]][] = [
-    ['one after the other', [write(0, 1, '0', 'a'), read(2, 3, 'a')]],
-    ['a read during a write sees either', [write(0, 5, '0', 'a'), read(1, 2, '0'), read(3, 4, 'a')]],
-    ['a loser that overlaps the winner', [write(0, 5, '0', 'a'), write(1, 4, '0', 'b', false)]],
-    ['an unknown write that happened', [write(0, Infinity, '0', 'a', 'unknown'), read(5, 6, 'a')]],
-    ['an unknown write that did not', [write(0, Infinity, '0', 'a', 'unknown'), read(5, 6, '0')]],
+    ['one after the other', [write(0, 1, ['0', 'a']), read(2, 3, 'a')]],
+    ['a read during a write sees either', [write(0, 5, ['0', 'a']), read(1, 2, '0'), read(3, 4, 'a')]],
+    ['a loser that overlaps the winner', [write(0, 5, ['0', 'a']), write(1, 4, ['0', 'b'], false)]],
+    ['an unknown write that happened', [write(0, Infinity, ['0', 'a'], 'unknown'), read(5, 6, 'a')]],
+    ['an unknown write that did not', [write(0, Infinity, ['0', 'a'], 'unknown'), read(5, 6, '0')]],
   ];
   const wrong: [string, RegisterCall[]][] = [
-    ['a lost write', [write(0, 1, '0', 'a'), read(2, 3, '0')]],
-    ['two winners of one version', [write(0, 5, '0', 'a'), write(1, 4, '0', 'b')]],
-    ['reads that go back', [write(0, 9, '0', 'a'), read(1, 2, 'a'), read(3, 4, '0')]],
-    ['a loser without a winner', [write(0, 1, '0', 'a', false)]],
+    ['a lost write', [write(0, 1, ['0', 'a']), read(2, 3, '0')]],
+    ['two winners of one version', [write(0, 5, ['0', 'a']), write(1, 4, ['0', 'b'])]],
+    ['reads that go back', [write(0, 9, ['0', 'a']), read(1, 2, 'a'), read(3, 4, '0')]],
+    ['a loser without a winner', [write(0, 1, ['0', 'a'], false)]],
     ['a value from nowhere', [read(0, 1, 'x')]],
-    ['an unknown write that is seen, and gone', [write(0, Infinity, '0', 'a', 'unknown'), read(5, 6, 'a'), read(7, 8, '0')]],
+    ['an unknown write that is seen, and gone', [write(0, Infinity, ['0', 'a'], 'unknown'), read(5, 6, 'a'), read(7, 8, '0')]],
   ];
   test.each(right)('accepts %s', (_name, history) => { expect(isLinearizable(history, '0')).toBe(true); });
   test.each(wrong)('refuses %s', (_name, history) => { expect(isLinearizable(history, '0')).toBe(false); });

@@ -1,8 +1,8 @@
 // A program: load that others feel, from a process of its own. `node burden.ts scan|import TARGET ITEMS` says `begun`, and
 // goes on until it is ended. TARGET is JSON: the address of a Base, and the headers to send.
-import { applyClosedLoad } from './closed-loop.ts';
-import { ask } from './http.ts';
-import type { Target } from './http.ts';
+import { applyClosedLoad } from '../closed-loop.ts';
+import { ask } from '../http.ts';
+import type { Target } from '../http.ts';
 
 const [kind = '', place = '', count = ''] = process.argv.slice(2);
 const base = JSON.parse(place) as { url: string; headers: Record<string, string> };
