@@ -90,6 +90,6 @@ function firstSteps(view: HomeView): Markup {
 <pre class="terminal"><code>space login
 space new
 space push</code></pre>
-<p>It asks for an <a href="/tokens">access token</a>; that page has every step.</p></section>
+<p>It asks for your name and your password. <a href="/tokens">Settings</a> has every step.</p></section>
 </div>`;
 }

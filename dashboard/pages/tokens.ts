@@ -40,7 +40,8 @@ function commands(view: TokensView): Markup {
 space login
 space new
 space push</code></pre>
-<p><code>space login</code> asks for the token and remembers it. In CI, set it instead of signing in:</p>
+<p><code>space login</code> asks for your name and your password, and makes a token of its own for that computer. Where nobody can
+be asked, as in CI, set a token from this page instead:</p>
 <pre class="terminal" tabindex="0"><code>export SPACE_ACCESS_TOKEN=${view.created?.access_token ?? '…'}
 space push</code></pre>`;
 }

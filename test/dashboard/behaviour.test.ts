@@ -8,6 +8,7 @@ import { loginPage } from '../../dashboard/pages/login.ts';
 import { releasePage, type ReleaseView } from '../../dashboard/pages/release.ts';
 import { troublePage } from '../../dashboard/pages/error.ts';
 import { invitesPage } from '../../dashboard/pages/invite.ts';
+import { tokensPage } from '../../dashboard/pages/tokens.ts';
 import { readPage } from './elements.ts';
 
 const elementsOf = (document: string, tag: string) => readPage(document).elements.filter((each) => each.tag === tag);
@@ -69,6 +70,11 @@ describe('my apps', () => {
     const document = homePage({ person: owner, apps: [] });
     for (const command of ['space login', 'space new', 'space push']) expect(document).toContain(command);
     expect(formsOf(document)).toContain('get /r');
+  });
+  test('and says what `space login` asks for, as the page of tokens does', () => {
+    for (const document of [homePage({ person: owner, apps: [] }), tokensPage({ person: owner, tokens: [], spaceRoot: 'http://localhost:4400/api' })]) {
+      expect(document).toContain('asks for your name and your password');
+    }
   });
   test('only the owner is sent to invitations', () => {
     expect(linksOf(home({}))).toContain('/invites');
