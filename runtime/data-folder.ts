@@ -1,6 +1,6 @@
 // Owns the data folder as a whole: may we write it, which format has it, who else is using it. Knows no records.
-import { mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { SpaceError } from '../core/errors.ts';
 import { isoTime, type Clock } from '../core/clock.ts';
 
@@ -16,7 +16,7 @@ const OWNER_FILE = 'host.pid';
  *  @throws DATA_NOT_WRITABLE, DATA_NEWER */
 export async function prepareDataFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await makeFolder(folder);
     const probe = join(folder, '.write-probe');
     await writeFile(probe, '');
     await rm(probe);
@@ -24,6 +24,20 @@ export async function prepareDataFolder(folder: string): Promise<void> {
     throw new SpaceError('DATA_NOT_WRITABLE', { folder, reason: (error as NodeJS.ErrnoException).code ?? String(error) }, { cause: error });
   }
   await checkFormat(folder);
+}
+
+/** Folder by folder: Node's own recursive `mkdir` tries for ever where nothing can be made, as below /proc. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: 0o700 });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST' && (await stat(folder)).isDirectory()) return;
+    const parent = dirname(folder);
+    if (code !== 'ENOENT' || (await access(parent).then(() => true, () => false))) throw error;
+    await makeFolder(parent);
+    await mkdir(folder, { mode: 0o700 });
+  }
 }
 
 async function checkFormat(folder: string): Promise<void> {

@@ -33,6 +33,10 @@ test.each(['', '{', 'null', '{"format":"1"}', '[]', '\0'.repeat(20)])('a damaged
   expect(await readFile(join(folder, 'format.json'), 'utf8')).toBe(text);
 });
 
+test.each(['/proc/ownspace', '/proc/ownspace/data'])('nor is one tried for ever where nothing can be made: %s', async (below) => {
+  await expect(prepareDataFolder(below)).rejects.toMatchObject({ code: 'DATA_NOT_WRITABLE', message: expect.stringContaining(below) });
+});
+
 test('a folder that cannot be made is named, with the reason', async () => {
   await writeFile(join(folder, 'file'), '');
   const below = join(folder, 'file', 'data');
