@@ -27,11 +27,20 @@ export interface SourceZip extends AsyncDisposable {
   content: Blob;
 }
 
-/** Everything that `.spaceignore` does not leave behind, sorted by path. */
+/** Everything that `.spaceignore` does not leave behind, sorted by path. @throws Failure IGNORE_UNREADABLE */
 export async function listSourceFiles(dir: string): Promise<SourceFile[]> {
-  const text = await readFile(join(dir, '.spaceignore'), 'utf8').catch(() => '');
+  const text = await readFile(join(dir, '.spaceignore'), 'utf8').catch(noneWhereMissing);
   const files = await walk(dir, '', createIgnore(text));
   return files.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+/** What it leaves behind may be secret: where it is there and cannot be read, nothing is sent. */
+function noneWhereMissing(error: NodeJS.ErrnoException): string {
+  if (error.code === 'ENOENT') return '';
+  throw new Failure({
+    code: 'IGNORE_UNREADABLE', what: `\`.spaceignore\` cannot be read (${error.code}).`, why: 'Without it, files would be sent that it leaves behind.',
+    remedy: 'Make it a text file that you may read, or remove it.',
+  }, { cause: error });
 }
 
 /** @throws Failure SOURCE_EMPTY, SOURCE_TOO_LARGE; dispose of it to remove the temporary file */

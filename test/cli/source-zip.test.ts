@@ -22,6 +22,11 @@ describe('which files are sent', () => {
     expect(await paths(place.dir)).toEqual(['dist/a.js']);
   });
 
+  test('where `.spaceignore` cannot be read nothing is sent, for it may leave secrets behind', async () => {
+    await using place = await makeWorkplace({ Spacefile: 'v: 0', '.spaceignore/file': '' });
+    await expect(listSourceFiles(place.dir)).rejects.toMatchObject({ text: { code: 'IGNORE_UNREADABLE', what: '`.spaceignore` cannot be read (EISDIR).' } });
+  });
+
   test('a link to a file is sent as the file; links to folders, broken links and circles are not', async () => {
     await using place = await makeWorkplace({ 'real.txt': 'content' });
     await symlink('real.txt', join(place.dir, 'link.txt'));
