@@ -17,6 +17,8 @@ const BUILD_STEP = 200;
 const BUILD_STEP_LENGTH = 256 * 1024;
 const DROP_STEP = 1000;
 const ID_LENGTH = 12;
+/** A time of last use need not be more exact than this. */
+const USE_STEP_MS = 60 * 60 * 1000;
 
 export function createIndex(records: Records, { base, field, nowMs }: { base: string; field: string; nowMs: number }): void {
   const index: IndexRecord = { id: randomText(ID_LENGTH), base, field, state: 'building', usedAtMs: nowMs };
@@ -60,10 +62,10 @@ export function resumeIndexes(records: Records): void {
   for (const index of records.indexes.dropping) enqueue(records, `-${index.id}`, () => drop(records, index));
 }
 
-/** Store the times of last use that have changed. */
+/** Store the times of last use that have changed by much. */
 export async function saveUse(records: Records): Promise<void> {
   const { byBase, savedUse } = records.indexes;
-  const used = [...byBase.values()].flat().filter(({ id, usedAtMs, state }) => state === 'ready' && savedUse.get(id) !== usedAtMs);
+  const used = [...byBase.values()].flat().filter(({ id, usedAtMs, state }) => state === 'ready' && usedAtMs - (savedUse.get(id) ?? 0) > USE_STEP_MS);
   if (used.length === 0) return;
   await transact(records.store, [], () => {
     const known = used.filter((index) => indexesOf(records.indexes, index.base).includes(index));

@@ -75,8 +75,9 @@ export const operations = {
   changesLast: (c: C) => lastSequence(c.records.store),
   indexesCheck: (c: C) => checkIndexes(c.records, c.nowMs),
   sweep: async (c: C) => {
+    const swept = { items: await sweepExpired(c.records, c.nowMs), freed: await sweepUploads(c.records, c.nowMs) };
     await sweepIndexes(c.records, c.nowMs);
-    return { items: await sweepExpired(c.records, c.nowMs), freed: await sweepUploads(c.records, c.nowMs) };
+    return swept;
   },
 
   storeGet: (c: C, key: string, snapshot?: number) => reader(c, snapshot).get(key),
