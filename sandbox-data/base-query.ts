@@ -8,7 +8,7 @@ import { IndexDamage, planQuery, usableIndexes } from './index-plan.ts';
 import { indexesOf } from './index-records.ts';
 import { rebuildIndex } from './index-work.ts';
 import { decodeItem } from './item.ts';
-import { parseJson } from './json-value.ts';
+import { isLong, parseJson } from './json-value.ts';
 import type { JsonObject } from './json-value.ts';
 import { isEmptyRange, storeRange } from './key-range.ts';
 import { itemPrefix } from './layout.ts';
@@ -25,7 +25,7 @@ const PAGE_MAX_WORK = 64 * 1024 * 1024;
 /** What evaluating a condition costs, in characters read. */
 const CONDITION_WORK = 20;
 /** What looking for a text costs, for each character of the Item. */
-const SEARCH_WORK = 1 / 16;
+const SEARCH_WORK = 1 / 4;
 /** One Item that is more work than this, in characters times alternatives, is looked at with breaks. */
 const HEAVY_WORK = 4 * 1024 * 1024;
 /** What reading one Item by its key costs. */
@@ -39,6 +39,7 @@ interface Page { items: string[]; last?: string; looked: number }
 /** `{"query","limit","last","sort"}` -> `{"paging":{"size","last"?},"items":[...]}`.
  *  `last` is there only when more Items match, or when the page ended early for its work. @throws BASE_BAD_QUERY */
 export async function queryItems(call: BaseCall, request: JsonText): Promise<string> {
+  if (isLong(request)) await nextTurn();
   const query = parseQuery(parseJson(request));
   const { items, last } = isEmptyRange(query.bounds) ? { items: [] } : ((await indexedPage(call, query)) ?? (await scannedPage(call, query)));
   const paging = JSON.stringify({ size: items.length, last });

@@ -6,13 +6,14 @@ import { SWEEP_GRACE_SECONDS, isExpired } from './expiry.ts';
 import { decodeItem, encodeItem, isKey, itemFromValue } from './item.ts';
 import type { Item, StoredItem } from './item.ts';
 import { indexChanges, indexesOf } from './index-records.ts';
-import { isObject, ownValue, parseJson } from './json-value.ts';
+import { isLong, isObject, ownValue, parseJson } from './json-value.ts';
 import type { JsonObject } from './json-value.ts';
 import { EXPIRY_PREFIX, expiryBefore, expiryKey, itemKey, itemOfExpiryKey } from './layout.ts';
 import { commitLogged } from './records.ts';
 import type { LoggedDecision, Records } from './records.ts';
 import { intactRange, readBefore } from './store/intact.ts';
 import type { ReadValue, StoreChange } from './store/store.ts';
+import { nextTurn } from './turn.ts';
 import { parseUpdate, updateItem } from './update.ts';
 import { assertAllowed } from './write-condition.ts';
 
@@ -56,6 +57,7 @@ export async function putItems(call: BaseCall, request: JsonText): Promise<strin
 
 /** @param condition on the only Item   @returns its version besides, of several none   @throws BASE_CONDITION_FAILED */
 export async function putVersionedItems(call: BaseCall, request: JsonText, condition?: WriteCondition): Promise<Versioned> {
+  if (isLong(request)) await nextTurn();
   const items = itemsOfRequest(requestObject(request));
   if (condition && items.length > 1) throw new SpaceError('BASE_BAD_ITEM', { reason: 'A condition is on one item' });
   const keys = items.map(({ key }) => itemKey(call.base, key));
@@ -77,6 +79,7 @@ export async function insertItem(call: BaseCall, request: JsonText): Promise<str
 
 /** @throws BASE_CONDITION_FAILED */
 export async function insertVersionedItem(call: BaseCall, request: JsonText, condition?: WriteCondition): Promise<Versioned> {
+  if (isLong(request)) await nextTurn();
   const item = itemFromValue(ownValue(requestObject(request), 'item'));
   const storeKey = itemKey(call.base, item.key);
   return commitLogged(call.records, call.nowMs, [storeKey], (read, sequence) => {
@@ -94,6 +97,7 @@ export async function updateItemOf(call: BaseCall, key: string, request: JsonTex
 
 /** @throws BASE_CONDITION_FAILED */
 export async function updateVersionedItem(call: BaseCall, key: string, { request, condition }: { request: JsonText; condition?: WriteCondition }): Promise<Versioned> {
+  if (isLong(request)) await nextTurn();
   const update = parseUpdate(requestObject(request));
   if (!isKey(key)) throw new SpaceError('BASE_KEY_NOT_FOUND');
   const storeKey = itemKey(call.base, key);

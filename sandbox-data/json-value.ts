@@ -8,8 +8,16 @@ export type JsonObject = Record<string, unknown>;
 /** Nesting of a stored value. Deeper input is refused before anything recursive meets it. */
 export const JSON_MAX_DEPTH = 100;
 export const REQUEST_MAX_BYTES = 16 * 1024 * 1024;
+/** Objects, lists and names of one request: parsing and checking takes a second for each million, and others wait. */
+const PIECES_MAX = 500_000;
 /** Shorter text cannot nest so deeply that parsing it harms. */
 const SCAN_FROM_LENGTH = 64 * 1024;
+
+/** A request that is longer waits for its turn: parsing cannot be sliced. */
+const TURN_FROM_LENGTH = 256 * 1024;
+
+/** Whether parsing it would keep others waiting. */
+export const isLong = (text: JsonText): boolean => text.length > TURN_FROM_LENGTH;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -18,7 +26,7 @@ export function parseJson(text: JsonText): unknown {
   if (text.length > REQUEST_MAX_BYTES) throw new SpaceError('BASE_BAD_ITEM', { reason: `A request may have ${REQUEST_MAX_BYTES} bytes at most` });
   try {
     const decoded = typeof text === 'string' ? text : utf8.decode(text);
-    if (decoded.length > SCAN_FROM_LENGTH) assertShallowText(decoded);
+    if (decoded.length > SCAN_FROM_LENGTH) assertSimpleText(decoded);
     return JSON.parse(decoded);
   } catch (error) {
     if (error instanceof SpaceError) throw error;
@@ -84,15 +92,20 @@ export function isSameJson(left: unknown, right: unknown): boolean {
 }
 
 /** A megabyte of `[` would parse into a million objects. */
-function assertShallowText(text: string): void {
+function assertSimpleText(text: string): void {
   let depth = 0;
+  let pieces = 0;
   for (let at = 0; at < text.length; at += 1) {
     const unit = text.charCodeAt(at);
     if (unit === 0x22) at = endOfString(text, at);
-    else if (unit === 0x5b || unit === 0x7b) depth += 1;
-    else if (unit === 0x5d || unit === 0x7d) depth -= 1;
+    else if (unit === 0x3a) pieces += 1;
+    else if (unit === 0x5b || unit === 0x7b) {
+      depth += 1;
+      pieces += 1;
+    } else if (unit === 0x5d || unit === 0x7d) depth -= 1;
     // A request wraps its Items in a few levels of its own.
     if (depth > JSON_MAX_DEPTH + 4) throw new SpaceError('BAD_JSON', { reason: `nesting may be ${JSON_MAX_DEPTH} levels deep at most` });
+    if (pieces > PIECES_MAX) throw new SpaceError('BAD_JSON', { reason: `a request may have ${PIECES_MAX} objects, lists and names at most` });
   }
 }
 

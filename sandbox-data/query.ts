@@ -88,12 +88,14 @@ function isDescending(sort: unknown): boolean {
 function parseAlternatives(query: unknown): Condition[][] {
   if (query === undefined || query === null) return [];
   const objects: unknown[] = Array.isArray(query) ? query : [query];
-  const alternatives = objects.map((object) => {
+  if (objects.length > CONDITIONS_MAX) throw badQuery();
+  let conditionCount = objects.length;
+  return objects.map((object) => {
     if (!isObject(object)) throw badQuery();
+    conditionCount += Object.keys(object).length;
+    if (conditionCount > CONDITIONS_MAX) throw badQuery();
     return Object.entries(object).map(([name, operand]) => parseCondition(name, operand));
   });
-  if (alternatives.reduce((sum, { length }) => sum + length, alternatives.length) > CONDITIONS_MAX) throw badQuery();
-  return alternatives;
 }
 
 function parseCondition(name: string, operand: unknown): Condition {
