@@ -1,5 +1,5 @@
 // The rows of a Base of a million Items, of a host that serves others meanwhile, and of thousands of Collections.
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createBase } from './bench-base.ts';
 import type { BenchBase } from './bench-base.ts';
@@ -23,16 +23,20 @@ const PER_PUT = 25;
 /** Each value of the indexed field has so many Items. */
 const PER_USER = 10;
 const CONNECTIONS = 16;
+const MEMORY_EVERY_MS = 250;
 
 export async function measureDataScale(effort: Effort): Promise<RowResult[]> {
   if (!effort.withProduct) return [];
   await using started = new AsyncDisposableStack();
   const product = started.adopt(await startProduct(), (host) => host.stop());
+  const memory = new MemoryWatch(product.pid);
   const big = await createBase(product, 'big');
   console.error(`  ${ITEMS} Items ...`);
   await fill(big, ITEMS);
   const rows = [await measureScan(big, effort), await measureIndexed(big, effort)];
-  rows.push(...(await measureOthers(product, big, effort)), await measureMemory(product));
+  rows.push(...(await measureOthers(product, big, effort)));
+  memory.stop();
+  rows.push(memoryRow(memory));
   await started.disposeAsync();
   return [...rows, ...(await measureManyCollections(effort))];
 }
@@ -145,12 +149,33 @@ async function measureUnder(row: string, { target, begin }: { target: () => Targ
   return { bench: BENCH, row, unit: 'requests/s', connections, scores, ratios: { alone: ratio }, goals: [goalOf('at most 2 x the p99 of alone', ratio, ratio <= 2)] };
 }
 
-/** The most that the host's process ever had, Cells not counted. */
-async function measureMemory({ pid }: Product): Promise<RowResult> {
-  const status = await readFile(`/proc/${pid}/status`, 'utf8');
-  const megabytes = Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
+/** Looks at the host's memory again and again. `ownMb`: what it has asked for. `totalMb`: with the files that it maps, which
+ *  LevelDB does; the system takes those back whenever it likes. */
+class MemoryWatch {
+  readonly #timer: NodeJS.Timeout;
+  ownMb = 0;
+  totalMb = 0;
+
+  constructor(pid: number) {
+    this.#timer = setInterval(() => this.#look(pid), MEMORY_EVERY_MS).unref();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(pid: number): void {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+    const megabytes = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN) / 1024;
+    this.ownMb = Math.max(this.ownMb, megabytes('RssAnon'));
+    this.totalMb = Math.max(this.totalMb, megabytes('VmRSS'));
+  }
+}
+
+function memoryRow({ ownMb, totalMb }: MemoryWatch): RowResult {
   return {
-    bench: BENCH, row: 'memory of the host at its peak, all of the above', unit: 'MB', scores: { [PRODUCT]: { value: megabytes, rounds: [megabytes] } }, ratios: {},
-    goals: [goalOf(`less than 300 MB by ${PRODUCT}`, megabytes, megabytes < 300)],
+    bench: BENCH, row: 'memory of the host at its peak, all of the above', unit: 'MB', ratios: {},
+    scores: { [PRODUCT]: { value: ownMb, rounds: [ownMb] }, 'with mapped files': { value: totalMb, rounds: [totalMb] } },
+    goals: [goalOf(`less than 300 MB by ${PRODUCT}`, ownMb, ownMb < 300)],
   };
 }

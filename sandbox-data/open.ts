@@ -35,13 +35,15 @@ export interface DataOptions {
   blobs?: BlobScopes;
   /** Data workers; default: one less than the machine's cores, 1 to 4. */
   workers?: number;
-  /** Stores of Collections that one worker holds open; the least recently used goes first. Each has up to 8 MB of buffers. */
+  /** Stores of Collections that one worker holds open; the least recently used goes first. Each has up to
+   *  8 MB of buffers, when much is written to it. */
   maxOpenStores?: number;
   /** A Store that nobody used for this long is closed. */
   idleMs?: number;
 }
 
-const MAX_OPEN_STORES = 64;
+/** One that is open takes 60 KB and 4 descriptors at first; opening it again takes ten times as long as a synced write. */
+const MAX_OPEN_STORES = 200;
 const IDLE_MS = 5 * 60_000;
 const SWEEP_EVERY_MS = 60_000;
 
