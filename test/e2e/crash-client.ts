@@ -5,7 +5,7 @@ import { Agent, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { expect } from 'vitest';
 
-interface Reply { status: number; bytes: Buffer; json(): any }
+interface Reply { status: number; etag: string | undefined; bytes: Buffer; json(): any }
 type State = string | null;
 
 /** A thing that one lane alone writes to, so that its history is a line. */
@@ -107,11 +107,22 @@ export class CrashClient {
     const thing = thingOf(this.#items, key);
     if (thing.maybe.length > 0) throw new Gone(); // another lane's write of it was cut off
     const value = `${this.#sequence++}-${'x'.repeat(randomInt(2000))}`;
-    const kind = randomInt(4);
-    if (kind === 0) await this.#change(thing, null, () => this.#call('DELETE', `items/${key}`), [200]);
+    const kind = randomInt(5);
+    if (kind === 4 && thing.sure !== null) await this.#writeVersion(key, thing, value);
+    else if (kind === 0) await this.#change(thing, null, () => this.#call('DELETE', `items/${key}`), [200]);
     else if (kind === 1 && thing.sure === null) await this.#change(thing, value, () => this.#call('POST', 'items', JSON.stringify({ item: { key, value } })), [201]);
     else if (kind === 2 && thing.sure !== null) await this.#change(thing, value, () => this.#call('PATCH', `items/${key}`, JSON.stringify({ set: { value } })), [200]);
     else await this.#change(thing, value, () => this.#call('PUT', 'items', JSON.stringify({ items: [{ key, value }] })), [207]);
+  }
+
+  /** On condition that it is what was read; then once more on the same condition, which no longer holds. */
+  async #writeVersion(key: string, thing: Thing, value: string): Promise<void> {
+    const { etag } = await this.#call('GET', `items/${key}`);
+    const body = JSON.stringify({ items: [{ key, value }] });
+    const put = (): Promise<Reply> => this.#call('PUT', 'items', body, { 'if-match': etag ?? '' });
+    await this.#change(thing, value, put, [207]);
+    const { status } = await put();
+    if (status !== 412 && status < 500) throw new Unexpected(`a condition that does not hold: ${status}`);
   }
 
   async #writePair(key: string): Promise<void> {
@@ -177,19 +188,19 @@ export class CrashClient {
     return `${letter}${bytes.length}`;
   }
 
-  #call(method: string, path: string, body?: string): Promise<Reply> {
-    return this.#send(method, `/base/v1/${this.#collectionId}/crash/${path}`, body);
+  #call(method: string, path: string, body?: string, headers: Record<string, string> = {}): Promise<Reply> {
+    return this.#send(method, `/base/v1/${this.#collectionId}/crash/${path}`, body, headers);
   }
 
   #drive(method: string, path: string, body?: string | Buffer): Promise<Reply> {
     return this.#send(method, `/drive/v1/${this.#collectionId}/crash/${path}`, body);
   }
 
-  #send(method: string, path: string, body?: string | Buffer): Promise<Reply> {
+  #send(method: string, path: string, body?: string | Buffer, headers: Record<string, string> = {}): Promise<Reply> {
     return new Promise((resolve, reject) => {
-      const outgoing = request(`${this.#url()}${path}`, { method, agent: this.#agent, headers: { 'x-api-key': this.#key, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body), ...(typeof body === 'string' && { 'content-type': 'application/json' }) }) } });
+      const outgoing = request(`${this.#url()}${path}`, { method, agent: this.#agent, headers: { ...headers, 'x-api-key': this.#key, ...(body === undefined ? {} : { 'content-length': Buffer.byteLength(body), ...(typeof body === 'string' && { 'content-type': 'application/json' }) }) } });
       outgoing.on('response', (incoming) => {
-        buffer(incoming).then((bytes) => resolve({ status: incoming.statusCode ?? 0, bytes, json: () => JSON.parse(bytes.toString()) }), reject);
+        buffer(incoming).then((bytes) => resolve({ status: incoming.statusCode ?? 0, etag: incoming.headers.etag, bytes, json: () => JSON.parse(bytes.toString()) }), reject);
       });
       outgoing.on('error', reject);
       outgoing.setTimeout(20_000, () => outgoing.destroy(new Error('no answer')));
