@@ -120,14 +120,14 @@ describe('a damaged record', () => {
 
 describe.skipIf(!mayMount())('on a full disk', () => {
   test('writes give STORE_FULL, reads go on, and it heals without opening it anew', async () => {
-    const disk = await smallDisk('12m');
+    const disk = await smallDisk('24m');
     const store = await openLevelStore(join(disk, 'store'));
     await store.batch([{ type: 'put', key: 'kept', value: 'here' }]);
     const ballast = join(disk, 'ballast');
     await expect(fill(store, ballast)).rejects.toMatchObject({ code: 'STORE_FULL' });
     // What LevelDB gave up may have left a little room again.
     await expect.poll(async () => {
-      await appendFile(ballast, Buffer.alloc(12 * 1024 * 1024)).catch(() => {});
+      await appendFile(ballast, Buffer.alloc(24 * 1024 * 1024)).catch(() => {});
       return store.batch([{ type: 'put', key: 'x', value: 'y' }]).catch((error: { code: string }) => error.code);
     }).toBe('STORE_FULL');
     expect(await store.get('kept')).toBe('here');
@@ -140,7 +140,7 @@ describe.skipIf(!mayMount())('on a full disk', () => {
   });
 
   async function fill(store: Awaited<ReturnType<typeof openLevelStore>>, ballast: string): Promise<void> {
-    await writeFile(ballast, Buffer.alloc(6 * 1024 * 1024));
+    await writeFile(ballast, Buffer.alloc(14 * 1024 * 1024));
     for (let n = 0; n < 200; n += 1) await store.batch([{ type: 'put', key: `fill${n}`, value: randomBytes(80_000).toString('base64') }]);
   }
 
