@@ -119,7 +119,7 @@ async function fillDrive(source: ExportSource, entries: EntryWriter, { drive, ma
 
 /** In pieces: one text of a million Files would be too long. */
 function* manifestText({ bases, files, missing, ...head }: Manifest): Generator<string> {
-  yield `${JSON.stringify(head).slice(0, -1)}`;
+  yield JSON.stringify(head).slice(0, -1);
   for (const [field, list] of Object.entries({ bases, files, missing })) {
     yield `,\n"${field}":[`;
     for (const [at, one] of list.entries()) yield `${at === 0 ? '' : ','}\n${JSON.stringify(one)}`;

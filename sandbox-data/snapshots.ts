@@ -31,6 +31,8 @@ export class CollectionSnapshots implements Snapshots {
   readonly #place: SnapshotPlace;
   /** Held by an export of this process. */
   readonly #passing = new Set<string>();
+  /** Blob -> a snapshot that is known to need it, which is so as long as that exists. */
+  readonly #neededBy = new Map<string, string>();
   /** One thing at a time: what decides that nobody needs a blob must not meet a restore. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -120,13 +122,17 @@ export class CollectionSnapshots implements Snapshots {
   /** The Collection is asked first: what it does not refer to, only a snapshot that exists by then can bring back. */
   async #unneeded(blobs: string[]): Promise<string[]> {
     const { address, thread } = this.#place;
-    let left = await thread().call(address, 'blobsUnreferred', blobs);
-    for (const { id } of left.length === 0 ? [] : (await this.#records()).toReversed()) {
+    const unreferred = await thread().call(address, 'blobsUnreferred', blobs);
+    const snapshots = await this.#records();
+    let left = unreferred.filter((blob) => !snapshots.some(({ id }) => id === this.#neededBy.get(blob)));
+    for (const { id } of snapshots.toReversed()) {
       if (left.length === 0) break;
-      const snapshot = `${address}/${id}`;
-      left = await thread().call(snapshot, 'blobsUnreferred', left);
-      if (!this.#passing.has(id)) await thread().closeStore(snapshot);
+      const unneeded = new Set(await thread().call(`${address}/${id}`, 'blobsUnreferred', left));
+      for (const blob of left) if (!unneeded.has(blob)) this.#neededBy.set(blob, id);
+      left = [...unneeded];
+      if (!this.#passing.has(id)) await thread().closeStore(`${address}/${id}`);
     }
+    for (const blob of left) this.#neededBy.delete(blob);
     return left;
   }
 

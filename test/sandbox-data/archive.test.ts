@@ -272,3 +272,19 @@ async function importUntilKilled(folder: string, archive: string, lines: number)
   await once(child, 'close');
   return output;
 }
+
+test('a Drive of many megabytes and a Base of many Items go out and in through little memory', { timeout: 120_000 }, async () => {
+  const { promise, resolve } = Promise.withResolvers<string>();
+  const program = fileURLToPath(new URL('./large-data.ts', import.meta.url));
+  const child = spawn(process.execPath, [program, '150', '20000', '10'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => { child.kill('SIGKILL'); });
+  let output = '';
+  child.stdout.on('data', (chunk: Buffer) => { output += String(chunk); });
+  child.on('close', () => resolve(output));
+  const lines = (await promise).trim().split('\n').map((line) => JSON.parse(line));
+  const peakMb = (what: string): number => lines.find((line) => line.what === what).peakMb;
+  expect(lines.find((line) => line.storedMb).snapshotsCostMb).toBeLessThan(15);
+  expect(lines.find((line) => line.archiveMb).archiveMb).toBeGreaterThan(150);
+  for (const what of ['export', 'import', 'rehearsal']) expect(peakMb(what), what).toBeLessThan(peakMb('fill') + 150);
+  expect(lines.at(-1).again).toMatchObject({ bases: [{ added: 0, changed: 0, unchanged: 20_000 }], drives: [{ added: 0, changed: 0, unchanged: 6 }] });
+});

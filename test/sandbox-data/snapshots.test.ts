@@ -1,17 +1,20 @@
 // Owns the proof that a snapshot is a Collection's Items and Files of one moment, that it costs what changes, and that
 // nothing it needs goes away.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Collection, Drive } from '../../sandbox-data/data.ts';
-import { bytes, collected, failure, inValues, openData, REF } from './open-data.ts';
+import { bytes, collected, failure, inValues, openData, REF, tempFolder } from './open-data.ts';
 
 async function open() {
   const opened = await openData();
   const collection = opened.data.collection(REF);
   const folder = join(opened.folder, 'spaces', REF.spaceId, 'collections', REF.collectionId);
-  return { ...opened, collection, folder, base: inValues(collection.base('things')), drive: collection.drive('files') };
+  return { ...opened, root: opened.folder, collection, folder, base: inValues(collection.base('things')), drive: collection.drive('files') };
 }
 
 async function textOf(drive: Drive, name: string): Promise<string | undefined> {
@@ -53,7 +56,7 @@ describe('a snapshot', () => {
   });
 
   test('is there after a restart, and of no other Collection', async () => {
-    const { collection, base, data, folder: _, ...rest } = await open();
+    const { collection, base, data, root } = await open();
     await base.put({ key: 'a' });
     const { id } = await collection.snapshots.create();
     const other = data.collection({ ...REF, collectionId: 'other' });
@@ -64,7 +67,7 @@ describe('a snapshot', () => {
     }
     await base.delete('a');
     await data.close();
-    const again = (await openData({ folder: (rest as { folder?: string }).folder ?? _.split('/spaces/')[0]! })).data.collection(REF);
+    const again = (await openData({ folder: root })).data.collection(REF);
     expect((await again.snapshots.list()).map((one) => one.id)).toEqual([id]);
     await again.snapshots.restore(id);
     expect(await again.base('things').get('a')).toBe('{"key":"a"}');
@@ -152,16 +155,16 @@ describe('blobs', () => {
   });
 
   test('survive a restart in which orphans are collected', async () => {
-    const { collection, drive, folder, data } = await open();
+    const { collection, drive, root, data } = await open();
     await drive.put('x', bytes('one'));
     const { id } = await collection.snapshots.create();
     await drive.delete(['x']);
     await data.close();
-    const again = (await openData({ folder: folder.split('/spaces/')[0]! })).data;
+    const again = (await openData({ folder: root })).data;
     const later = again.collection(REF);
     await later.drive('files').put('y', bytes('y'));
     await again.close(); // waits for the collection of orphans
-    const third = (await openData({ folder: folder.split('/spaces/')[0]! })).data.collection(REF);
+    const third = (await openData({ folder: root })).data.collection(REF);
     await third.snapshots.restore(id);
     expect(await textOf(third.drive('files'), 'x')).toBe('one');
   });
@@ -191,14 +194,52 @@ test('100 snapshots cost what changes, not what is stored', { timeout: 120_000 }
   }
   const each = (performance.now() - startedAt) / 99;
   const grown = diskBytes(folder) - before;
-  console.log(`a snapshot takes ${each.toFixed(1)} ms; 99 of ${(before / 1e6).toFixed(0)} MB cost ${(grown / 1e6).toFixed(1)} MB`);
+  expect(each, 'ms').toBeLessThan(500);
   expect(before).toBeGreaterThan(35e6);
-  expect(grown).toBeLessThan(before);
+  expect(grown, `of ${before}`).toBeLessThan(before);
 });
+
+test('kill -9 while snapshots come, go and are restored leaves only states that were', { timeout: 120_000 }, async () => {
+  const folder = await tempFolder();
+  for (let round = 0; round < 4; round += 1) {
+    await writeUntilKilled(folder, round);
+    const { data } = await openData({ folder });
+    const collection = data.collection({ spaceId: 's', collectionId: 'c' });
+    const base = inValues(collection.base('x'));
+    const check = async (what: string): Promise<void> => {
+      const [a, b] = [await base.get('a'), await base.get('b')];
+      expect(a?.number, what).toBe(b?.number);
+      const file = await collection.drive('f').get('file');
+      if (file) expect((await collected(file.stream)).length, what).toBe(5000);
+    };
+    await check(`round ${round}`);
+    const listed = await collection.snapshots.list();
+    for (const { id } of listed.slice(-3)) {
+      const { replaced } = await collection.snapshots.restore(id);
+      await check(`round ${round}, snapshot ${id}`);
+      await collection.snapshots.drop(replaced.id);
+    }
+    const inside = join(folder, 'spaces', 's', 'collections', 'c');
+    const leftovers = [...await readdir(inside), ...await readdir(join(inside, 'snapshots'))].filter((name) => /^\.|\.next|journal|restore|part/.test(name));
+    expect(leftovers).toEqual([]);
+    await data.close();
+  }
+});
+
+async function writeUntilKilled(folder: string, round: number): Promise<void> {
+  const writer = spawn(process.execPath, [fileURLToPath(new URL('./snapshot-writer.ts', import.meta.url)), folder, String(round)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  onTestFinished(() => { writer.kill('SIGKILL'); });
+  let snapshots = 0;
+  writer.stdout.on('data', (chunk: Buffer) => {
+    snapshots += String(chunk).split('snapshot').length - 1;
+    if (snapshots > 2 + (round % 2)) setTimeout(() => writer.kill('SIGKILL'), round * 17);
+  });
+  await once(writer, 'close');
+  expect(writer.signalCode).toBe('SIGKILL');
+}
 
 /** Items of 1 MB in all, `megabytes` times, that do not compress. */
 async function fill(collection: Collection, megabytes: number): Promise<void> {
-  const { randomBytes } = await import('node:crypto');
   for (let n = 0; n < megabytes; n += 1) {
     const items = Array.from({ length: 20 }, (_, i) => ({ key: `k${n}-${i}`, text: randomBytes(37_000).toString('base64') }));
     await collection.base('things').put(JSON.stringify({ items }));
