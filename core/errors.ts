@@ -83,7 +83,7 @@ export const ERRORS = {
   UPLOAD_NOT_FOUND: entry(404, 'caller', 'Upload not found'),
   RANGE_NOT_SATISFIABLE: entry(416, 'caller', (d) => `The file has ${d.sizeBytes} bytes.`),
   SNAPSHOT_NOT_FOUND: entry(404, 'caller', 'This snapshot does not exist.'),
-  QUOTA_EXCEEDED: entry(507, 'caller', (d) => `${d.what} has used ${d.used} of its ${d.limit}. Delete something, or ask for more room: ${d.remedy}. Reading and deleting go on.`),
+  QUOTA_EXCEEDED: entry(507, 'micro', (d) => `${d.what} has used ${d.used} of its ${d.limit}. Delete something, or ask for more room: ${d.remedy}. Reading and deleting go on.`),
   ARCHIVE_INVALID: entry(400, 'caller', (d) => `The archive was refused: ${d.reason}. Nothing was changed.`),
   COLLECTION_NOT_FOUND: entry(404, 'caller', 'This Collection does not exist.'),
 
