@@ -1,5 +1,4 @@
 // The rows of a Base of a million Items, of a host that serves others meanwhile, and of thousands of Collections.
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createBase } from './bench-base.ts';
 import type { BenchBase } from './bench-base.ts';
@@ -11,6 +10,7 @@ import type { Target } from './http.ts';
 import type { LoadResult } from './load.ts';
 import { ROOT } from './machine.ts';
 import { measureManyCollections } from './many-collections.ts';
+import { MemoryWatch } from './memory-watch.ts';
 import { startPeer, waitFor } from './process.ts';
 import type { Running } from './process.ts';
 import { startProduct } from './product.ts';
@@ -23,7 +23,6 @@ const PER_PUT = 25;
 /** Each value of the indexed field has so many Items. */
 const PER_USER = 10;
 const CONNECTIONS = 16;
-const MEMORY_EVERY_MS = 250;
 
 export async function measureDataScale(effort: Effort): Promise<RowResult[]> {
   if (!effort.withProduct) return [];
@@ -147,29 +146,6 @@ async function measureUnder(row: string, { target, begin }: { target: () => Targ
   const scores = { [PRODUCT]: scoreOf(burdened), alone: scoreOf(alone) };
   const ratio = (scores[PRODUCT]?.p99Ms ?? Number.NaN) / (scores['alone']?.p99Ms ?? Number.NaN);
   return { bench: BENCH, row, unit: 'requests/s', connections, scores, ratios: { alone: ratio }, goals: [goalOf('at most 2 x the p99 of alone', ratio, ratio <= 2)] };
-}
-
-/** Looks at the host's memory again and again. `ownMb`: what it has asked for. `totalMb`: with the files that it maps, which
- *  LevelDB does; the system takes those back whenever it likes. */
-class MemoryWatch {
-  readonly #timer: NodeJS.Timeout;
-  ownMb = 0;
-  totalMb = 0;
-
-  constructor(pid: number) {
-    this.#timer = setInterval(() => this.#look(pid), MEMORY_EVERY_MS).unref();
-  }
-
-  stop(): void {
-    clearInterval(this.#timer);
-  }
-
-  #look(pid: number): void {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-    const megabytes = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN) / 1024;
-    this.ownMb = Math.max(this.ownMb, megabytes('RssAnon'));
-    this.totalMb = Math.max(this.totalMb, megabytes('VmRSS'));
-  }
 }
 
 function memoryRow({ ownMb, totalMb }: MemoryWatch): RowResult {

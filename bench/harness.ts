@@ -32,7 +32,7 @@ export interface Score { value: number; p50Ms?: number; p99Ms?: number; rounds: 
 export interface RowResult {
   bench: string;
   row: string;
-  unit: 'requests/s' | 's' | 'Items/s' | 'ms' | 'MB';
+  unit: 'requests/s' | 's' | 'Items/s' | 'ms' | 'MB' | 'MB/s';
   connections?: number;
   scores: Record<string, Score>;
   /** Product divided by the peer. */
@@ -82,7 +82,8 @@ export function scoreOf(rounds: readonly LoadResult[]): Score {
   };
 }
 
-function ratiosOf(scores: Record<string, Score>): Record<string, number> {
+/** The product's value divided by each peer's. */
+export function ratiosOf(scores: Record<string, Score>): Record<string, number> {
   const own = scores[PRODUCT];
   if (!own) return {};
   const peers = Object.entries(scores).filter(([name]) => name !== PRODUCT);
@@ -94,7 +95,7 @@ export function goalOf(text: string, value: number, isReached: boolean): RowResu
   return { text, value, isReached };
 }
 
-function judge(goals: readonly Goal[], ratios: Record<string, number>): RowResult['goals'] {
+export function judge(goals: readonly Goal[], ratios: Record<string, number>): RowResult['goals'] {
   return goals.flatMap(({ against, atLeast }) => {
     const value = ratios[against];
     return value === undefined ? [] : [{ text: `at least ${atLeast} x ${against}`, value, isReached: value >= atLeast }];

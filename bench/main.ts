@@ -3,6 +3,7 @@ import { appendFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { measureBaseHttp } from './base-http.ts';
 import { measureDataScale } from './data-scale.ts';
+import { measureDrive } from './drive.ts';
 import type { Effort, RowResult } from './harness.ts';
 import { measureHelloIsolate } from './hello-isolate.ts';
 import { describeMachine } from './machine.ts';
@@ -13,6 +14,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'hello-isolate': measureHelloIsolate,
   'base-http': measureBaseHttp,
   'data-scale': measureDataScale,
+  'drive': (effort) => measureDrive({ ...effort, driveMb: Number(values['drive-mb']) }),
   'push-live': measurePushLive,
 };
 
@@ -22,6 +24,7 @@ Names: ${Object.keys(BENCHES).join(', ')}; all of them unless given.
   --rounds N       rounds of each contender (default 5)
   --seconds N      length of a round (default 5)
   --warm-up N      seconds of load before the first round (default 3)
+  --drive-mb N     size of the File of \`drive\` (default 256; 1024 is what the goal means)
   --peers          only the peers, without a host of ours
   --markdown FILE  also append the results to this file
 `;
@@ -32,6 +35,7 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '5' },
     'warm-up': { type: 'string', default: '3' },
+    'drive-mb': { type: 'string', default: '256' },
     peers: { type: 'boolean', default: false },
     markdown: { type: 'string' },
     help: { type: 'boolean', default: false },

@@ -48,7 +48,7 @@ function goalFor({ goals }: RowResult, name: string): string {
 function valueOf(unit: RowResult['unit'], value: number): string {
   switch (unit) {
     case 's': case 'ms': return `${value.toFixed(2)} ${unit}`;
-    case 'MB': return `${Math.round(value)} MB`;
+    case 'MB': case 'MB/s': return `${Math.round(value)} ${unit}`;
     case 'Items/s': return `${Math.round(value)} Items/s`;
     case 'requests/s': return `${Math.round(value)}/s`;
   }
