@@ -1,9 +1,9 @@
 // Owns how a project's folder becomes the zip that a build takes: which files, in which form.
 // The same files make the same bytes, so that a host can tell that nothing changed.
 import { createWriteStream, openAsBlob } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative, sep } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { ZipFile } from 'yazl';
 import { Failure } from './failure.ts';
@@ -71,9 +71,17 @@ async function walk(root: string, folder: string, ignore: Ignore): Promise<Sourc
   return found;
 }
 
+/** @throws Failure LINK_LEADS_OUT: a folder from somebody else may link to what is private here */
 async function describeFile(root: string, path: string): Promise<SourceFile[]> {
   const stats = await stat(join(root, path)).catch(() => undefined);
   if (!stats?.isFile()) return [];
+  const target = await realpath(join(root, path));
+  if (relative(await realpath(root), target).split(sep)[0] === '..') {
+    throw new Failure({
+      code: 'LINK_LEADS_OUT', what: `\`${path}\` is a link to ${target}, outside the project.`, why: 'Its content would be published with the app.',
+      remedy: `Copy the file into the project, or leave it out: a line \`${path}\` in \`.spaceignore\`.`,
+    });
+  }
   return [{ path, sizeBytes: stats.size, isExecutable: (stats.mode & 0o100) !== 0 }];
 }
 

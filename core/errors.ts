@@ -176,3 +176,13 @@ export function errorRecord(error: unknown): ErrorRecord {
 export function errorFromRecord(record: ErrorRecord): SpaceError {
   return new SpaceError(record.code, record.details);
 }
+
+/** What was asked for, or undefined where the answer is that there is none. Any other failure stays one. */
+export async function orMissing<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if (isSpaceError(error) && error.status === 404) return undefined;
+    throw error;
+  }
+}

@@ -3,8 +3,8 @@ import { rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { createBuilder, type Builder } from '../builder/builder.ts';
-import { isSpaceError, SpaceError } from '../core/errors.ts';
-import { newSecret } from '../core/ids.ts';
+import { isSpaceError, orMissing, SpaceError } from '../core/errors.ts';
+import { newId, newSecret } from '../core/ids.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
 import { errorPage } from '../dashboard/pages/error.ts';
@@ -175,7 +175,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
     npmCommand: config.buildTools.npmCommand, toolPath: config.buildTools.path, toolEnv: config.buildTools.env,
     onRevision: async (project, revision) => (await started.promise).lifecycle.followPush(project, revision),
   });
-  const revision = (id: string): Promise<Awaited<ReturnType<Builder['revisions']['get']>> | undefined> => builder.revisions.get(id).catch(missing);
+  const revision = (id: string): Promise<Awaited<ReturnType<Builder['revisions']['get']>> | undefined> => orMissing(builder.revisions.get(id));
   const calls: Calls = {};
   const live = createLiveInstances({
     instances, data, logs, revision,
@@ -187,7 +187,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   });
   const installations = createInstallations({
     store, clock, log, instances, collections, revision,
-    release: (id) => builder.releases.get(id).catch(missing),
+    release: (id) => orMissing(builder.releases.get(id)),
     checkRunnable: ({ micros }) => void micros.map(engineFor),
     onChanged: async (instanceId) => {
       live.forget(instanceId);
@@ -230,7 +230,7 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
     control: edge,
     data: dataPlane.handle,
     instance: dispatch.handle,
-    refuse: (request, response, error) => refuse({ id: 'front-door', request, response }, error),
+    refuse: (request, response, error) => refuse({ id: newId('request'), request, response }, error),
   });
 }
 
@@ -259,12 +259,6 @@ async function tellOfDamage({ spaceId, collectionId }: CollectionRef, { note, ke
 function ready<T>(part: T | undefined): T {
   if (part === undefined) throw new TypeError('the host is not put together yet');
   return part;
-}
-
-/** What the Builder says with an error, Instances ask for as undefined. */
-function missing(error: unknown): undefined {
-  if (isSpaceError(error) && error.status === 404) return undefined;
-  throw error;
 }
 
 function originOf(request: IncomingMessage): string {

@@ -92,17 +92,30 @@ async function isVendored(folder: string, manifest: Manifest): Promise<boolean> 
 }
 
 function assertFromRegistry(job: ToolchainJob, manifest: Manifest): void {
-  for (const field of ['dependencies', 'optionalDependencies', 'devDependencies']) {
-    for (const [name, spec] of Object.entries((manifest[field] ?? {}) as Record<string, unknown>)) {
+  for (const field of ['dependencies', 'optionalDependencies', 'devDependencies', 'peerDependencies', 'overrides', 'resolutions']) {
+    for (const [name, spec] of specsIn(manifest[field])) {
       if (isRegistrySpec(spec)) continue;
       throw failed(job, `the dependency \`${name}\` of package.json comes from ${JSON.stringify(spec)}; only packages of the registry can be installed. Copy it into the source instead`);
     }
   }
 }
 
+/** Names and what they ask for; overrides may lie in each other. */
+function* specsIn(value: unknown): Generator<[name: string, spec: unknown]> {
+  if (value === undefined) return;
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    yield ['?', value];
+    return;
+  }
+  for (const [name, spec] of Object.entries(value)) {
+    if (typeof spec === 'object' && spec !== null) yield* specsIn(spec);
+    else yield [name, spec];
+  }
+}
+
 /** Version ranges, tags and aliases; no address, no path, no git. */
 function isRegistrySpec(spec: unknown): boolean {
-  return typeof spec === 'string' && /^(npm:(@[\w.-]+\/)?[\w.-]+(@|$))?[\w\s.*^~<>=|+-]*$/.test(spec);
+  return typeof spec === 'string' && /^(npm:(@[\w.-]+\/)?[\w.-]+(@|$))?\$?[\w\s.*^~<>=|+-]*$/.test(spec);
 }
 
 async function managerFor(folder: string): Promise<PackageManager> {

@@ -4,12 +4,12 @@ import { layout, type Chrome } from '../layout.ts';
 import { day, html, path, webUrl, type Markup } from '../markup.ts';
 
 export interface InvitesView extends Chrome {
-  invites: { createdAt: string; expiresAt: string; used: boolean }[];
+  invites: { id: string; createdAt: string; expiresAt: string; used: boolean }[];
   /** An invitation made by the request before this page; its link is shown this once. */
   created?: { url: string };
 }
 
-/** `GET /invites`. Making one posts to the same address. */
+/** `GET /invites`. Making one posts to the same address, withdrawing one to `/invites/<id>/withdraw`. */
 export function invitesPage(view: InvitesView): string {
   const url = webUrl(view.created?.url);
   return layout({
@@ -23,7 +23,8 @@ ${view.invites.length === 0 ? '' : html`<section class="card"><h2>Made so far</h
 }
 
 function inviteRow(invite: InvitesView['invites'][number]): Markup {
-  return html`<li><p>Made ${day(invite.createdAt)}</p><p class="muted">${invite.used ? 'Used' : html`Open until ${day(invite.expiresAt)}`}</p></li>`;
+  return html`<li><p>Made ${day(invite.createdAt)}</p><p class="muted">${invite.used ? 'Used' : html`Open until ${day(invite.expiresAt)}`}</p>
+${invite.used ? '' : html`<form method="post" action="${path`/invites/${invite.id}/withdraw`}"><button class="quiet" type="submit">Withdraw</button></form>`}</li>`;
 }
 
 export interface AcceptInviteView extends Chrome {

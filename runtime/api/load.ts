@@ -1,5 +1,5 @@
 // Owns how a route finds the object that it acts on. Whose it is, is for the edge to compare.
-import { isSpaceError } from '../../core/errors.ts';
+import { orMissing } from '../../core/errors.ts';
 import type { ApiParts } from './parts.ts';
 import type { RouteObject, RouteObjects } from './route.ts';
 
@@ -19,13 +19,4 @@ export function loaderOf({ builder, installations, instances, collections }: Api
     },
   };
   return (kind, id) => loaders[kind](id);
-}
-
-async function orMissing<T>(found: Promise<T>): Promise<T | undefined> {
-  try {
-    return await found;
-  } catch (error) {
-    if (isSpaceError(error) && error.status === 404) return undefined;
-    throw error;
-  }
 }

@@ -33,6 +33,17 @@ export function spaceRoutes(parts: ApiParts): Route[] {
         return { status: 201, json: body };
       },
     }),
+    api('GET /api/v0/invites', {
+      access: 'host-owner',
+      handle: async () => ({ json: { invites: (await spaces.invites()).map(({ id, createdAt, expiresAt, usedBy }) => ({ id, created_at: createdAt, expires_at: expiresAt, used: usedBy !== null })) } }),
+    }),
+    api('DELETE /api/v0/invites/:invite', {
+      access: 'host-owner',
+      async handle({ params }) {
+        if (!(await spaces.withdrawInvite(params['invite'] ?? ''))) throw new SpaceError('NOT_FOUND', { what: 'An open invitation with this id' });
+        return { json: { id: params['invite'] } };
+      },
+    }),
     api('POST /api/v0/signup', {
       access: 'public',
       async handle(request) {

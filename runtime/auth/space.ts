@@ -39,7 +39,8 @@ export interface Spaces {
   /** @returns the secret for the link */
   invite(by: Space): Promise<{ secret: string; invite: Invite }>;
   invites(): Promise<Invite[]>;
-  withdrawInvite(id: string): Promise<void>;
+  /** @returns false when there is none, or it was used */
+  withdrawInvite(id: string): Promise<boolean>;
   inviteIsOpen(secret: unknown): Promise<boolean>;
   /** @throws INVITE_INVALID, USERNAME_INVALID, USERNAME_TAKEN, PASSWORD_INVALID */
   signUp(inviteSecret: unknown, credentials: Credentials): Promise<Space>;
@@ -97,7 +98,12 @@ export function createSpaces({ store, clock, setupSecret }: { store: Store; cloc
       return { secret, invite };
     },
     invites: () => invites.list(),
-    withdrawInvite: async (id) => void (await invites.delete(id)),
+    async withdrawInvite(id) {
+      const invite = await invites.get(id);
+      if (invite?.usedBy !== null) return false;
+      await invites.delete(id);
+      return true;
+    },
     inviteIsOpen: async (secret) => (await openInvite(secret)) !== undefined,
     async signUp(inviteSecret, credentials) {
       const invite = await openInvite(inviteSecret);

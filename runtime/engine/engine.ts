@@ -25,6 +25,8 @@ export interface MicroRequest {
 export interface MicroResponse {
   status: number;
   headers: HeaderList;
+  /** Where it came from in the end, when redirects led elsewhere. */
+  url?: string;
   body: Uint8Array | Readable | null;
 }
 

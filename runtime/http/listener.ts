@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerOptions, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { SpaceError } from '../../core/errors.ts';
 import { dataAddress, type DataAddress } from '../api/data-plane.ts';
 import type { Plane } from './host.ts';
@@ -24,7 +25,7 @@ export interface Listeners {
 export interface ListenOptions { address: string; port: number; tlsPort: number | undefined; tls: Tls | undefined }
 
 /** Slow senders are cut (attack D9): heads within 20 s, whole requests within 10 minutes. */
-const LIMITS: ServerOptions = { headersTimeout: 20_000, requestTimeout: 600_000, keepAliveTimeout: 65_000, maxHeaderSize: 16_384, connectionsCheckingInterval: 5000 };
+const LIMITS: ServerOptions = { headersTimeout: 20_000, requestTimeout: 600_000, keepAliveTimeout: 65_000, maxHeaderSize: 32_768, connectionsCheckingInterval: 5000 };
 
 /** The request listener of both sockets. */
 export function createFrontDoor(planeOf: (host: string | undefined) => Plane | undefined, handlers: PlaneHandlers): (isSecure: boolean) => RequestListener {
@@ -57,14 +58,27 @@ function hasSeveralHosts({ rawHeaders }: IncomingMessage): boolean {
 
 /** @throws PORT_IN_USE, PORT_FORBIDDEN */
 export async function listen(frontDoor: (isSecure: boolean) => RequestListener, { address, port, tlsPort, tls }: ListenOptions): Promise<Listeners> {
-  const plain = createServer(LIMITS, frontDoor(false));
+  const plain = createServer(LIMITS, frontDoor(false)).on('clientError', answerBroken);
   await bind(plain, port, address, '--port');
-  const secure = tlsPort === undefined || !tls ? undefined : createTlsServer({ ...LIMITS, SNICallback: sniCallback(tls) }, frontDoor(true));
+  const secure = tlsPort === undefined || !tls ? undefined : createTlsServer({ ...LIMITS, SNICallback: sniCallback(tls) }, frontDoor(true)).on('clientError', answerBroken);
   if (secure) await bind(secure, tlsPort ?? 0, address, '--tls-port').catch((error) => closeServer(plain, 0).then(() => { throw error; }));
   return {
     ports: { http: portOf(plain), tls: secure && portOf(secure) },
     close: async (graceMs) => void (await Promise.all([plain, ...(secure ? [secure] : [])].map((server) => closeServer(server, graceMs)))),
   };
+}
+
+/** What is no request gets a word and the end of its connection. Too many cookies, perhaps planted by an app on a
+ *  sibling host, would lock a person out for ever (attack E2): this answer tells the browser to drop them. */
+function answerBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const isTooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+  const text = isTooLarge ? 'Your browser sent too many cookies. They have been removed: load the page again, and sign in.\n' : 'This is not a request that can be understood.\n';
+  const head = [`HTTP/1.1 ${isTooLarge ? '431 Request Header Fields Too Large' : '400 Bad Request'}`, 'Content-Type: text/plain; charset=utf-8', `Content-Length: ${Buffer.byteLength(text)}`, 'Connection: close', ...(isTooLarge ? ['Clear-Site-Data: "cookies"'] : [])];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${text}`);
 }
 
 function bind(server: Server, port: number, address: string, flag: string): Promise<void> {

@@ -5,7 +5,7 @@ import { SpaceError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
 import { microForPath, normalizePath } from '../../spacefile-schema/route.ts';
 import { actsForOwner, isNavigation, type Access, type Decision } from '../auth/access.ts';
-import type { Engine, MicroRequest, MicroResponse } from '../engine/engine.ts';
+import type { Engine, HeaderList, MicroRequest, MicroResponse } from '../engine/engine.ts';
 import { hasBody } from '../http/body.ts';
 import { cookieName, setCookie } from '../http/cookie.ts';
 import { cleanRequestHeaders, type CleanRequest } from '../http/headers.ts';
@@ -132,17 +132,24 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     if (!decision.allowed) return unauthorized();
     const facts = { host: url.host, proto: url.protocol === 'https:' ? 'https' as const : 'http' as const, clientAddress: '127.0.0.1', requestId: request.id };
     const { headers } = cleanRequestHeaders(request.headers, facts);
-    return parts.engineFor(target.micro).fetch(live.spec, target.micro.name, { ...request, url: url.origin + target.path + url.search, headers });
+    return parts.engineFor(target.micro).fetch(live.spec, target.micro.name, { ...framed(request, headers), url: url.origin + target.path + url.search });
   }
 
   async function fetchMicro(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse> {
     checkHops(request);
     const micro = live.micro(name);
     if (!micro) throw new SpaceError('MICRO_NOT_FOUND');
-    return parts.engineFor(micro).fetch(live.spec, name, request);
+    return parts.engineFor(micro).fetch(live.spec, name, framed(request, request.headers));
   }
 
   return { handle, fetchByUrl, fetchMicro };
+}
+
+/** The length that a Micro claims for its body counts for nothing: two programs might believe two lengths (attack C7). */
+function framed(request: MicroRequest, claimed: HeaderList): MicroRequest {
+  const headers = claimed.filter((_, index) => (claimed[index - (index % 2)] ?? '').toLowerCase() !== 'content-length');
+  if (request.body instanceof Uint8Array) headers.push('content-length', String(request.body.length));
+  return { ...request, headers };
 }
 
 function checkHops(request: MicroRequest): void {

@@ -1,6 +1,6 @@
 // Owns what people and pushes may ask of Instances: install a Release, take an update, follow a push. The one place that
 // says which Release fits which Instance; the jobs themselves are Installations.
-import { isSpaceError, SpaceError } from '../../core/errors.ts';
+import { isSpaceError, orMissing, SpaceError } from '../../core/errors.ts';
 import type { Project } from '../../builder/project.ts';
 import type { Release, Releases } from '../../builder/release.ts';
 import type { Revision } from '../../builder/revision.ts';
@@ -56,7 +56,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       if (instance.kind === 'builder' || instance.state === 'removing') return undefined;
       const latest = await releases.latest(instance.projectId, { listed: true });
       if (!latest || latest.id === instance.releaseId) return undefined;
-      const current = await releases.get(instance.releaseId).catch(() => undefined);
+      const current = await orMissing(releases.get(instance.releaseId));
       return !current || latest.createdAt > current.createdAt ? latest : undefined;
     },
     async followPush(project, revision) {

@@ -16,6 +16,8 @@ export interface OutsideParts { dispatch: Dispatch; live: LiveInstances; address
 
 /** @source Fetch standard: 20 redirects */
 const MAX_REDIRECTS = 20;
+/** Whoever owns these names today must not be handed the data keys of old apps. */
+const DETA_HOSTS: readonly string[] = ['database.deta.sh', 'drive.deta.sh'];
 /** They go to the address that the Micro named, not to where that one points. */
 const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'x-api-key', 'x-space-app-key']);
 
@@ -24,7 +26,7 @@ export async function fetchOutside(parts: OutsideParts, from: LiveInstance, requ
   for (let redirects = 0; ; redirects += 1) {
     const answer = await fetchOnce(parts, from, current);
     const location = [301, 302, 303, 307, 308].includes(answer.status) ? headerValue(answer.headers, 'location') : undefined;
-    if (location === undefined || request.redirect === 'manual') return answer;
+    if (location === undefined || request.redirect === 'manual') return redirects === 0 ? withoutUrl(answer) : { ...answer, url: new URL(current.url).href };
     if (request.redirect === 'error') throw new SpaceError('EGRESS_FAILED', { target: hostOf(current.url), reason: 'it redirects' });
     if (redirects === MAX_REDIRECTS) throw new SpaceError('EGRESS_FAILED', { target: hostOf(current.url), reason: 'it redirects without end' });
     if (answer.body !== null && !(answer.body instanceof Uint8Array)) answer.body.destroy();
@@ -34,11 +36,16 @@ export async function fetchOutside(parts: OutsideParts, from: LiveInstance, requ
 
 async function fetchOnce({ dispatch, live, addresses, meter }: OutsideParts, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
   const url = URL.parse(request.url);
+  if (url && DETA_HOSTS.includes(url.hostname)) throw new SpaceError('EGRESS_BLOCKED', { target: url.hostname, reason: 'this name is gone from the internet; use env.Base and env.Drive' });
   const label = url ? addresses.labelOf(url) : undefined;
   if (label === undefined) return outgoing(meter, from, request);
   const target = label === from.record.label ? from : await live.byLabel(label);
   if (!target) throw new SpaceError('EGRESS_BLOCKED', { target: url?.hostname, reason: 'no app lives there' });
   return dispatch.fetchByUrl(target, request);
+}
+
+function withoutUrl({ status, headers, body }: MicroResponse): MicroResponse {
+  return { status, headers, body };
 }
 
 /** Under the egress rules, and counted for the Instance until its answer has ended. */

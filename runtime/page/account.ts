@@ -33,7 +33,7 @@ export function accountPages(parts: ApiParts): Route[] {
 
   const invitesView = async (person: Space) => ({
     ...ownChrome(parts, person),
-    invites: (await spaces.invites()).map((invite) => ({ createdAt: invite.createdAt, expiresAt: invite.expiresAt, used: invite.usedBy !== null })),
+    invites: (await spaces.invites()).map((invite) => ({ id: invite.id, createdAt: invite.createdAt, expiresAt: invite.expiresAt, used: invite.usedBy !== null })),
   });
 
   return [
@@ -77,6 +77,13 @@ export function accountPages(parts: ApiParts): Route[] {
         const { secret } = await spaces.invite(person);
         const url = `${parts.addresses.controlOrigin(origin)}/invites/${secret}`;
         return { html: invitesPage({ ...(await invitesView(person)), created: { url } }) };
+      },
+    }),
+    page('POST /invites/:invite/withdraw', {
+      access: 'host-owner',
+      async handle({ params }) {
+        await spaces.withdrawInvite(params['invite'] ?? '');
+        return { redirect: '/invites' };
       },
     }),
     page('GET /invites/:invite', {

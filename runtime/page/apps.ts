@@ -5,7 +5,7 @@ import { instancePage, type InstanceView } from '../../dashboard/pages/instance.
 import { logsPage } from '../../dashboard/pages/logs.ts';
 import { uninstallPage } from '../../dashboard/pages/uninstall.ts';
 import { updatePage } from '../../dashboard/pages/update.ts';
-import { SpaceError } from '../../core/errors.ts';
+import { orMissing, SpaceError } from '../../core/errors.ts';
 import { INSTALLATION_STATUS } from '../api/installations.ts';
 import { createKey, deleteKey, keysOf } from '../api/instances.ts';
 import type { ApiParts } from '../api/parts.ts';
@@ -117,7 +117,7 @@ export async function shortly(work: Promise<unknown>): Promise<void> {
 
 /** What every page shows of an app: its name and its own picture, where it has one. */
 async function appOf({ builder }: ApiParts, { id, appName, releaseId }: Instance): Promise<{ id: string; name: string; iconUrl?: string }> {
-  const release = await builder.releases.get(releaseId).catch(() => undefined);
+  const release = await orMissing(builder.releases.get(releaseId));
   return { id, name: appName, ...(release?.icon && { iconUrl: `/icons/${release.id}` }) };
 }
 
@@ -137,7 +137,7 @@ function pageState({ state }: Instance): HomeApp['state'] {
 }
 
 async function instanceView(parts: ApiParts, { person, origin }: PersonalRequest, instance: Instance): Promise<InstanceView> {
-  const revision = instance.revisionId === null ? undefined : await parts.builder.revisions.get(instance.revisionId).catch(() => undefined);
+  const revision = instance.revisionId === null ? undefined : await orMissing(parts.builder.revisions.get(instance.revisionId));
   const offer = await parts.lifecycle.offer(instance);
   const lines = await parts.logs.read({ spaceId: instance.spaceId, instanceId: instance.id }, PREVIEW_LINES);
   return {

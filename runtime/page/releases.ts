@@ -1,5 +1,5 @@
 // Owns the pages of Releases: one to install, the shelf of listed ones, and the Collections that uninstalled apps left.
-import { SpaceError } from '../../core/errors.ts';
+import { orMissing, SpaceError } from '../../core/errors.ts';
 import { collectionsPage } from '../../dashboard/pages/collections.ts';
 import { discoveryPage } from '../../dashboard/pages/discovery.ts';
 import { releasePage, type ReleaseView } from '../../dashboard/pages/release.ts';
@@ -27,10 +27,10 @@ export function releasePages(parts: ApiParts): Route[] {
   });
 
   async function view(release: Release, { person, origin }: RouteRequest): Promise<ReleaseView> {
-    const revision = await builder.revisions.get(release.revisionId).catch(() => undefined);
+    const revision = await orMissing(builder.revisions.get(release.revisionId));
     const mine = person ? (await parts.instances.list(person.id)).filter((instance) => instance.projectId === release.projectId && instance.kind === 'installed' && instance.state !== 'removing') : [];
     const isNewer = async (releaseId: string): Promise<boolean> => {
-      const current = await builder.releases.get(releaseId).catch(() => undefined);
+      const current = await orMissing(builder.releases.get(releaseId));
       return current !== undefined && current.createdAt >= release.createdAt;
     };
     return {

@@ -105,6 +105,15 @@ describe('sources other than the registry are refused before anything runs', () 
     expect(await wasCalled()).toBe(false);
   });
 
+  test.each([
+    { peerDependencies: { evil: 'http://10.0.0.1/x.tgz' } }, { overrides: { evil: 'http://10.0.0.1/x.tgz' } }, { overrides: { fine: { '.': '1', evil: 'file:/etc' } } },
+    { resolutions: { evil: 'git+ssh://git@host/x' } }, { devDependencies: { evil: '../x' } },
+  ])('in every field that npm follows: %j', async (fields) => {
+    job = await toolchainJob({ 'index.js': START, 'package.json': JSON.stringify({ dependencies: { fine: '1' }, ...fields }) });
+    await expect(installDependencies(job, tools({ toolPath: await witness() }))).rejects.toMatchObject({ code: 'BUILD_FAILED', message: expect.stringContaining('`evil`') });
+    expect(await wasCalled()).toBe(false);
+  });
+
   test.each(['1.2.3', '^1.0.0', '>=1 <2', '1.x || 2', 'latest', '*', '', 'npm:other@^1.0.0', 'npm:@scope/other@1', '1.0.0-beta.1+x', '~2'])('%j is of the registry', async (spec) => {
     job = await toolchainJob({ 'index.js': START, 'package.json': JSON.stringify({ dependencies: { fine: spec } }) });
     await installDependencies(job, tools({ toolPath: await witness() }));

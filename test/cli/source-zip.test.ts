@@ -1,4 +1,4 @@
-import { chmod, symlink, truncate } from 'node:fs/promises';
+import { chmod, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fromBufferPromise } from 'yauzl';
@@ -25,6 +25,15 @@ describe('which files are sent', () => {
   test('where `.spaceignore` cannot be read nothing is sent, for it may leave secrets behind', async () => {
     await using place = await makeWorkplace({ Spacefile: 'v: 0', '.spaceignore/file': '' });
     await expect(listSourceFiles(place.dir)).rejects.toMatchObject({ text: { code: 'IGNORE_UNREADABLE', what: '`.spaceignore` cannot be read (EISDIR).' } });
+  });
+
+  test('a link that leads out of the project is refused: it may publish what is private', async () => {
+    await using workplace = await makeWorkplace({ 'index.js': '1' });
+    await writeFile(join(workplace.homeDir, 'id_rsa'), 'private');
+    await symlink(join(workplace.homeDir, 'id_rsa'), join(workplace.dir, 'key.txt'));
+    await expect(listSourceFiles(workplace.dir)).rejects.toMatchObject({ code: 'LINK_LEADS_OUT' });
+    await workplace.write({ '.spaceignore': 'key.txt' });
+    expect((await listSourceFiles(workplace.dir)).map(({ path }) => path)).toEqual(['index.js']);
   });
 
   test('a link to a file is sent as the file; links to folders, broken links and circles are not', async () => {

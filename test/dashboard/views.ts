@@ -70,7 +70,7 @@ export const CASES: readonly Case[] = [
   page<UninstallView>('uninstall', uninstallPage, { ...chrome, app }),
   page<UpdateView>('update', updatePage, { ...chrome, app, from: '1.0.0', to: '1.1.0', notes: 'Faster.' }),
   page<InvitesView>('invites', invitesPage, {
-    ...chrome, created: { url }, invites: [{ createdAt: time, expiresAt: time, used: false }, { createdAt: time, expiresAt: time, used: true }],
+    ...chrome, created: { url }, invites: [{ id: 'i1', createdAt: time, expiresAt: time, used: false }, { id: 'i2', createdAt: time, expiresAt: time, used: true }],
   }),
   page<AcceptInviteView>('accept invite', acceptInvitePage, { ...chrome, invite: 'abc', error: 'Wrong.', username: 'bob' }),
   page<TokensView>('tokens', tokensPage, {

@@ -13,8 +13,10 @@ export function requestHead(method: string, url: string, headers: HeaderList): s
   return headers.length === 0 ? `${method}\n${url}` : `${method}\n${url}\n${headers.join('\n')}`;
 }
 
-export function responseHead(status: number, headers: HeaderList): string {
-  return headers.length === 0 ? String(status) : `${status}\n${headers.join('\n')}`;
+/** @param url where it came from, when redirects led elsewhere */
+export function responseHead(status: number, headers: HeaderList, url?: string): string {
+  const first = url === undefined ? String(status) : `${status} ${url}`;
+  return headers.length === 0 ? first : `${first}\n${headers.join('\n')}`;
 }
 
 const known = new Map<string, ResponseHead>();

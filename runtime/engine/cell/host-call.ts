@@ -133,7 +133,7 @@ async function askFetch(call: HostCall, parts: unknown[], send: (request: MicroR
   const request: MicroRequest = { id: call.requestId, method, url, headers: checkHeaders(headers), body: call.body, hops: call.hops + 1, redirect: redirect === 'manual' || redirect === 'error' ? redirect : 'follow' };
   const response = await send(request);
   const body = await collectBody(response.body, call.bodyMaxBytes).catch((error) => { if (!(response.body instanceof Uint8Array)) response.body?.destroy(); throw error; });
-  return { kind: 'response', head: responseHead(response.status, checkHeaders(response.headers)), body };
+  return { kind: 'response', head: responseHead(response.status, checkHeaders(response.headers), response.url), body };
 }
 
 function isRedirect(text: string): text is NonNullable<MicroRequest['redirect']> {

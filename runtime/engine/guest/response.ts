@@ -23,6 +23,7 @@ export class Response extends Body {
   #state: BodyState;
   #type = 'default';
   #url = '';
+  #isRedirected = false;
   #hasOnlyText = false;
 
   static {
@@ -30,10 +31,13 @@ export class Response extends Body {
     receivedResponse = (head, body, url) => {
       const response = new Response();
       const end = head.indexOf('\n');
-      response.#status = Number(end < 0 ? head : head.slice(0, end));
+      // The address follows the status where redirects led elsewhere.
+      const [status, finalUrl] = (end < 0 ? head : head.slice(0, end)).split(' ');
+      response.#status = Number(status);
+      response.#isRedirected = finalUrl !== undefined;
       response.#headers = headersFrom(end < 0 ? '' : head.slice(end + 1), true);
       response.#state = newBody(body === undefined || NULL_BODY.includes(response.#status) ? null : typeof body === 'string' ? body : new Uint8Array(body));
-      response.#url = url;
+      response.#url = finalUrl ?? url;
       response.#type = 'basic';
       return response;
     };
@@ -99,7 +103,7 @@ export class Response extends Body {
   }
   get type(): string { return this.#type; }
   get url(): string { return this.#url; }
-  get redirected(): boolean { return false; }
+  get redirected(): boolean { return this.#isRedirected; }
   get [Symbol.toStringTag]() { return 'Response'; }
 
   clone(): Response {
@@ -110,6 +114,7 @@ export class Response extends Body {
     copy.#headers = headersFrom(listOf(this.headers).slice());
     copy.#type = this.#type;
     copy.#url = this.#url;
+    copy.#isRedirected = this.#isRedirected;
     return copy;
   }
 

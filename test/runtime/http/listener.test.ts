@@ -26,6 +26,20 @@ const raw = (lines: string[], body = ''): ReturnType<typeof sendRaw> => sendRaw(
 const REACHED = 'open to all';
 const SMUGGLED = () => `GET /public/open.txt HTTP/1.1\r\nHost: ${appHost}\r\n\r\n`;
 
+test('more cookies than fit are told to go, so that nobody is locked out by what an app planted', async () => {
+  const bomb = await raw(['GET /login HTTP/1.1', `Host: localhost:${space.port}`, `Cookie: a=${'x'.repeat(40_000)}`]);
+  expect(bomb).toMatchObject({ statuses: [431], closed: true });
+  expect(bomb.text).toContain('Clear-Site-Data: "cookies"');
+  expect(bomb.text).toContain('load the page again');
+  expect(await raw(['GET /login HTTP/1.1', `Host: localhost:${space.port}`, `Cookie: a=${'x'.repeat(20_000)}`])).toMatchObject({ statuses: [200] });
+});
+
+test('what is no request is told so', async () => {
+  const broken = await raw(['GET / HTTP/1.1', `Host: localhost:${space.port}`, 'Content-Length: +4']);
+  expect(broken).toMatchObject({ statuses: [400], closed: true });
+  expect(broken.text).toContain('not a request that can be understood');
+});
+
 test('a plain request reaches the Micro, twice on one connection', async () => {
   const answer = await raw(['GET /public/open.txt HTTP/1.1', `Host: ${appHost}`], SMUGGLED());
   expect(answer).toMatchObject({ statuses: [200, 200], closed: false });
