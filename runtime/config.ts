@@ -172,7 +172,7 @@ function readFlags(args: readonly string[], problems: string[]): Flags {
     if (type === undefined) problems.push(`Unknown flag${plainWord(`--${flag}`)} ${see}`);
     else if (typeof value !== type) problems.push(type === 'string' ? `--${flag} needs a value: --${flag} VALUE` : `--${flag} takes no value`);
   }
-  return Object.fromEntries(Object.entries(values).filter(([flag, value]) => typeof value === options[flag]?.type)) as Flags;
+  return Object.fromEntries(Object.entries(values).filter(([flag, value]) => typeof value === options[flag]?.type));
 }
 
 /** What stands alone may be half of a setting with a secret, so only a plain word is repeated. */

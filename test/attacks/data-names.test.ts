@@ -116,7 +116,7 @@ test('no key, Base name or prefix reaches out of its Base, its Collection or its
     await door.drive('secrets/files?name=a', { method: 'POST', body: 'canary of theirs' });
   }
   await own.base('other/items', { method: 'PUT', body: { items: [{ key: 'a', canary: 'mine' }] } });
-  const prefixes = [sibling.id, theirs.id].flatMap((id) => [`../${id}`, `${id}`, `spaces/${space.member.spaceId}/${id}`, `../../${space.member.spaceId}/${id}/secrets`]);
+  const prefixes = [sibling.id, theirs.id].flatMap((id) => [`../${id}`, id, `spaces/${space.member.spaceId}/${id}`, `../../${space.member.spaceId}/${id}/secrets`]);
   const asked: string[] = [];
   for (const text of [...prefixes, 'b/other/a', '/other/a', '../other/a', '\0', '', '\uFFFF']) {
     for (const path of [`${query(text)}/items/a`, `secrets/items/${query(text)}`, `secrets/items/${query(`${text}/a`)}`]) asked.push((await own.base(path)).text);

@@ -31,7 +31,7 @@ describe('which files are sent', () => {
     await using workplace = await makeWorkplace({ 'index.js': '1' });
     await writeFile(join(workplace.homeDir, 'id_rsa'), 'private');
     await symlink(join(workplace.homeDir, 'id_rsa'), join(workplace.dir, 'key.txt'));
-    await expect(listSourceFiles(workplace.dir)).rejects.toMatchObject({ code: 'LINK_LEADS_OUT' });
+    await expect(listSourceFiles(workplace.dir)).rejects.toMatchObject({ text: { code: 'LINK_LEADS_OUT' } });
     await workplace.write({ '.spaceignore': 'key.txt' });
     expect((await listSourceFiles(workplace.dir)).map(({ path }) => path)).toEqual(['index.js']);
   });

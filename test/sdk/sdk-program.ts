@@ -37,8 +37,9 @@ export function failuresOf(results: Results, least: number): Results {
   return Object.fromEntries(Object.entries(results).filter(([, failure]) => failure !== null));
 }
 
-/** Where Python's SDK comes from: PyPI has given its name to a program of somebody else. Set DETA_PYTHON_GIT to a copy. */
-const PYTHON_SOURCE = process.env['DETA_PYTHON_GIT'] || 'https://github.com/deta/deta-python';
+/** Where Python's SDK comes from: PyPI has given its name to a program of somebody else. DETA_PYTHON_GIT names its
+ *  repository, or a copy of it; nothing is fetched that nobody asked for. */
+const PYTHON_SOURCE = process.env['DETA_PYTHON_GIT'];
 /** The commits of the releases. */
 const PYTHON_RELEASES = { '1.2.0': '7f0a01e0539c578d3768dfeea04a540ceb7961ce', '0.9': '49a0bda91677fa2987ec77d83e352ea451132b8e' };
 const PYTHON_ASYNC = ['aiohttp==3.14.5'];
@@ -51,6 +52,7 @@ export async function pythonSdk(version: keyof typeof PYTHON_RELEASES): Promise<
   if (python.failed) return { missing: 'program', reason: 'there is no python3 with pip' };
   const made = join(CACHE, `python-${python.stdout}-${version}`);
   if (existsSync(made)) return made;
+  if (PYTHON_SOURCE === undefined) return { missing: 'source', reason: 'DETA_PYTHON_GIT is not set' };
   await mkdir(CACHE, { recursive: true });
   const making = await mkdtemp(`${made}-`);
   const packages = [`git+${PYTHON_SOURCE}@${PYTHON_RELEASES[version]}`, ...(version === '1.2.0' ? PYTHON_ASYNC : [])];
