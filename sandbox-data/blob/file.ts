@@ -13,7 +13,7 @@ import type { BlobInfo, BlobStore, ByteRange } from './blob-store.ts';
 
 /** No blob is a link: whoever put one there wants another file to be read. Windows has neither the flag nor such links for everybody. */
 const NO_FOLLOW = constants.O_NOFOLLOW ?? 0;
-const READ_CHUNK_BYTES = 256 * 1024;
+const READ_CHUNK_BYTES = 512 * 1024;
 /** Small chunks are gathered up to one of these before a write. */
 const WRITE_BYTES = 256 * 1024;
 const WRITE_CHUNKS = 512;
