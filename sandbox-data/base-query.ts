@@ -31,8 +31,8 @@ const HEAVY_WORK = 4 * 1024 * 1024;
 /** What reading one Item by its key costs. */
 const LOOKUP_WORK = 400;
 /** Others get a turn after this time, which is looked at after so much work. */
-const SLICE_MS = 4;
-const SLICE_MIN_WORK = 32 * 1024;
+const SLICE_MS = 1;
+const SLICE_MIN_WORK = 8 * 1024;
 
 interface Page { items: string[]; last?: string; looked: number }
 
