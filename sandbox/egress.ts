@@ -58,7 +58,7 @@ const FORBIDDEN_PREFIXES = ['proxy-', 'x-forwarded-', 'sec-'];
 const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const BAD_VALUE = /[\0\r\n]|[^\t\x20-\xff]/;
 /** Not carried to another origin. */
-const SECRET_HEADERS = new Set(['authorization', 'cookie', 'cookie2', 'x-api-key']);
+const SECRET_HEADERS = new Set(['authorization', 'cookie', 'cookie2', 'x-api-key', 'x-space-app-key']);
 
 /** Send a request under the rules. Headers of the connection itself are left out; broken ones are refused.
  *  @throws EGRESS_BLOCKED by rule, EGRESS_FAILED when it cannot be reached */
@@ -74,7 +74,7 @@ export async function checkedFetch(request: EgressRequest, policy: EgressPolicy 
     response.body.destroy();
     if (request.redirect === 'error') throw new SpaceError('EGRESS_FAILED', { target: target.host, reason: 'it redirects, which was not wanted' });
     if (redirects >= redirectsMax) throw new SpaceError('EGRESS_FAILED', { target: target.host, reason: `it redirects more than ${redirectsMax} times` });
-    ({ method, url, headers, body } = follow({ method, headers, body }, response.status, target, location));
+    ({ method, url, headers, body } = redirected({ method, url: target.href, headers, body }, response.status, location));
   }
 }
 
@@ -177,17 +177,21 @@ function limited(response: http.IncomingMessage, policy: EgressPolicy): Readable
   return response;
 }
 
-function redirectOf({ status, headers }: EgressResponse): string | undefined {
+/** Where an answer redirects to, if it does. */
+export function redirectOf({ status, headers }: Pick<EgressResponse, 'status' | 'headers'>): string | undefined {
   if (![301, 302, 303, 307, 308].includes(status)) return undefined;
   const at = headers.findIndex((name, index) => index % 2 === 0 && name.toLowerCase() === 'location');
   return at < 0 ? undefined : headers[at + 1];
 }
 
-function follow(sent: Pick<EgressRequest, 'method' | 'headers' | 'body'>, status: number, from: URL, location: string): Pick<EgressRequest, 'method' | 'url' | 'headers' | 'body'> {
+/** The request that a redirect asks for: another method where the standard says so, and no credentials for another origin.
+ *  Everything else of `sent` stays. @throws EGRESS_FAILED  @source Fetch standard, HTTP-redirect fetch */
+export function redirected<R extends Pick<EgressRequest, 'method' | 'url' | 'headers'> & { body: unknown }>(sent: R, status: number, location: string): R {
+  const from = new URL(sent.url);
   const to = URL.parse(location, from.href);
   if (!to) throw new SpaceError('EGRESS_FAILED', { target: from.host, reason: 'it redirects to nowhere' });
   const toGet = (status === 303 && sent.method !== 'HEAD') || ((status === 301 || status === 302) && sent.method === 'POST');
   const dropped = (name: string): boolean => (to.origin !== from.origin && SECRET_HEADERS.has(name)) || (toGet && name.startsWith('content-'));
   const headers = sent.headers.filter((_, at) => !dropped(sent.headers[at & ~1]!.toLowerCase()));
-  return toGet ? { method: 'GET', url: to.href, headers, body: null } : { ...sent, url: to.href, headers };
+  return { ...sent, url: to.href, headers, ...(toGet ? { method: 'GET', body: null } : {}) };
 }

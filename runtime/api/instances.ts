@@ -9,7 +9,7 @@ import type { ApiParts } from './parts.ts';
 import { api, type Route } from './route.ts';
 
 export function instanceRoutes(parts: ApiParts): Route[] {
-  const { instances, installations, apiKeys, logs } = parts;
+  const { instances, installations, logs } = parts;
   const wire = (instance: Instance, origin: string): Promise<WireInstance> => wireInstance(parts, instance, origin);
 
   return [
@@ -54,9 +54,8 @@ export function instanceRoutes(parts: ApiParts): Route[] {
       access: 'person', object: 'instance',
       async handle(request, instance) {
         const { name } = await request.json();
-        const value = newSecret(32);
-        const key = await apiKeys.create(instance.id, name, value);
-        return { json: { name: key.name, value, created_at: key.createdAt } };
+        const created = await createKey(parts, instance, { name, kind: 'api' });
+        return { json: { name: created.name, value: created.value, created_at: created.createdAt } };
       },
     }),
     api('GET /api/v0/instances/:id/logs', {

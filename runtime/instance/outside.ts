@@ -5,10 +5,9 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { SpaceError } from '../../core/errors.ts';
 import type { CallMeter } from '../../sandbox/call-meter.ts';
-import { checkedFetch } from '../../sandbox/egress.ts';
+import { checkedFetch, redirected, redirectOf } from '../../sandbox/egress.ts';
 import type { MicroRequest, MicroResponse } from '../engine/engine.ts';
 import type { Addresses } from '../http/address.ts';
-import { headerValue } from '../http/headers.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { LiveInstance, LiveInstances } from './live.ts';
 
@@ -18,14 +17,12 @@ export interface OutsideParts { dispatch: Dispatch; live: LiveInstances; address
 const MAX_REDIRECTS = 20;
 /** Whoever owns these names today must not be handed the data keys of old apps. */
 const DETA_HOSTS: readonly string[] = ['database.deta.sh', 'drive.deta.sh'];
-/** They go to the address that the Micro named, not to where that one points. */
-const CREDENTIALS: ReadonlySet<string> = new Set(['authorization', 'cookie', 'x-api-key', 'x-space-app-key']);
 
 export async function fetchOutside(parts: OutsideParts, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
   let current = request;
   for (let redirects = 0; ; redirects += 1) {
     const answer = await fetchOnce(parts, from, current);
-    const location = [301, 302, 303, 307, 308].includes(answer.status) ? headerValue(answer.headers, 'location') : undefined;
+    const location = redirectOf(answer);
     if (location === undefined || request.redirect === 'manual') return redirects === 0 ? withoutUrl(answer) : { ...answer, url: new URL(current.url).href };
     if (request.redirect === 'error') throw new SpaceError('EGRESS_FAILED', { target: hostOf(current.url), reason: 'it redirects' });
     if (redirects === MAX_REDIRECTS) throw new SpaceError('EGRESS_FAILED', { target: hostOf(current.url), reason: 'it redirects without end' });
@@ -65,19 +62,6 @@ async function outgoing(meter: CallMeter, from: LiveInstance, request: MicroRequ
 /** This machine by all its addresses, public ones too: its admin pages listen there (attack C1). */
 function ownAddresses(): string[] {
   return Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address));
-}
-
-/** @source Fetch standard, HTTP-redirect fetch */
-function redirected(request: MicroRequest, status: number, location: string): MicroRequest {
-  const url = URL.parse(location, request.url);
-  if (!url) throw new SpaceError('EGRESS_FAILED', { target: hostOf(request.url), reason: 'it redirects to nowhere' });
-  const isGet = status === 303 ? request.method !== 'HEAD' : (status === 301 || status === 302) && request.method === 'POST';
-  const isElsewhere = url.origin !== new URL(request.url).origin;
-  const headers = request.headers.filter((_, index) => {
-    const name = (request.headers[index - (index % 2)] ?? '').toLowerCase();
-    return !(isElsewhere && CREDENTIALS.has(name)) && !(isGet && name.startsWith('content-'));
-  });
-  return { ...request, url: url.href, headers, ...(isGet ? { method: 'GET', body: null } : {}) };
 }
 
 function hostOf(url: string): string {
