@@ -5,14 +5,16 @@ import type { Clock } from '../../../core/clock.ts';
 import type { Log } from '../../../core/log.ts';
 import type { MicroLogEntry } from '../engine.ts';
 import type { CodeCache } from './build.ts';
+import { judgeEnd, judgeLoss, type Verdict } from './blame.ts';
 import { CallDesk } from './call-desk.ts';
 import { CellWatch } from './cell-watch.ts';
 import { type Flight, isRepeatable, type Live, type Slot } from './flight.ts';
 import { parseResponseHead } from './head.ts';
 import type { IsolateLimits } from './limits.ts';
+import { Loader, unload } from './loader.ts';
 import { LogGate } from './log-gate.ts';
 import type { CellEnd, CellProcess } from './process.ts';
-import { FRAME, type Frame, type IsolateLoss, type MicroLoad, ProtocolError, readFailure, readLoss } from './protocol.ts';
+import { FRAME, type Frame, type IsolateLoss, ProtocolError, readFailure, readLoss } from './protocol.ts';
 
 export interface RunningCellOptions {
   cell: CellProcess;
@@ -47,7 +49,7 @@ export class RunningCell {
   #calls: CallDesk;
   #watch: CellWatch;
   #gates = new Map<string, LogGate>();
-  #hadLoad = false;
+  #loader: Loader;
 
   constructor(options: RunningCellOptions) {
     this.#options = options;
@@ -55,6 +57,11 @@ export class RunningCell {
     this.idleSince = options.clock.now();
     this.#calls = new CallDesk(this.cell, this.#live, options);
     this.#watch = new CellWatch(this.cell, options.limits);
+    this.#loader = new Loader({
+      ...options, nextId: () => ++this.#lastId,
+      onSent: (slot) => { for (const flight of slot.waiting.splice(0)) this.#send(slot, flight); },
+      onFailed: (slot, reason, stack) => this.#failLoad(slot, reason, stack),
+    });
     if (options.careful) this.#goCareful();
     this.cell.onFrame = (frame) => this.#onFrame(frame);
     this.cell.onEnd = (end) => this.#onCellEnd(end);
@@ -79,7 +86,7 @@ export class RunningCell {
     if (slot.state === 'loaded' || slot.state === 'loading') return this.#send(slot, flight);
     slot.waiting.push(flight);
     slot.hops = Math.max(slot.hops, flight.request.hops);
-    if (slot.state === 'absent') void this.#load(slot);
+    if (slot.state === 'absent') void this.#loader.load(slot);
   }
 
   #slotOf({ instance, micro }: Flight): Slot | undefined {
@@ -95,29 +102,6 @@ export class RunningCell {
     this.#slots.push(slot);
     this.#byKey.set(key, slot);
     return slot;
-  }
-
-  async #load(slot: Slot): Promise<void> {
-    slot.state = 'reading';
-    try {
-      slot.source ??= await slot.spec.readFile(slot.spec.entry);
-      const cache = await this.#options.codeCache.get(slot.source);
-      if (!this.cell.isDead) this.#sendLoad(slot, cache);
-    } catch (error) {
-      this.#options.log.error('micro.unreadable', { instanceId: slot.instance.instanceId, micro: slot.spec.name, error });
-      this.#failLoad(slot, 'its code cannot be read');
-    }
-  }
-
-  #sendLoad(slot: Slot, cache: Buffer | null): void {
-    const { instance, spec } = slot;
-    slot.state = 'loading';
-    slot.loadId = ++this.#lastId;
-    slot.loadedAt = this.#options.clock.now();
-    if (cache) this.cell.send({ type: FRAME.CACHE, micro: slot.index, id: slot.loadId, body: cache, whole: true });
-    const meta: MicroLoad = { name: spec.name, micros: instance.micros.map((micro) => micro.name), env: spec.env };
-    this.cell.send({ type: FRAME.LOAD, micro: slot.index, id: slot.loadId, meta: JSON.stringify(meta), body: slot.source!, whole: true });
-    for (const flight of slot.waiting.splice(0)) this.#send(slot, flight);
   }
 
   #send(slot: Slot, flight: Flight): void {
@@ -141,9 +125,9 @@ export class RunningCell {
       case FRAME.PONG: return this.#watch.pong(frame.id);
       case FRAME.DONE: return this.#onDone(frame.id);
       case FRAME.ENTER: this.#entered = { slot: this.#slots[frame.micro], id: frame.other }; return;
-      case FRAME.LOADED: return this.#onLoaded(this.#slot(frame), frame.id);
-      case FRAME.LOAD_FAILED: return this.#onLoadFailed(this.#slot(frame), frame);
-      case FRAME.CODE_CACHE: return this.#onCodeCache(frame);
+      case FRAME.LOADED: this.#entered = undefined; return this.#loader.loaded(this.#slot(frame), frame);
+      case FRAME.LOAD_FAILED: this.#entered = undefined; return this.#loader.failed(this.#slot(frame), frame);
+      case FRAME.CODE_CACHE: return this.#loader.keepCache(this.#slot(frame), frame);
       case FRAME.LOST: return this.#onLost(this.#slot(frame), readLoss(frame.utf8()));
       default: throw new ProtocolError(`unexpected frame ${frame.type}`);
     }
@@ -227,38 +211,11 @@ export class RunningCell {
     return live!.slot === slot ? live : undefined;
   }
 
-  #onLoaded(slot: Slot, loadId: number): void {
-    if (slot.state !== 'loading' || slot.loadId !== loadId) return;
-    slot.state = 'loaded';
-    slot.source = undefined;
-    this.#entered = undefined;
-    this.#options.log.debug('micro.loaded', { instanceId: slot.instance.instanceId, micro: slot.spec.name, durationMs: this.#options.clock.now() - slot.loadedAt });
-  }
-
-  #onLoadFailed(slot: Slot, frame: Frame): void {
-    if (slot.state !== 'loading' || slot.loadId !== frame.id) return;
-    const { reason, stack } = readFailure(frame.utf8());
-    this.#entered = undefined;
-    this.#failLoad(slot, reason, stack);
-  }
-
-  #failLoad(slot: Slot, reason: string, stack = ''): void {
-    slot.state = 'absent';
-    slot.loadId = 0;
-    slot.calls = 0;
-    slot.source = undefined;
+  #failLoad(slot: Slot, reason: string, stack: string): void {
     const error = new SpaceError('MICRO_START_FAILED', { reason });
     this.#say(slot, { micro: slot.spec.name, level: 'error', text: stack === '' ? error.message : `${error.message}\n${stack}`, requestId: null });
     for (const flight of slot.waiting.splice(0)) this.#reject(flight, error);
     for (const live of this.#livesOf(slot)) { this.#forget(live.id); this.#reject(live.flight, error); }
-  }
-
-  /** Taken only from a Cell in which no guest had run: afterwards it could be anything. */
-  #onCodeCache(frame: Frame): void {
-    const slot = this.#slot(frame);
-    if (this.#hadLoad || slot.state !== 'loading' || !slot.source || frame.body === null) return;
-    this.#hadLoad = true;
-    this.#options.codeCache.put(slot.source, Buffer.from(frame.body)).catch((error) => this.#options.log.warn('code_cache.write_failed', { error }));
   }
 
   #livesOf(slot: Slot): Live[] {
@@ -267,25 +224,17 @@ export class RunningCell {
 
   /** One isolate is gone; the Cell lives. */
   #onLost(slot: Slot, loss: IsolateLoss): void {
-    const lives = this.#livesOf(slot).filter((live) => !live.isAnswered);
-    for (const live of this.#livesOf(slot)) this.#forget(live.id);
-    slot.state = 'absent';
-    slot.loadId = 0;
-    slot.calls = 0;
+    const all = this.#livesOf(slot);
+    for (const live of all) this.#forget(live.id);
+    unload(slot);
     this.#goCareful();
-    const named = lives.filter((live) => loss.culprits.includes(live.id));
-    const culprits = named.length > 0 || lives.length !== 1 ? named : lives;
-    const failure = this.#failureOf(loss.reason);
-    for (const live of culprits) this.#blame(live, failure);
-    if (culprits.length === 0) this.#say(slot, { micro: slot.spec.name, level: 'error', text: failure.message, requestId: null });
-    this.#retry(lives.filter((live) => !culprits.includes(live)), loss.unstarted);
+    this.#settle(judgeLoss(slot, loss, { lives: all.filter((live) => !live.isAnswered), limits: this.#options.limits }), loss.unstarted);
   }
 
-  #failureOf(reason: string): SpaceError {
-    const { cpuMs, heapMb } = this.#options.limits;
-    if (reason === 'cpu') return new SpaceError('MICRO_CPU_EXCEEDED', { limitMs: cpuMs });
-    if (reason === 'memory') return new SpaceError('MICRO_OUT_OF_MEMORY', { limitMb: heapMb });
-    return new SpaceError('MICRO_CRASHED');
+  #settle({ failure, culprits, innocent, slot }: Verdict, unstarted: number[] = []): void {
+    for (const live of culprits) this.#blame(live, failure);
+    if (culprits.length === 0 && slot) this.#say(slot, { micro: slot.spec.name, level: 'error', text: failure.message, requestId: null });
+    this.#retry(innocent, unstarted);
   }
 
   #goCareful(): void {
@@ -295,7 +244,7 @@ export class RunningCell {
     this.cell.send({ type: FRAME.CAREFUL, id: 0, meta: '1' });
   }
 
-  #retry(lives: Live[], unstarted: number[] = []): void {
+  #retry(lives: Live[], unstarted: number[]): void {
     const failure = new SpaceError('MICRO_CRASHED');
     const safe = lives.filter((live) => unstarted.includes(live.id) || isRepeatable(live.flight));
     for (const live of lives) if (!safe.includes(live)) this.#blame(live, failure);
@@ -319,22 +268,12 @@ export class RunningCell {
   }
 
   #settleCrash(end: CellEnd, lives: Live[], loading: Slot[]): void {
-    const entered = this.#entered;
-    const starter = entered?.slot && entered.id === 0 && loading.includes(entered.slot) ? entered.slot : undefined;
-    const failure = starter ? new SpaceError('MICRO_START_FAILED', { reason: this.#failureOf(end).message }) : this.#failureOf(end);
-    const culprits = starter ? lives.filter((live) => live.slot === starter) : this.#culprits(lives);
-    const slot = starter ?? culprits[0]?.slot ?? onlyOne(lives.map((live) => live.slot));
+    const entered = this.#isCareful || this.#entered?.id === 0 ? this.#entered : undefined;
+    const verdict = judgeEnd(end, { lives, loading, entered }, this.#options.limits);
+    const { culprits, slot, failure } = verdict;
     this.#options.log.warn('cell.ended', { pid: this.cell.pid, reason: end, instanceId: slot?.instance.instanceId, micro: slot?.spec.name, inFlight: lives.length, culprits: culprits.length });
-    if (slot && (culprits.length > 0 || lives.length > 0)) this.#options.onStrike(slot.instance.instanceId, slot.spec.name, failure.message);
-    for (const live of culprits) this.#blame(live, failure);
-    if (culprits.length === 0 && slot) this.#say(slot, { micro: slot.spec.name, level: 'error', text: failure.message, requestId: null });
-    this.#retry(lives.filter((live) => !culprits.includes(live)));
-  }
-
-  #culprits(lives: Live[]): Live[] {
-    if (lives.length === 1) return lives;
-    const entered = this.#isCareful && this.#entered ? lives.filter((live) => live.id === this.#entered!.id) : [];
-    return entered;
+    if (slot && lives.length > 0) this.#options.onStrike(slot.instance.instanceId, slot.spec.name, failure.message);
+    this.#settle(verdict);
   }
 
   /** Called every `watchMs`. */
@@ -370,9 +309,5 @@ export class RunningCell {
 
 function isLevel(level: unknown): level is MicroLogEntry['level'] {
   return level === 'debug' || level === 'info' || level === 'warn' || level === 'error';
-}
-
-function onlyOne<T>(items: T[]): T | undefined {
-  return items.length > 0 && items.every((item) => item === items[0]) ? items[0] : undefined;
 }
 
