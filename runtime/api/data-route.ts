@@ -4,11 +4,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
 import rangeParser from 'range-parser';
 import { SpaceError } from '../../core/errors.ts';
+import { conditionOf, etagOf, isKnown } from '../../core/etag.ts';
 import type { ByteRange } from '../../sandbox-data/blob/blob-store.ts';
 import type { Collection, FileInfo, Versioned } from '../../sandbox-data/data.ts';
 import { parseJsonObject, readBody, refuseLargeBody, undestroyed } from '../http/body.ts';
 import { SERVER_NAME } from '../http/reply.ts';
-import { conditionOf, etagOf, isKnown } from './item-version.ts';
 
 export interface DataCall {
   request: IncomingMessage;
@@ -41,11 +41,11 @@ const DRIVE_MAX_REQUEST_BYTES = 1024 * 1024;
 const INLINE_TYPE = /^(image\/(png|jpeg|gif|webp|avif|bmp|x-icon)|(video|audio)\/[\w.-]+|text\/plain|application\/(json|pdf)) *(;[^,]*)?$/i;
 
 export const DATA_ROUTES: readonly DataRoute[] = [
-  { method: 'PUT', service: 'base', path: 'items', handle: async (call) => answerVersioned(call, 207, await base(call).versioned.put(await baseBody(call), conditionOf(call.request))) },
-  { method: 'POST', service: 'base', path: 'items', handle: async (call) => answerVersioned(call, 201, await base(call).versioned.insert(await baseBody(call), conditionOf(call.request))) },
+  { method: 'PUT', service: 'base', path: 'items', handle: async (call) => answerVersioned(call, 207, await base(call).versioned.put(await baseBody(call), condition(call))) },
+  { method: 'POST', service: 'base', path: 'items', handle: async (call) => answerVersioned(call, 201, await base(call).versioned.insert(await baseBody(call), condition(call))) },
   { method: 'GET', service: 'base', path: 'items/:', handle: getItem },
   { method: 'DELETE', service: 'base', path: 'items/:', handle: deleteItem },
-  { method: 'PATCH', service: 'base', path: 'items/:', handle: async (call) => answerVersioned(call, 200, await base(call).versioned.update(part(call), await baseBody(call), conditionOf(call.request))) },
+  { method: 'PATCH', service: 'base', path: 'items/:', handle: async (call) => answerVersioned(call, 200, await base(call).versioned.update(part(call), await baseBody(call), condition(call))) },
   { method: 'POST', service: 'base', path: 'query', handle: async (call) => answer(call, 200, await base(call).query(await baseBody(call))) },
   { method: 'POST', service: 'drive', path: 'files', handle: putFile },
   { method: 'GET', service: 'drive', path: 'files/download', handle: getFile },
@@ -60,6 +60,7 @@ export const DATA_ROUTES: readonly DataRoute[] = [
 const base = (call: DataCall): ReturnType<Collection['base']> => call.collection.base(call.name);
 const drive = (call: DataCall): ReturnType<Collection['drive']> => call.collection.drive(call.name);
 const part = (call: DataCall): string => call.parts[0] ?? '';
+const condition = ({ request: { headers } }: DataCall): ReturnType<typeof conditionOf> => conditionOf(headers['if-match'], headers['if-none-match']);
 
 /** `prefix` and `last` arrive unencoded from some SDKs; `+` is a space, as those that encode mean it. */
 function queryOf({ request }: DataCall): URLSearchParams {
@@ -99,12 +100,12 @@ function baseBody({ request }: DataCall): Promise<Buffer> {
 async function getItem(call: DataCall): Promise<void> {
   const item = await base(call).versioned.get(part(call));
   if (item === undefined) answer(call, 404, JSON.stringify({ key: part(call) }));
-  else if (isKnown(call.request, item.version)) answerUnchanged(call, etagOf(item.version));
+  else if (isKnown(call.request.headers['if-none-match'], item.version)) answerUnchanged(call, etagOf(item.version));
   else answerVersioned(call, 200, item);
 }
 
 async function deleteItem(call: DataCall): Promise<void> {
-  await base(call).versioned.delete(part(call), conditionOf(call.request));
+  await base(call).versioned.delete(part(call), condition(call));
   answer(call, 200, JSON.stringify({ key: part(call) }));
 }
 

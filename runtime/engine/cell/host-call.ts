@@ -2,6 +2,8 @@
 // Whose data it is follows from the Cell's own socket: `services` belong to one Instance, no question names another.
 import type { Readable } from 'node:stream';
 import { SpaceError, toSpaceError } from '../../../core/errors.ts';
+import { conditionOf, etagOf } from '../../../core/etag.ts';
+import type { Versioned } from '../../../sandbox-data/data.ts';
 import type { HeaderList, InstanceServices, MicroRequest, MicroResponse } from '../engine.ts';
 import { checkHeaders, responseHead } from './head.ts';
 import type { GuestError } from './protocol.ts';
@@ -31,7 +33,7 @@ export function performHostCall(call: HostCall): Promise<HostAnswer> {
   const { question } = call;
   if (!Array.isArray(question)) throw new BadQuestion('not a list');
   switch (question[0]) {
-    case 'base': return askBase(call, texts(question, 4));
+    case 'base': return askBase(call, texts(question, question.length === 6 ? 6 : 4));
     case 'drive': return askDrive(call, question);
     case 'fetch': return askFetch(call, question.slice(1), (request) => call.services.fetchUrl(request));
     case 'micro': return askMicro(call, question);
@@ -46,15 +48,21 @@ function texts(question: unknown[], count: number): string[] {
 
 const value = (body: string | undefined): HostAnswer => ({ kind: 'value', meta: '', body: body ?? null, text: true });
 
-async function askBase({ services, body }: HostCall, [, name, method, key]: string[]): Promise<HostAnswer> {
+/** `meta` is the Item's ETag; several Items together have none. */
+const versioned = (found: Versioned | undefined): HostAnswer =>
+  ({ kind: 'value', meta: found?.version ? etagOf(found.version) : '', body: found?.json ?? null, text: true });
+
+/** The condition of a write stands behind the key: If-Match, If-None-Match, `''` for none. */
+async function askBase({ services, body }: HostCall, [, name, method, key, match, noneMatch]: string[]): Promise<HostAnswer> {
   const base = services.base(name!);
   const json = body ?? '';
+  const condition = conditionOf(match || undefined, noneMatch || undefined);
   switch (method) {
-    case 'get': return value(await base.get(key!));
-    case 'put': return value(await base.put(json));
-    case 'insert': return value(await base.insert(json));
-    case 'update': return value(await base.update(key!, json));
-    case 'delete': await base.delete(key!); return value(undefined);
+    case 'get': return versioned(await base.versioned.get(key!));
+    case 'put': return versioned(await base.versioned.put(json, condition));
+    case 'insert': return versioned(await base.versioned.insert(json, condition));
+    case 'update': return versioned(await base.versioned.update(key!, json, condition));
+    case 'delete': await base.versioned.delete(key!, condition); return value(undefined);
     case 'query': return value(await base.query(json));
     default: throw new SpaceError('BAD_REQUEST', { reason: 'A Base has no such method.' });
   }

@@ -1,5 +1,5 @@
 // Owns Base as the Deta SDK has it, on host calls instead of HTTP. @source reference 4, deta 2.0.0
-import { callHost } from './bridge.ts';
+import { type Answer, callHost } from './bridge.ts';
 
 const ACTION = Symbol('update action');
 interface Action { [ACTION]: 'trim' | 'increment' | 'append' | 'prepend'; value: unknown }
@@ -7,7 +7,12 @@ const action = (kind: Action[typeof ACTION], value: unknown): Action => ({ [ACTI
 const listed = (value: unknown): unknown[] => (Array.isArray(value) ? value : [value]);
 
 interface Expiry { expireIn?: number; expireAt?: Date | number }
+/** Of a write, in the words of HTTP: an ETag, several with commas, or `*`. */
+interface Condition { ifMatch?: string; ifNoneMatch?: string }
 type Item = Record<string, unknown>;
+
+/** Of the Items that were returned: they look as the SDK's do. */
+const etags = new WeakMap<object, string>();
 
 export class Base {
   #name: string;
@@ -22,21 +27,29 @@ export class Base {
     this.#name = checkText(name, 'Base name');
   }
 
-  async put(data: unknown, key?: string | null, options?: Expiry): Promise<Item> {
-    const answer = await this.#call('put', { items: [toItem(data, key, options)] });
-    return (answer as any).processed.items[0];
+  /** Of an Item that `get`, `put` or `insert` returned, for the condition of a write. */
+  etag(item: Item): string {
+    const etag = etags.get(item);
+    if (etag === undefined) throw new TypeError('Only what get, put or insert returned has an ETag');
+    return etag;
   }
 
-  async putMany(items: unknown[], options?: Expiry): Promise<unknown> {
+  async put(data: unknown, key?: string | null, options?: Expiry & Condition): Promise<Item> {
+    const answer = await this.#ask('put', { items: [toItem(data, key, options)] }, '', options);
+    return known((parsed(answer) as any).processed.items[0], answer);
+  }
+
+  async putMany(items: unknown[], options?: Expiry & Condition): Promise<unknown> {
     if (!Array.isArray(items)) throw new Error('Items must be an array');
     if (items.length === 0) throw new Error("Items can't be empty");
     if (items.length > 25) throw new Error("We can't put more than 25 items at a time");
-    return this.#call('put', { items: items.map((item) => toItem(item, undefined, options)) });
+    return parsed(await this.#ask('put', { items: items.map((item) => toItem(item, undefined, options)) }, '', options));
   }
 
-  async insert(data: unknown, key?: string | null, options?: Expiry): Promise<Item> {
+  async insert(data: unknown, key?: string | null, options?: Expiry & Condition): Promise<Item> {
     try {
-      return await this.#call('insert', { item: toItem(data, key, options) }) as Item;
+      const answer = await this.#ask('insert', { item: toItem(data, key, options) }, '', options);
+      return known(parsed(answer) as Item, answer);
     } catch (error: any) {
       if (error?.code === 'BASE_KEY_EXISTS') error.message = `Item with key ${key ?? (data as any)?.key} already exists`;
       throw error;
@@ -44,32 +57,54 @@ export class Base {
   }
 
   async get(key: string): Promise<Item | null> {
-    return await this.#call('get', undefined, checkText(key, 'Key')) as Item | null;
+    const answer = await this.#ask('get', undefined, checkText(key, 'Key'));
+    const item = parsed(answer) as Item | null;
+    return item && known(item, answer);
   }
 
-  async delete(key: string): Promise<null> {
-    await this.#call('delete', undefined, checkText(key, 'Key'));
+  async delete(key: string, options?: Condition): Promise<null> {
+    await this.#ask('delete', undefined, checkText(key, 'Key'), options);
     return null;
   }
 
-  async update(updates: Item | null, key: string, options?: Expiry): Promise<null> {
+  async update(updates: Item | null, key: string, options?: Expiry & Condition): Promise<null> {
     const name = checkText(key, 'Key');
-    await this.#call('update', toUpdate({ ...updates, ...expiry(options) }), name);
+    await this.#ask('update', toUpdate({ ...updates, ...expiry(options) }), name, options);
     return null;
   }
 
   async fetch(query: unknown = [], options: { limit?: number; last?: string; desc?: boolean } = {}): Promise<{ items: Item[]; count: number; last?: string }> {
     const { limit, last, desc } = options;
     const request = { query: listed(query ?? []), limit: limit ?? 1000, last: last ?? '', sort: desc ? 'desc' : '' };
-    const { items, paging } = await this.#call('query', request) as any;
+    const { items, paging } = parsed(await this.#ask('query', request, '')) as any;
     return { items, count: paging.size, ...(paging.last === undefined ? {} : { last: paging.last }) };
   }
 
-  async #call(method: string, request?: unknown, key?: string): Promise<unknown> {
+  async #ask(method: string, request: unknown, key: string, options?: Condition): Promise<Answer> {
     const body = request === undefined ? null : JSON.stringify(request);
-    const answer = await callHost(['base', this.#name, method, key ?? ''], body);
-    return answer.body === undefined || answer.body === '' ? null : JSON.parse(answer.body as string);
+    return callHost(['base', this.#name, method, key, ...condition(options)], body);
   }
+}
+
+function parsed({ body }: Answer): unknown {
+  return body === undefined || body === '' ? null : JSON.parse(body as string);
+}
+
+function known(item: Item, { meta }: Answer): Item {
+  etags.set(item, meta);
+  return item;
+}
+
+/** One that was meant and got lost on the way must not turn into none. */
+function condition(options: Condition | undefined): string[] {
+  const asked = (name: keyof Condition): string => {
+    if (options === undefined || options === null || !(name in options)) return '';
+    const text = options[name];
+    if (typeof text !== 'string' || text === '') throw new TypeError(`option ${name} should be an ETag, or *`);
+    return text;
+  };
+  const texts = [asked('ifMatch'), asked('ifNoneMatch')];
+  return texts.join('') === '' ? [] : texts;
 }
 
 export function checkText(value: unknown, what: string): string {

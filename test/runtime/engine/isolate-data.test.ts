@@ -1,5 +1,6 @@
 // Covers what a Micro reaches beyond itself: Base, Drive, fetch, its sibling Micros, the module "deta".
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { silentLog } from '../../../core/log.ts';
@@ -82,6 +83,59 @@ describe('env.Base', () => {
     expect(Math.abs(item.__expires - Date.now() / 1000 - 300)).toBeLessThan(5);
     expect(mixed).toMatch(/mutually exclusive/);
     expect(gone).toBe(null);
+  });
+
+  it('writes on a condition: each way of writing, met and not met', async () => {
+    expect(await evaluate(`
+      const failed = (write) => write.then(() => 'written', (e) => [e.code, e.status]);
+      const first = await db.put({ n: 1 }, 'k', { ifNoneMatch: '*' });
+      const tag = db.etag(first);
+      const second = await db.put({ n: 2 }, 'k', { ifMatch: tag });
+      const old = [
+        await failed(db.put({ n: 9 }, 'k', { ifMatch: tag })), await failed(db.update({ n: 9 }, 'k', { ifMatch: tag })),
+        await failed(db.delete('k', { ifMatch: tag })), await failed(db.insert({ n: 9 }, 'new', { ifMatch: tag })),
+        await failed(db.put({ n: 9 }, 'k', { ifNoneMatch: '*' })), await failed(db.put({ n: 9 }, 'none', { ifMatch: '*' })),
+      ];
+      const kept = await db.get('k');
+      await db.update({ n: 3 }, 'k', { ifMatch: db.etag(kept) });
+      const later = await db.get('k');
+      await db.delete('k', { ifMatch: '"0", ' + db.etag(later) });
+      return [tag, db.etag(second) === db.etag(kept), old, kept, later, await db.get('k')];
+    `)).toEqual([expect.stringMatching(/^"\d+"$/), true, Array.from({ length: 6 }, () => ['BASE_CONDITION_FAILED', 412]), { key: 'k', n: 2 }, { key: 'k', n: 3 }, null]);
+  });
+
+  it('never takes a condition that got lost for none', async () => {
+    expect(await evaluate(`
+      const failed = (write) => write.then(() => 'written', (e) => e.code ?? e.name);
+      const { items: [fetched] } = await db.put({ n: 1 }, 'k').then(() => db.fetch());
+      const tagOf = (item) => { try { return db.etag(item); } catch (e) { return e.name; } };
+      return [
+        tagOf(fetched), tagOf(null), tagOf({ key: 'k' }),
+        await failed(db.put({}, 'k', { ifMatch: undefined })), await failed(db.update({}, 'k', { ifMatch: 5 })), await failed(db.delete('k', { ifNoneMatch: '' })),
+        await failed(db.put({}, 'k', { ifMatch: 'no ETag' })), await failed(db.putMany([{ key: 'a' }, { key: 'b' }], { ifNoneMatch: '*' })), await db.get('a'),
+        await db.get('k'),
+      ];
+    `)).toEqual(['TypeError', 'TypeError', 'TypeError', 'TypeError', 'TypeError', 'TypeError', 'BASE_CONDITION_FAILED', 'BASE_BAD_ITEM', null, { key: 'k', n: 1 }]);
+  });
+
+  it('does what docs/data.md shows', async () => {
+    const [, shown] = /^```js\n(.*?)^```$/ms.exec(await readFile('docs/data.md', 'utf8')) ?? [];
+    expect(shown).toContain('ifMatch');
+    expect(await evaluate(`${shown} return counters.get('visits');`)).toEqual({ key: 'visits', n: 1 });
+  });
+
+  it('lets one of many writers through for each version', async () => {
+    expect(await evaluate(`
+      await db.put({ n: 0 }, 'count');
+      const add = async () => {
+        for (;;) {
+          const item = await db.get('count');
+          try { return await db.put({ n: item.n + 1 }, 'count', { ifMatch: db.etag(item) }); } catch (e) { if (e.code !== 'BASE_CONDITION_FAILED') throw e; }
+        }
+      };
+      await Promise.all(Array.from({ length: 40 }, add));
+      return db.get('count');
+    `)).toEqual({ key: 'count', n: 40 });
   });
 
   it('bears a thousand calls at once', async () => {
