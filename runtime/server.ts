@@ -48,6 +48,7 @@ import { createLiveInstances, type LiveInstances, type LiveParts, type RevisionM
 import { createQuotaLimits } from './instance/quota.ts';
 import { createInstanceLogs } from './instance/logs.ts';
 import { fetchOutside } from './instance/outside.ts';
+import { createSourcePlaces } from './instance/source-places.ts';
 import { createRefuse } from './instance/refuse.ts';
 import { chrome } from './page/chrome.ts';
 import { apiRoutes } from './routes.ts';
@@ -164,7 +165,8 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   };
   closers.push(() => engines.isolate.close(), () => engines.static.close());
   const logs = createInstanceLogs({ folder: join(folder, 'spaces'), clock, log });
-  closers.push(() => logs.close());
+  const places = createSourcePlaces({ log });
+  closers.push(() => places.close(), () => logs.close());
   const collections = createCollections({ store, data, clock });
   data.onDamage((ref, damage) => void tellOfDamage(ref, damage, { collections, logs }).catch((error) => log.warn('damage.not-told', { error })));
   const instances = createInstances(store, clock);
@@ -178,7 +180,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const revision = (id: string): Promise<Awaited<ReturnType<Builder['revisions']['get']>> | undefined> => orMissing(builder.revisions.get(id));
   const calls: Calls = {};
   const live = createLiveInstances({
-    instances, data, logs, revision,
+    instances, data, logs, places, revision,
     readArtifact: (hash) => builder.artifacts.readFile(hash),
     keysOf: (instance) => ({ dataKey: auth.dataKeys.ownKey(instance.collectionId), microKey: vault.derivedSecret('micro-key', instance.id) }),
     hostnameOf: (instance) => addresses.instanceHostname(instance.label),

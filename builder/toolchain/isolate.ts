@@ -30,7 +30,7 @@ const OPTIONS = {
   mainFields: ['browser', 'module', 'main'], conditions: ['worker', 'browser', 'module', 'production'],
   define: { 'process.env.NODE_ENV': '"production"' },
   loader: { '.txt': 'text', '.html': 'text', '.md': 'text', '.css': 'text', '.svg': 'text', '.sql': 'text' },
-  sourcemap: 'linked', sourcesContent: true, legalComments: 'none', logLevel: 'silent', logLimit: MAX_ERRORS, treeShaking: true,
+  sourcemap: 'linked', sourcesContent: false, legalComments: 'none', logLevel: 'silent', logLimit: MAX_ERRORS, treeShaking: true,
 } as const satisfies esbuild.BuildOptions;
 
 export function createIsolateToolchain(tools: PackageTools): Toolchain {

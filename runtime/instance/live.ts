@@ -8,6 +8,7 @@ import type { InstanceServices, InstanceSpec, MicroRequest, MicroResponse, Micro
 import { composeEnv, type MicroKeys } from './env.ts';
 import type { Instance, Instances } from './instance.ts';
 import type { InstanceLogs } from './logs.ts';
+import type { SourceMapFile, SourcePlaces } from './source-places.ts';
 
 export type RevisionMicro = Revision['micros'][number];
 
@@ -32,6 +33,7 @@ export interface LiveParts {
   instances: Instances;
   data: Data;
   logs: InstanceLogs;
+  places: SourcePlaces;
   revision(id: string): Promise<Revision | undefined>;
   readArtifact(hash: string): Promise<Buffer>;
   keysOf(instance: Instance): MicroKeys;
@@ -116,6 +118,12 @@ function services(parts: LiveParts, live: LiveInstance): InstanceServices {
     drive: (name) => collection.drive(name),
     fetchMicro: (name, request) => parts.fetchMicro(live, name, request),
     fetchUrl: (request) => parts.fetchUrl(live, request),
-    log: (entry) => parts.logs.append(owner, entry),
+    log: (entry) => parts.logs.append(owner, entry, parts.places.turned(entry.text, (name) => sourceMapOf(live.micro(name), parts))),
   };
+}
+
+/** The builder puts it beside the bundle. It is never served. */
+function sourceMapOf(micro: RevisionMicro | undefined, parts: LiveParts): SourceMapFile | undefined {
+  const file = micro?.files[`${micro.entry}.map`];
+  return file && { ...file, read: () => parts.readArtifact(file.hash) };
 }

@@ -8,7 +8,8 @@ import type { WireLogLine } from '../../core/wire.ts';
 import type { MicroLogEntry } from '../engine/engine.ts';
 
 export interface InstanceLogs {
-  append(owner: LogOwner, entry: MicroLogEntry): void;
+  /** @param text what the entry says in the end, when that has to be found out; what is said later waits for it */
+  append(owner: LogOwner, entry: MicroLogEntry, text?: Promise<string>): void;
   /** The newest `limit` lines, oldest first. */
   read(owner: LogOwner, limit?: number): Promise<WireLogLine[]>;
   /** Those lines, then what comes, until `signal` aborts. */
@@ -28,7 +29,15 @@ const FLUSH_MS = 200;
 const MAX_FOLLOWER_LINES = 1000;
 const READ_LINES = 500;
 
-interface Journal { pending: string[]; pendingChars: number; dropped: number; writing: Promise<void> | undefined; followers: Set<(line: WireLogLine) => void> }
+interface Journal {
+  /** Entries whose text is being found out, and those said after them. */
+  arriving: Promise<void> | undefined;
+  pending: string[];
+  pendingChars: number;
+  dropped: number;
+  writing: Promise<void> | undefined;
+  followers: Set<(line: WireLogLine) => void>;
+}
 
 export function createInstanceLogs({ folder, clock, log }: { folder: string; clock: Clock; log: Log }): InstanceLogs {
   const journals = new Map<string, Journal>();
@@ -37,15 +46,24 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
   function journalOf(owner: LogOwner): Journal {
     const known = journals.get(owner.instanceId);
     if (known) return known;
-    const fresh: Journal = { pending: [], pendingChars: 0, dropped: 0, writing: undefined, followers: new Set() };
+    const fresh: Journal = { arriving: undefined, pending: [], pendingChars: 0, dropped: 0, writing: undefined, followers: new Set() };
     journals.set(owner.instanceId, fresh);
     return fresh;
   }
 
-  function append(owner: LogOwner, entry: MicroLogEntry): void {
+  function append(owner: LogOwner, entry: MicroLogEntry, text?: Promise<string>): void {
     const journal = journalOf(owner);
-    const text = entry.text.length > MAX_LINE_CHARS ? `${entry.text.slice(0, MAX_LINE_CHARS)}... (cut)` : entry.text;
-    const line: WireLogLine = { time: isoTime(clock.now()), micro: entry.micro, level: entry.level, text, request_id: entry.requestId };
+    const line: WireLogLine = { time: isoTime(clock.now()), micro: entry.micro, level: entry.level, text: entry.text, request_id: entry.requestId };
+    if (text === undefined && journal.arriving === undefined) return add(owner, journal, line);
+    const arrived: Promise<void> = Promise.all([text, journal.arriving]).then(([found]) => {
+      if (journal.arriving === arrived) journal.arriving = undefined;
+      add(owner, journal, { ...line, text: found ?? line.text });
+    });
+    journal.arriving = arrived;
+  }
+
+  function add(owner: LogOwner, journal: Journal, said: WireLogLine): void {
+    const line = said.text.length > MAX_LINE_CHARS ? { ...said, text: `${said.text.slice(0, MAX_LINE_CHARS)}... (cut)` } : said;
     for (const follower of journal.followers) follower(line);
     if (journal.pendingChars > MAX_PENDING_CHARS) {
       journal.dropped += 1;
@@ -69,7 +87,7 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
     }
     journal.writing = undefined;
     if (journal.pending.length > 0) journal.writing = flush(owner, journal);
-    else if (journal.followers.size === 0) journals.delete(owner.instanceId);
+    else if (journal.followers.size === 0 && journal.arriving === undefined) journals.delete(owner.instanceId);
   }
 
   function droppedLine(journal: Journal): string {
@@ -80,7 +98,7 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
 
   async function settle(owner: LogOwner): Promise<void> {
     const journal = journals.get(owner.instanceId);
-    while (journal?.writing) await journal.writing;
+    while (journal?.arriving ?? journal?.writing) await (journal?.arriving ?? journal?.writing);
   }
 
   async function read(owner: LogOwner, limit = READ_LINES): Promise<WireLogLine[]> {
@@ -92,7 +110,7 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
   async function readAndFollow(owner: LogOwner, follower: (line: WireLogLine) => void): Promise<{ past: WireLogLine[]; journal: Journal }> {
     await settle(owner);
     const journal = journalOf(owner);
-    if (journal.writing) return readAndFollow(owner, follower);
+    if (journal.arriving ?? journal.writing) return readAndFollow(owner, follower);
     journal.followers.add(follower);
     const reading = readFiles(fileOf(owner), READ_LINES);
     journal.writing = reading.then(() => flush(owner, journal));
@@ -129,7 +147,7 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
       await Promise.all([fileOf(owner), `${fileOf(owner)}.1`].map((path) => rm(path, { force: true })));
     },
     async close() {
-      for (const journal of journals.values()) while (journal.writing) await journal.writing;
+      for (const journal of journals.values()) while (journal.arriving ?? journal.writing) await (journal.arriving ?? journal.writing);
     },
   };
 }
