@@ -49,9 +49,12 @@ export async function buildCell(cacheFolder: string, addonPath: string, makeSnap
   return { ...base, snapshot: await readFile(snapshotPath) };
 }
 
+/** What the guest's web API is made of, beside its own files. */
+const BUNDLED = ['@exodus/bytes', 'urlpattern-polyfill', 'web-streams-polyfill'];
+
 /** Of everything that is bundled: then a start with a warm cache needs no bundler. */
 async function hashOfSources(): Promise<string> {
-  const files = [join(HERE, 'protocol.ts'), findPackageJSON('@exodus/bytes', import.meta.url)!];
+  const files = [join(HERE, 'protocol.ts'), ...BUNDLED.map((name) => findPackageJSON(name, import.meta.url)!)];
   for (const folder of [join(HERE, 'inside'), join(HERE, '../guest')]) {
     for (const name of (await readdir(folder)).sort()) files.push(join(folder, name));
   }

@@ -1,6 +1,7 @@
 // Owns Blob and File, held in memory.
 import { decodeText, encodeText } from './encoding.ts';
 import { ReadableStream } from './stream.ts';
+import { defineInterface } from './web-idl.ts';
 
 /** The bytes themselves: do not change them. */
 export let bytesOfBlob: (blob: Blob) => Uint8Array;
@@ -36,8 +37,8 @@ export class Blob {
   async arrayBuffer(): Promise<ArrayBuffer> { return this.#bytes.slice().buffer; }
   async bytes(): Promise<Uint8Array> { return this.#bytes.slice(); }
   stream(): ReadableStream { return ReadableStream.from(this.#bytes.length > 0 ? [this.#bytes.slice()] : []); }
-  get [Symbol.toStringTag]() { return 'Blob'; }
 }
+defineInterface(Blob);
 
 export class File extends Blob {
   readonly name: string;
@@ -47,8 +48,8 @@ export class File extends Blob {
     this.name = String(name);
     this.lastModified = Number(options.lastModified ?? Date.now());
   }
-  override get [Symbol.toStringTag]() { return 'File'; }
 }
+defineInterface(File);
 
 function bytesOfPart(part: unknown): Uint8Array {
   if (part instanceof Blob) return bytesOfBlob(part);

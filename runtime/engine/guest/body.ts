@@ -2,7 +2,7 @@
 import { Blob, blobAround, bytesOfBlob, bytesOfSource, joinBytes } from './blob.ts';
 import { decodeText, encodeText } from './encoding.ts';
 import { FormData, formFromMultipart, formFromPairs, formToMultipart } from './form-data.ts';
-import { ReadableStream } from './stream.ts';
+import { isDisturbed, isLocked, ReadableStream, readBytes, teeStream } from './stream.ts';
 import { URLSearchParams } from './url.ts';
 
 /** Text and bytes are kept as they came; a stream is read when somebody asks. */
@@ -17,7 +17,7 @@ export function bodyFrom(init: unknown): { content: BodyContent; type: string | 
   if (init instanceof URLSearchParams) return { content: init.toString(), type: 'application/x-www-form-urlencoded;charset=UTF-8' };
   if (init instanceof Blob) return { content: bytesOfBlob(init), type: init.type || null };
   if (init instanceof ReadableStream) {
-    if (init.locked) throw new TypeError('The stream is in use already');
+    if (isLocked(init) || isDisturbed(init)) throw new TypeError('The stream is in use already');
     return { content: init, type: null };
   }
   if (init instanceof FormData) return formToMultipart(init);
@@ -30,9 +30,19 @@ export function newBody(content: BodyContent): BodyState {
   return { content, used: false, stream: undefined };
 }
 
+/** Somebody read from it, or is about to. */
+export function isTaken(body: BodyState): boolean {
+  const stream = streamOf(body);
+  return body.used || (stream !== undefined && (isLocked(stream) || isDisturbed(stream)));
+}
+
+function streamOf(body: BodyState): ReadableStream | undefined {
+  return body.stream ?? (body.content instanceof ReadableStream ? body.content : undefined);
+}
+
 /** The body's content for one reader. @throws TypeError when it was read before */
 export function takeContent(body: BodyState): BodyContent {
-  if (body.used || body.stream?.locked) throw new TypeError('The body was read already');
+  if (isTaken(body)) throw new TypeError('The body was read already');
   if (body.content === null) return null;
   body.used = true;
   return body.stream ?? body.content;
@@ -45,32 +55,39 @@ export function bodyStream(body: BodyState): ReadableStream | null {
 }
 
 function oneChunk(body: BodyState, content: string | Uint8Array): ReadableStream {
-  return new ReadableStream({
+  const stream = new ReadableStream({
+    type: 'bytes',
     pull(controller) {
-      body.used = true;
-      const bytes = typeof content === 'string' ? encodeText(content) : content;
+      const bytes = typeof content === 'string' ? encodeText(content) : content.slice();
       if (bytes.length > 0) controller.enqueue(bytes);
       controller.close();
+      controller.byobRequest?.respond(0);
     },
-  });
+  }, { highWaterMark: 0 });
+  // What was read before somebody asked for the stream looks like a stream that was read.
+  if (body.used) readBytes(stream, () => {}).catch(() => {});
+  return stream;
 }
 
 /** A second body with the same content. */
 export function cloneBody(body: BodyState): BodyState {
-  if (body.used || body.stream?.locked) throw new TypeError('The body was read already');
-  if (!body.stream) return newBody(body.content);
-  const [mine, other] = body.stream.tee();
+  if (isTaken(body)) throw new TypeError('The body was read already');
+  const stream = streamOf(body);
+  if (!stream) return newBody(body.content);
+  const [mine, other] = teeStream(stream);
   body.content = body.stream = mine;
   return newBody(other);
+}
+
+function isUsed(body: BodyState): boolean {
+  const stream = streamOf(body);
+  return body.used || (stream !== undefined && isDisturbed(stream));
 }
 
 /** All bytes of a stream. @throws TypeError for chunks that are no bytes */
 export async function readAll(stream: ReadableStream): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  for await (const chunk of stream) {
-    if (!(chunk instanceof Uint8Array)) throw new TypeError('A body stream must yield Uint8Array chunks');
-    parts.push(chunk);
-  }
+  await readBytes(stream, (chunk) => { parts.push(chunk); });
   return joinBytes(parts);
 }
 
@@ -95,7 +112,7 @@ export abstract class Body {
   abstract get _type(): string | null;
 
   get body(): ReadableStream | null { return bodyStream(this._body); }
-  get bodyUsed(): boolean { return this._body.used; }
+  get bodyUsed(): boolean { return isUsed(this._body); }
   async text(): Promise<string> { return textOf(this._body); }
   async json(): Promise<unknown> { return JSON.parse(await textOf(this._body)); }
   async bytes(): Promise<Uint8Array> { return bytesOf(this._body); }

@@ -1,6 +1,7 @@
 // Owns FormData and multipart/form-data.
 import { Blob, bytesOfBlob, File, joinBytes } from './blob.ts';
 import { decodeText, encodeText } from './encoding.ts';
+import { defineInterface } from './web-idl.ts';
 
 type Value = string | File;
 
@@ -26,8 +27,8 @@ export class FormData {
   *keys(): IterableIterator<string> { for (const [name] of this.#entries) yield name; }
   *values(): IterableIterator<Value> { for (const [, value] of this.#entries) yield value; }
   [Symbol.iterator](): IterableIterator<[string, Value]> { return this.entries(); }
-  get [Symbol.toStringTag]() { return 'FormData'; }
 }
+defineInterface(FormData);
 
 function toValue(value: unknown, filename?: string): Value {
   if (!(value instanceof Blob)) return (String(value) as any).toWellFormed();

@@ -1,4 +1,5 @@
 // Owns Headers: names and values checked as HTTP demands, order and combination as the Fetch standard says.
+import { defineInterface } from './web-idl.ts';
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const BAD_VALUE = /[\0\r\n]|[^\x00-\xff]/;
@@ -122,7 +123,6 @@ export class Headers {
   *keys(): IterableIterator<string> { for (const [name] of this) yield name; }
   *values(): IterableIterator<string> { for (const [, value] of this) yield value; }
   [Symbol.iterator](): IterableIterator<[string, string]> { return this.entries(); }
-  get [Symbol.toStringTag]() { return 'Headers'; }
 
   #appendPair(pair: unknown[]): void {
     if (pair.length !== 2) throw new TypeError('Headers: each entry needs a name and a value');
@@ -143,3 +143,4 @@ export class Headers {
     return this.#list;
   }
 }
+defineInterface(Headers);

@@ -4,20 +4,22 @@ import { Blob, File } from './blob.ts';
 import { type AskCell, current, emit, emitLog, flush, RECORD, setCurrent, settle, takeBuffers } from './bridge.ts';
 import { console } from './console.ts';
 import { crypto, useRandom } from './crypto.ts';
-import { CustomEvent, DOMException, Event, EventTarget } from './dom-exception.ts';
+import './dom-exception.ts';
 import { atob, btoa, TextDecoder, TextEncoder } from './encoding.ts';
 import { backgroundOf, Context, createEnv, deta, type Env, markAnswered, useReport } from './environment.ts';
 import { fetch } from './fetch.ts';
+import { CloseEvent, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent } from './events.ts';
 import { FormData } from './form-data.ts';
 import { harden } from './harden.ts';
 import { Headers } from './headers.ts';
 import { describeError } from './inspect.ts';
 import { incomingRequest, Request, startedSignal } from './request.ts';
 import { isResponse, Response, spendResponse } from './response.ts';
-import { ReadableStream } from './stream.ts';
-import { structuredClone } from './structured-clone.ts';
+import * as streams from './stream.ts';
+import { refuseToClone, structuredClone } from './structured-clone.ts';
 import { announceTimers, clearTimeout, runTimers, setInterval, setTimeout } from './timers.ts';
 import { URL, URLSearchParams, useAskCell } from './url.ts';
+import { URLPattern } from 'urlpattern-polyfill';
 import { OwnMap } from './own-map.ts';
 
 /** Kinds of events that a turn consists of; each is (kind, id, meta, body). */
@@ -30,13 +32,15 @@ installGlobals();
 
 function installGlobals(): void {
   const names = {
-    AbortController, AbortSignal, Blob, CustomEvent, DOMException, Event, EventTarget, File, FormData, Headers, ReadableStream, Request, Response,
-    TextDecoder, TextEncoder, URL, URLSearchParams, atob, btoa, clearTimeout, clearInterval: clearTimeout, console, crypto, fetch, setInterval,
+    AbortController, AbortSignal, Blob, CloseEvent, CustomEvent, ErrorEvent, Event, EventTarget, File, FormData, Headers, MessageEvent, Request, Response,
+    ...streams.classes, TextDecoder, TextEncoder, URL, URLPattern, URLSearchParams, atob, btoa, clearTimeout, clearInterval: clearTimeout, console, crypto, fetch, setInterval,
     setTimeout, structuredClone, queueMicrotask, reportError, self: scope,
     performance: { now: () => Date.now() - started, get timeOrigin() { return started; } },
   };
   for (const [name, value] of Object.entries(names)) Object.defineProperty(scope, name, { value, writable: true, configurable: true, enumerable: false });
 }
+
+refuseToClone([AbortController, Event, EventTarget, FormData, Headers, Request, Response, URL, URLSearchParams, ...Object.values(streams.classes)] as any);
 
 let started = Date.now();
 

@@ -4,6 +4,7 @@ import { newSignal } from './abort.ts';
 import { Body, bodyFrom, type BodyState, cloneBody, newBody } from './body.ts';
 import { Headers, headersFrom, type HeadersInit, setDefault } from './headers.ts';
 import { URL } from './url.ts';
+import { defineInterface } from './web-idl.ts';
 
 const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const UPPER = /^(?:delete|get|head|options|post|put|patch)$/i;
@@ -82,7 +83,6 @@ export class Request extends Body {
   get integrity(): string { return ''; }
   get keepalive(): boolean { return false; }
   get duplex(): string { return 'half'; }
-  get [Symbol.toStringTag]() { return 'Request'; }
 
   clone(): Request {
     const copy = new Request(undefined, PASS);
@@ -117,6 +117,7 @@ export class Request extends Body {
     if (this.#state.content !== null && (this.#method === 'GET' || this.#method === 'HEAD')) throw new TypeError(`A ${this.#method} request has no body`);
   }
 }
+defineInterface(Request);
 
 const PASS = {};
 const EMPTY = newBody(null);

@@ -3,6 +3,7 @@ import { Body, bodyFrom, type BodyContent, type BodyState, cloneBody, newBody, r
 import { Headers, headersFrom, type HeadersInit, listOf, setDefault } from './headers.ts';
 import { ReadableStream } from './stream.ts';
 import { URL } from './url.ts';
+import { defineInterface } from './web-idl.ts';
 
 export interface ResponseInit { status?: number; statusText?: string; headers?: HeadersInit }
 
@@ -104,7 +105,6 @@ export class Response extends Body {
   get type(): string { return this.#type; }
   get url(): string { return this.#url; }
   get redirected(): boolean { return this.#isRedirected; }
-  get [Symbol.toStringTag]() { return 'Response'; }
 
   clone(): Response {
     const copy = new Response(null);
@@ -137,6 +137,7 @@ export class Response extends Body {
     this.#state = newBody(content);
   }
 }
+defineInterface(Response);
 
 function checkStatus(status: unknown): number {
   const number = Math.trunc(Number(status));

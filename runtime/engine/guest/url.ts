@@ -1,5 +1,6 @@
 // Owns URL and URLSearchParams. Plain http(s) addresses are cut up here; everything else is parsed by the Cell's own URL.
 import type { AskCell } from './bridge.ts';
+import { defineInterface } from './web-idl.ts';
 
 let ask: AskCell;
 export function useAskCell(askCell: AskCell): void {
@@ -86,7 +87,6 @@ export class URL {
   }
   toString(): string { return this.#parts.href; }
   toJSON(): string { return this.#parts.href; }
-  get [Symbol.toStringTag]() { return 'URL'; }
 
   #set(property: string, value: unknown): void {
     this.#parts = fromAnswer(ask(ASK.setUrl, this.#parts.href, property, String(value)), this.#parts.href);
@@ -95,6 +95,7 @@ export class URL {
     if (this.#params) refill(this.#params, this.#parts.search);
   }
 }
+defineInterface(URL);
 
 let boundParams: (search: string, onChange: (search: string) => void) => URLSearchParams;
 let refill: (params: URLSearchParams, search: string) => void;
@@ -152,10 +153,10 @@ export class URLSearchParams {
   *values(): IterableIterator<string> { for (const [, value] of this.entries()) yield value; }
   [Symbol.iterator](): IterableIterator<Pair> { return this.entries(); }
   toString(): string { return this.#pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&'); }
-  get [Symbol.toStringTag]() { return 'URLSearchParams'; }
 
   #changed(): void { this.#onChange?.(this.toString()); }
 }
+defineInterface(URLSearchParams);
 
 function matches(pair: Pair, name: unknown, value?: unknown): boolean {
   return pair[0] === wellFormed(name) && (value === undefined || pair[1] === wellFormed(value));

@@ -113,6 +113,7 @@ describe('the web API inside', () => {
     ['(() => { const u = new URL("http://a.b/c?d=e"); u.searchParams.append("f", "g h"); u.port = "81"; u.hash = "i"; return u.href; })()', 'http://a.b:81/c?d=e&f=g+h#i'],
     ['(() => { const u = new URL("http://a.b/?d=e"); const p = u.searchParams; u.search = "?x=y"; return [...p]; })()', [['x', 'y']]],
     ['[URL.canParse("nonsense"), URL.canParse("a:b"), new URL("http://127.1/").hostname, new URL("http://a.b/x/../y").pathname, new URL("http://1.2.3/").hostname]', [false, true, '127.0.0.1', '/y', '1.2.0.3']],
+    ['new URLPattern("https://*.example.org/:id(\\\\d+)").exec("https://a.example.org/12").pathname.groups.id', '12'],
     ['new URLSearchParams("a=1&b=%zz&a=%C3%BC&c").getAll("a").concat(new URLSearchParams("b=%zz&c").toString())', ['1', 'ü', 'b=%25zz&c=']],
     ['new TextDecoder().decode(new TextEncoder().encode("€🎉"))', '€🎉'],
     ['[...new TextEncoder().encode("é")]', [195, 169]],
