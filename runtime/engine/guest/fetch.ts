@@ -1,5 +1,5 @@
 // Owns fetch(): a Request becomes a question to the host, its answer a Response.
-import type { AbortSignal } from './abort.ts';
+import { type AbortSignal, onAbort } from './abort.ts';
 import { takeContent, readAll } from './body.ts';
 import { callHost, current, type OutBody } from './bridge.ts';
 import { listOf } from './headers.ts';
@@ -34,7 +34,7 @@ async function send(target: string[], input: unknown, init?: RequestInit): Promi
 
 function abortable<T>(call: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-    call.then(resolve, reject);
+    const forget = onAbort(signal, () => reject(signal.reason));
+    call.then(resolve, reject).finally(forget);
   });
 }
