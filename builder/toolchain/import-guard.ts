@@ -9,6 +9,7 @@ import { patternUpwards } from './import-pattern.ts';
 /** Modules that the host provides to every isolate. */
 const PROVIDED = 'deta';
 const PROVIDED_BY_REQUIRE = 'provided-by-require';
+const MISSING_AT_RUN_TIME = 'missing-at-run-time';
 const GUARDED = Symbol('guarded');
 const CODE_EXTENSIONS = new Set(['', '.js', '.mjs', '.cjs', '.jsx', '.ts', '.mts', '.cts', '.tsx']);
 const NODE_MODULES = new Set(builtinModules);
@@ -22,6 +23,7 @@ export function importGuard(root: string): Plugin {
       build.onLoad({ filter: /.*/, namespace: 'file' }, ({ path }) => loadInside(build, root, path));
       // `require('deta')` gets the same module that `import` gets.
       build.onLoad({ filter: /.*/, namespace: PROVIDED_BY_REQUIRE }, () => ({ contents: `export * from '${PROVIDED}';`, resolveDir: root }));
+      build.onLoad({ filter: /.*/, namespace: MISSING_AT_RUN_TIME }, ({ path }) => ({ contents: `throw new Error(${JSON.stringify(noNode(path))});\nexport {};` }));
     },
   };
 }
@@ -49,7 +51,7 @@ async function resolveInside(build: PluginBuild, root: string, args: OnResolveAr
     return args.kind === 'require-call' ? { path: PROVIDED, namespace: PROVIDED_BY_REQUIRE } : { path: PROVIDED, external: true };
   }
   if (/^(data|https?):/.test(args.path)) return refusal(`\`${shorten(args.path)}\` is an address; only files of the source and npm packages can be imported`);
-  if (args.path.startsWith('node:')) return refusal(noNode(args.path));
+  if (args.path.startsWith('node:')) return noNodeModule(args);
   const { importer, namespace, resolveDir, kind } = args;
   const found = await build.resolve(args.path, { importer, namespace, resolveDir, kind, pluginData: GUARDED, with: args.with });
   if (found.errors.length > 0 || found.path === '') return unresolved(args);
@@ -69,9 +71,15 @@ function outside(args: OnResolveArgs): OnResolveResult {
 }
 
 function unresolved(args: OnResolveArgs): OnResolveResult {
-  if (NODE_MODULES.has(args.path)) return refusal(noNode(args.path));
+  if (NODE_MODULES.has(args.path)) return noNodeModule(args);
   if (isBare(args.path)) return refusal(`\`${shorten(args.path)}\` is not installed: list it under \`dependencies\` in the package.json of the Micro's folder`);
   return refusal(`\`${shorten(args.path)}\` was not found`);
+}
+
+/** Packages look with `import()` for what may be there, and go on without it: that is only a warning. */
+function noNodeModule({ path, kind }: OnResolveArgs): OnResolveResult {
+  if (kind !== 'dynamic-import') return refusal(noNode(path));
+  return { path, namespace: MISSING_AT_RUN_TIME, warnings: [{ text: noNode(path) }] };
 }
 
 function noNode(path: string): string {

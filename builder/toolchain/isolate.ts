@@ -10,6 +10,7 @@ import type { PackageTools } from './dependencies.ts';
 import { importGuard } from './import-guard.ts';
 import { noCommands } from './static.ts';
 import type { Package, Toolchain, ToolchainJob } from './toolchain.ts';
+import { wasmModules } from './wasm-modules.ts';
 
 export const BUNDLE_MAX_BYTES = 10 * 1024 * 1024;
 const BUNDLE_TIMEOUT_MS = 60_000;
@@ -29,7 +30,10 @@ const OPTIONS = {
   bundle: true, write: false, metafile: true, format: 'esm', platform: 'neutral', target: 'es2024', charset: 'utf8',
   mainFields: ['browser', 'module', 'main'], conditions: ['worker', 'browser', 'module', 'production'],
   define: { 'process.env.NODE_ENV': '"production"' },
-  loader: { '.txt': 'text', '.html': 'text', '.md': 'text', '.css': 'text', '.svg': 'text', '.sql': 'text' },
+  loader: {
+    '.txt': 'text', '.html': 'text', '.md': 'text', '.css': 'text', '.svg': 'text', '.sql': 'text', '.xml': 'text', '.csv': 'text', '.graphql': 'text', '.gql': 'text',
+    '.bin': 'binary',
+  },
   sourcemap: 'linked', sourcesContent: false, legalComments: 'none', logLevel: 'silent', logLimit: MAX_ERRORS, treeShaking: true,
 } as const satisfies esbuild.BuildOptions;
 
@@ -82,7 +86,7 @@ async function bundle(job: ToolchainJob, root: string, entry: string): Promise<B
     outfile: join(root, BUNDLE),
     allowOverwrite: true,
     tsconfigRaw: await translationOptions(job, root),
-    plugins: [importGuard(root)],
+    plugins: [importGuard(root), wasmModules],
   });
   const cancel = (): void => void context.cancel();
   const timeout = AbortSignal.any([job.signal, AbortSignal.timeout(BUNDLE_TIMEOUT_MS)]);
@@ -123,7 +127,8 @@ function bundleError(job: ToolchainJob, error: unknown): unknown {
 }
 
 /** `file:line:column: what` and the line itself, with a mark below the place. */
-function describe({ text, location }: esbuild.Message): string {
+function describe({ text: said, location }: esbuild.Message): string {
+  const text = said.replace(/^No loader is configured for "([^"]*)" files: .*/, "`$1` files are imported with { type: 'text' }, { type: 'bytes' } or { type: 'json' }");
   if (!location) return text;
   const { file, line, column, lineText } = location;
   const shown = lineText.slice(0, 200);

@@ -50,6 +50,17 @@ describe('a bundle', () => {
     expect((await load(code)).default.all()).toEqual(['Hi Ada', 7, '<p>', 'öde', '# R']);
   });
 
+  test('has WebAssembly as modules, ready to be instantiated, and other bytes as they are', async () => {
+    const add = Buffer.from([0, 97, 115, 109, 1, 0, 0, 0, 1, 7, 1, 96, 2, 127, 127, 1, 127, 3, 2, 1, 0, 7, 7, 1, 3, 97, 100, 100, 0, 0, 10, 9, 1, 7, 0, 32, 0, 32, 1, 106, 11]);
+    const code = await bundleOf({
+      'index.ts': `import add from './lib/add.wasm'; import again from './lib/add.wasm?module'; import raw from './lib/add.wasm' with { type: 'bytes' };
+        import bin from './data.bin'; import text from './data.bin' with { type: 'text' }; import json from './data.bin' with { type: 'json' };
+        export default { all: () => [add instanceof WebAssembly.Module, again instanceof WebAssembly.Module, new WebAssembly.Instance(add).exports.add(2, 3), raw.length, bin instanceof Uint8Array && bin.length, text, json] };`,
+      'lib/add.wasm': add, 'data.bin': '[1]',
+    });
+    expect((await load(code)).default.all()).toEqual([true, true, 5, add.length, 3, '[1]', [1]]);
+  });
+
   test('leaves `deta` to the host, imported or required', async () => {
     const code = await bundleOf({
       'index.js': `import { Base } from 'deta'; import old from './old.cjs'; export default { all: () => [Base('a'), old.read()] };`,
@@ -129,7 +140,7 @@ describe('what does not compile names file, line, column and the line', () => {
     ['import of a Node.js module', { 'index.js': `import path from 'node:path'; ${START}` }, /index\.js:1:18: `node:path` is a module of Node\.js/],
     ['a subpath of a Node.js module', { 'index.js': `import path from 'fs/promises'; ${START}` }, /`fs\/promises` is a module of Node\.js/],
     ['a missing name', { 'index.js': `import { gone } from './a.js'; export default gone;`, 'a.js': 'export const a = 1;' }, /index\.js:1:10: .*gone/],
-    ['an unknown kind of file', { 'index.js': `import x from './x.bin'; ${START}`, 'x.bin': 'x' }, /index\.js:1:\d+: .*x\.bin/],
+    ['an unknown kind of file', { 'index.js': `import x from './x.xyz'; ${START}`, 'x.xyz': 'x' }, /index\.js:1:\d+: `\.xyz` files are imported with \{ type: 'text' \}/],
     ['an address', { 'index.js': `import x from 'https://example.com/x.js'; ${START}` }, /index\.js:1:15: .*is an address/],
     ['wrong package.json', { 'index.js': START, 'package.json': '{"dependencies": }' }, /package\.json is not valid JSON/],
   ];
@@ -138,6 +149,13 @@ describe('what does not compile names file, line, column and the line', () => {
     expect(error.code).toBe('BUILD_FAILED');
     expect(error.message).toMatch(expected);
     expect(error.message).toContain('Micro `api`');
+  });
+
+  test('a module of Node.js that is looked for at run time is a warning, and is not there', async () => {
+    const job = await jobOf({ 'index.js': `export default { all: () => import('node:fs').catch((error) => error.message) };` });
+    const built = await packageOf(toolchain, job);
+    expect(job.lines.join('\n')).toMatch(/warning: index\.js:1:\d+: `node:fs` is a module of Node\.js/);
+    expect(await (await load((await contentOf(built.files.get('index.js'))).toString())).default.all()).toContain('`node:fs` is a module of Node.js');
   });
 
   test('an npm package that stands in for a Node.js module is used', async () => {

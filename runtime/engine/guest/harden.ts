@@ -6,8 +6,33 @@ const fixed = (target: object, name: string, value: unknown): void => {
 
 export function harden(scope: any): void {
   fixed(scope.Error, 'prepareStackTrace', undefined);
-  for (const name of ['SharedArrayBuffer', 'Atomics', 'WebAssembly', 'FinalizationRegistry', 'escape', 'unescape']) delete scope[name];
+  const { SharedArrayBuffer } = scope;
+  for (const name of ['SharedArrayBuffer', 'Atomics', 'FinalizationRegistry', 'escape', 'unescape']) delete scope[name];
   fixSizeOfBuffers(scope);
+  // A memory of WebAssembly may still be shared: nothing can be made of it, or with it.
+  for (const name of Reflect.ownKeys(SharedArrayBuffer.prototype)) if (name !== 'byteLength') delete SharedArrayBuffer.prototype[name];
+  tameWebAssembly(scope.WebAssembly);
+}
+
+/** Compiling happens at once, on the account of whoever asked, and never on a thread of its own; a memory's buffer cannot
+ *  be resized by hand. How large one memory may grow is a flag of the Cell; what all of them take is watched. */
+function tameWebAssembly(wasm: any): void {
+  const { Module, Instance } = wasm;
+  const compile = async (bytes: unknown): Promise<unknown> => new Module(bytes);
+  const instantiate = async (source: unknown, imports?: unknown): Promise<unknown> => {
+    if (source instanceof Module) return new Instance(source, imports);
+    const module = new Module(source);
+    return { module, instance: new Instance(module, imports) };
+  };
+  const bytesOf = async (answer: any): Promise<unknown> => (await answer).arrayBuffer();
+  const named = {
+    compile, instantiate,
+    compileStreaming: async (answer: unknown) => compile(await bytesOf(answer)),
+    instantiateStreaming: async (answer: unknown, imports?: unknown) => instantiate(await bytesOf(answer), imports),
+  };
+  for (const [name, value] of Object.entries(named)) Object.defineProperty(wasm, name, { value, writable: true, configurable: true, enumerable: true });
+  for (const name of ['Suspending', 'promising', 'SuspendError']) delete wasm[name];
+  for (const name of ['toResizableBuffer', 'toFixedLengthBuffer']) delete wasm.Memory.prototype[name];
 }
 
 /** Resizable buffers reserve gigabytes that the heap limit does not see. */
