@@ -1,7 +1,9 @@
 // Owns how a process that may run hostile code is started and ended: environment from nothing, no inherited descriptors,
-// own process group, limits. Knows nothing of Cells, Micros or builds. bubblewrap will wrap the command here.
+// own process group, limits, and a jail around it where one is asked for. Knows nothing of Cells, Micros or builds.
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import type { Readable } from 'node:stream';
+import { closeAll, type Jail, jailed, nextUser } from './jail.ts';
 
 export interface LaunchSpec {
   /** Absolute path and arguments. */
@@ -10,8 +12,10 @@ export interface LaunchSpec {
   env?: Readonly<Record<string, string>>;
   cwd?: string;
   /** Descriptors from 0 on; 'pipe' beyond 2 is a socket pair. Nothing else stays open. */
-  stdio: StdioOptions;
+  stdio: Exclude<StdioOptions, string>;
   limits?: LaunchLimits;
+  /** Needs bubblewrap; `self-test.ts` knows whether it works here. */
+  jail?: Jail;
 }
 
 export interface LaunchLimits {
@@ -25,21 +29,88 @@ export interface LaunchLimits {
 
 const PRLIMIT = findTool('prlimit');
 const SETPRIV = findTool('setpriv');
+const CHOOM = findTool('choom');
+const BWRAP = findTool('bwrap');
 
-/** What this machine can do beside a plain process. */
-export const launchSupport = { limits: PRLIMIT !== undefined, dieWithParent: SETPRIV !== undefined } as const;
+/** What this machine has beside a plain process. */
+export const launchSupport = { limits: PRLIMIT !== undefined, dieWithParent: SETPRIV !== undefined, jail: BWRAP !== undefined && SETPRIV !== undefined } as const;
 
-/** Start an untrusted process. It leads a process group of its own, dumps no core, gains no privileges, and on Linux dies with this one. */
+/** Start an untrusted process. It leads a process group of its own, dumps no core, gains no privileges, is the first to go
+ *  when memory is short, and on Linux dies with this one. */
 export function launch(spec: LaunchSpec): ChildProcess {
-  const [command, ...args] = wrap(spec);
-  return spawn(command!, args, { env: { ...spec.env }, cwd: spec.cwd ?? '/', stdio: spec.stdio, detached: true, windowsHide: true });
+  const { stdio, jail } = spec;
+  if (!jail) return start(wrap(spec, spec.command), spec, [...stdio, ...shut(stdio.length)]);
+  const { command, descriptors } = jailed(BWRAP!, spec.command, jail, stdio.length);
+  try {
+    const all: StdioOptions = [...stdio, 'pipe', ...descriptors];
+    return start(wrap(spec, command), spec, [...all, ...shut(all.length)]);
+  } finally {
+    closeAll(descriptors);
+  }
 }
 
-function wrap({ command, limits = {} }: LaunchSpec): string[] {
+function start([command, ...args]: string[], { env, cwd }: LaunchSpec, stdio: StdioOptions): ChildProcess {
+  return spawn(command!, args, { env: { ...env }, cwd: cwd ?? '/', stdio, detached: true, windowsHide: true });
+}
+
+function wrap({ limits = {}, jail }: LaunchSpec, command: readonly string[]): string[] {
   const wrapped: string[] = [];
+  if (CHOOM) wrapped.push(CHOOM, '--adjust=1000', '--');
   if (PRLIMIT) wrapped.push(PRLIMIT, '--core=0', ...limitFlags(limits), '--');
-  if (SETPRIV) wrapped.push(SETPRIV, '--no-new-privs', '--pdeathsig', 'KILL', '--');
+  if (SETPRIV) wrapped.push(SETPRIV, '--no-new-privs', '--pdeathsig', 'KILL', ...(jail ? userFlags() : []), '--');
   return [...wrapped, ...command];
+}
+
+/** Root in a sandbox would be root of this machine wherever the sandbox has a hole. */
+function userFlags(): string[] {
+  if (process.getuid?.() !== 0) return [];
+  const user = String(nextUser());
+  return ['--reuid', user, '--regid', user, '--clear-groups'];
+}
+
+/** Who runs in a jail: bubblewrap, which is the child, says whom it started. */
+export function jailedPid(child: ChildProcess, at: number): Promise<number | undefined> {
+  return new Promise((resolve) => {
+    let text = '';
+    const info = child.stdio[at] as Readable;
+    info.on('data', (chunk: Buffer) => {
+      text += chunk.toString('latin1');
+      const found = /"child-pid": *(\d+)/.exec(text);
+      if (found) resolve(Number(found[1]));
+    });
+    for (const event of ['end', 'error', 'close']) info.on(event, () => resolve(undefined));
+  });
+}
+
+let leaked: number[] | undefined;
+
+/** What this process inherited open, and would hand on: each place is taken by nothing. */
+function shut(from: number): (number | 'ignore')[] {
+  leaked ??= findLeaked();
+  const last = Math.max(-1, ...leaked);
+  if (last < from) return [];
+  const nothing = openNothing();
+  return Array.from({ length: last + 1 - from }, (_, at) => (leaked!.includes(from + at) ? nothing : 'ignore'));
+}
+
+let nothingOpen: number | undefined;
+const openNothing = (): number => (nothingOpen ??= openSync('/dev/null', 'r'));
+
+const CLOSE_ON_EXEC = 0o2000000;
+
+function findLeaked(): number[] {
+  const open = existsSync('/proc/self/fdinfo') ? readdirSync('/proc/self/fdinfo').map(Number) : [];
+  return open.filter((descriptor) => descriptor > 2 && !isClosedOnExec(descriptor));
+}
+
+function isClosedOnExec(descriptor: number): boolean {
+  try {
+    const flags = /^flags:\s*(\d+)/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, 'latin1'))?.[1] ?? '0';
+    return (parseInt(flags, 8) & CLOSE_ON_EXEC) !== 0;
+  } catch {
+    // It was open only while it was looked for.
+    return true;
+  }
 }
 
 function limitFlags({ dataBytes, openFiles, processes, fileSizeBytes }: LaunchLimits): string[] {

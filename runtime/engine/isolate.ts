@@ -3,6 +3,8 @@
 import { isSpaceError, SpaceError, toSpaceError } from '../../core/errors.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
+import type { Jail } from '../../sandbox/jail.ts';
+import { type SandboxReport, testSandbox } from '../../sandbox/self-test.ts';
 import { buildCell, type CellParts, CodeCache, findAddon } from './cell/build.ts';
 import { requestHead } from './cell/head.ts';
 import type { Flight } from './cell/flight.ts';
@@ -21,8 +23,8 @@ export interface IsolateEngineOptions {
   /** For what is made once: written by the host alone. */
   cacheFolder: string;
   limits?: Partial<IsolateLimits>;
-  /** Node.js 24 for the Cells; default is the one that runs this. */
-  node?: string;
+  /** `false`: Cells without a jail, also where this machine could make one. */
+  isJailed?: boolean;
 }
 
 /** Who may share an OS process. One Instance, unless an owner widens it. */
@@ -30,8 +32,13 @@ export function cordonOf(instance: InstanceSpec): string {
   return instance.instanceId;
 }
 
+export interface CellEngine extends Engine {
+  /** How well this machine contains a Cell. */
+  sandbox(): Promise<SandboxReport>;
+}
+
 /** @throws ISOLATED_VM_MISSING */
-export function createIsolateEngine(options: IsolateEngineOptions): Engine {
+export function createIsolateEngine(options: IsolateEngineOptions): CellEngine {
   return new IsolateEngine(options, findAddon());
 }
 
@@ -49,7 +56,7 @@ const ATTEMPTS_MAX = 3;
 const CAREFUL_MS = 30_000;
 const DRAIN_MS = 30_000;
 
-class IsolateEngine implements Engine {
+class IsolateEngine implements CellEngine {
   #options: IsolateEngineOptions;
   #limits: IsolateLimits;
   #cordons = new Map<string, Cordon>();
@@ -185,26 +192,31 @@ class IsolateEngine implements Engine {
   }
 
   async #buildNow(): Promise<{ parts: CellParts; pool: CellPool }> {
-    const parts = await buildCell(this.#options.cacheFolder, this.#addonPath, (base, source) => this.#makeSnapshot(base, source));
-    const pool = new CellPool(this.#limits.poolSize, () => this.#spawn(parts));
+    const { jail } = this.#options.isJailed === false ? { jail: undefined } : await this.sandbox();
+    const parts = await buildCell(this.#options.cacheFolder, this.#addonPath, (base, source) => this.#makeSnapshot(base, source, jail));
+    const pool = new CellPool(this.#limits.poolSize, () => this.#spawn(parts, jail));
     pool.fill();
     return { parts, pool };
   }
 
-  #newProcess(parts: Omit<CellParts, 'snapshot'>): CellProcess {
-    return new CellProcess({ parts, limits: this.#limits, node: this.#options.node ?? process.execPath, log: this.#options.log });
+  sandbox(): Promise<SandboxReport> {
+    return testSandbox(this.#addonPath);
   }
 
-  #spawn(parts: CellParts): CellProcess {
-    const cell = this.#newProcess(parts);
+  #newProcess(parts: Omit<CellParts, 'snapshot'>, jail: Jail | undefined): CellProcess {
+    return new CellProcess({ parts, jail, limits: this.#limits, log: this.#options.log });
+  }
+
+  #spawn(parts: CellParts, jail: Jail | undefined): CellProcess {
+    const cell = this.#newProcess(parts, jail);
     const { heapMb, cpuMs, startMs } = this.#limits;
     cell.start({ mode: 'serve', heapMb, cpuMs, startMs, careful: false }, parts.snapshot);
     return cell;
   }
 
   /** In a Cell that runs nothing else. */
-  async #makeSnapshot(parts: Omit<CellParts, 'snapshot'>, source: string): Promise<Buffer> {
-    const cell = this.#newProcess(parts);
+  async #makeSnapshot(parts: Omit<CellParts, 'snapshot'>, source: string, jail: Jail | undefined): Promise<Buffer> {
+    const cell = this.#newProcess(parts, jail);
     const { heapMb, cpuMs, startMs } = this.#limits;
     try {
       return await new Promise((resolve, reject) => {

@@ -1,10 +1,12 @@
 // Owns one Cell process as the host sees it: spawn, the socket to it, frames both ways, its end.
 // Knows no Instance and no Micro. A peer that breaks the protocol is killed.
 import type { ChildProcess } from 'node:child_process';
-import { dirname } from 'node:path';
+import { basename, dirname } from 'node:path';
 import type { Socket } from 'node:net';
 import type { Log } from '../../../core/log.ts';
-import { keepTail, killTree, launch } from '../../../sandbox/launch.ts';
+import type { Jail } from '../../../sandbox/jail.ts';
+import { jailedPid, keepTail, killTree, launch, type LaunchSpec } from '../../../sandbox/launch.ts';
+import { INSIDE } from '../../../sandbox/self-test.ts';
 import { CELL_FLAGS, type CellParts } from './build.ts';
 import type { IsolateLimits } from './limits.ts';
 import { type CellInit, FRAME, type Frame, FrameReader, FrameWriter, type Outgoing, ProtocolError } from './protocol.ts';
@@ -12,7 +14,13 @@ import { type CellInit, FRAME, type Frame, FrameReader, FrameWriter, type Outgoi
 /** Why a Cell ended. `idle` and `retired` are ours; `crash` is its own doing. */
 export type CellEnd = 'cpu' | 'memory' | 'protocol' | 'crash' | 'idle' | 'retired';
 
-export interface CellProcessOptions { parts: Omit<CellParts, 'snapshot'>; limits: IsolateLimits; node: string; log: Log }
+export interface CellProcessOptions {
+  parts: Omit<CellParts, 'snapshot'>;
+  limits: IsolateLimits;
+  /** Undefined where this machine has none. */
+  jail: Jail | undefined;
+  log: Log;
+}
 
 /** V8 reserves half a gigabyte of writable addresses for the code of each isolate: the limit is the last fence, memory is watched. */
 const DATA_HEADROOM_MB = 6 * 1024;
@@ -29,6 +37,8 @@ export class CellProcess {
   isReady = false;
   isDead = false;
   #child: ChildProcess;
+  #isJailed: boolean;
+  #innerPid: number | undefined;
   #writer: FrameWriter;
   #reader: FrameReader;
   #flushing = false;
@@ -37,12 +47,9 @@ export class CellProcess {
 
   constructor(options: CellProcessOptions) {
     this.#log = options.log;
-    this.#child = launch({
-      command: cellCommand(options),
-      env: {},
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
-      limits: { dataBytes: (options.limits.cellMb + DATA_HEADROOM_MB) * 1024 * 1024, openFiles: 64, fileSizeBytes: 0 },
-    });
+    this.#isJailed = options.jail !== undefined;
+    this.#child = launch({ ...cellProgram(options), env: {}, stdio: STDIO, limits: cellLimits(options) });
+    if (options.jail) void jailedPid(this.#child, STDIO.length).then((pid) => { this.#innerPid = pid; });
     const socket = this.#child.stdio[3] as unknown as Socket;
     this.#writer = new FrameWriter(socket);
     this.#reader = new FrameReader(options.limits.dataMaxBytes + options.limits.bodyMaxBytes, (frame) => this.#take(frame));
@@ -58,8 +65,9 @@ export class CellProcess {
 
   #onReady: () => void;
 
+  /** Of the Cell itself; 0 while nobody knows it. */
   get pid(): number {
-    return this.#child.pid ?? 0;
+    return (this.#isJailed ? this.#innerPid : this.#child.pid) ?? 0;
   }
 
   start(init: CellInit, body: Uint8Array): void {
@@ -131,8 +139,21 @@ export class CellProcess {
   }
 }
 
+const STDIO: LaunchSpec['stdio'] = ['ignore', 'pipe', 'pipe', 'pipe'];
+
+/** A jailed Cell has no file that it could write, and bubblewrap, which starts it, has to. */
+function cellLimits({ limits, jail }: CellProcessOptions): LaunchSpec['limits'] {
+  return { dataBytes: (limits.cellMb + DATA_HEADROOM_MB) * 1024 * 1024, openFiles: 64, ...(jail ? {} : { fileSizeBytes: 0 }) };
+}
+
+function cellProgram({ parts, jail }: CellProcessOptions): Pick<LaunchSpec, 'command' | 'jail'> {
+  if (!jail) return { command: cellCommand(process.execPath, parts.programPath, parts.addonPath) };
+  const program = `/cell/${basename(parts.programPath)}`;
+  return { command: cellCommand(INSIDE.node, program, INSIDE.module), jail: { ...jail, copy: { [program]: parts.programPath } } };
+}
+
 /** Node's permission model is a second fence: no files but these two, no children, no workers. */
-function cellCommand({ parts, node }: CellProcessOptions): string[] {
-  const fence = ['--permission', '--allow-addons', `--allow-fs-read=${parts.programPath}`, `--allow-fs-read=${dirname(parts.addonPath)}`];
-  return [node, ...CELL_FLAGS, ...fence, '--disable-warning=SecurityWarning', parts.programPath, parts.addonPath];
+function cellCommand(node: string, program: string, addon: string): string[] {
+  const fence = ['--permission', '--allow-addons', `--allow-fs-read=${program}`, `--allow-fs-read=${dirname(addon)}`];
+  return [node, ...CELL_FLAGS, ...fence, '--disable-warning=SecurityWarning', program, addon];
 }

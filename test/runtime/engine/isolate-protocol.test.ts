@@ -122,7 +122,7 @@ describe('a Cell that was taken over', () => {
       setTimeout(() => { ${script} }, 100);
       setTimeout(() => {}, 60000);`);
     const asked: string[] = [];
-    const cell = new CellProcess({ parts: { programPath, addonPath: findAddon() }, limits: DEFAULT_LIMITS, node: process.execPath, log: silentLog });
+    const cell = new CellProcess({ parts: { programPath, addonPath: findAddon() }, limits: DEFAULT_LIMITS, jail: undefined, log: silentLog });
     let end: CellEnd | 'alive' = 'alive';
     const running = new RunningCell({ cell, limits: DEFAULT_LIMITS, clock: systemClock, log: silentLog, codeCache: new CodeCache(folder), careful: false, onRetry: (flights, failure) => { for (const flight of flights) flight.reject(failure); }, onStrike: () => {}, onEnd: () => {} });
     const settle = cell.onEnd;
