@@ -206,7 +206,7 @@ describe('what goes wrong in a handler', () => {
   });
 
   it('never answering ends at the wall limit, and the Micro works on', async () => {
-    const slow = await openIsolateBench({ limits: { wallMs: 1_500 } });
+    const slow = await openIsolateBench({ limits: { wallMs: 5_000 } });
     const instance = createTestInstance(slow.engine, 'export default { fetch: (request) => request.url.endsWith("/never") ? new Promise(() => {}) : new Response("ok") };');
     await instance.call('/');
     await expect(instance.call('/never')).rejects.toMatchObject({ code: 'MICRO_TIMEOUT', status: 504 });
