@@ -11,12 +11,14 @@ export interface Effort { rounds: number; seconds: number; warmUpSeconds: number
 
 export interface Contender {
   name: string;
-  target: Target;
+  /** Several take turns. */
+  target: Target | readonly [Target, ...Target[]];
   /** What an answer's body must be, or how it must begin; without it a fast error page would win. */
   expect: RegExp;
 }
 
-export interface Goal { against: string; atLeast: number }
+/** `p99AtMost`: this part of the peer's p99. */
+export interface Goal { against: string; atLeast?: number; p99AtMost?: number }
 
 export interface LoadRow {
   bench: string;
@@ -57,13 +59,15 @@ export async function measureRow(row: LoadRow, effort: Effort): Promise<RowResul
   }
   const scores = Object.fromEntries([...measured].map(([name, rounds]) => [name, scoreOf(rounds)]));
   const ratios = ratiosOf(scores);
-  return { bench: row.bench, row: row.row, unit: 'requests/s', connections: row.connections, scores, ratios, goals: judge(row.goals, ratios) };
+  return { bench: row.bench, row: row.row, unit: 'requests/s', connections: row.connections, scores, ratios, goals: judge(row.goals, ratios, scores) };
 }
 
 async function checkAnswer({ name, target, expect }: Contender): Promise<void> {
-  const { status, body } = await ask(target);
-  if (status < 200 || status > 299 || !expect.test(body)) {
-    throw new Error(`${name} answers ${status} with "${body.slice(0, 200)}", which is not ${expect}`);
+  for (const one of new Set([target].flat())) {
+    const { status, body } = await ask(one);
+    if (status < 200 || status > 299 || !expect.test(body)) {
+      throw new Error(`${name} answers ${status} with "${body.slice(0, 200)}", which is not ${expect}`);
+    }
   }
 }
 
@@ -95,10 +99,14 @@ export function goalOf(text: string, value: number, isReached: boolean): RowResu
   return { text, value, isReached };
 }
 
-export function judge(goals: readonly Goal[], ratios: Record<string, number>): RowResult['goals'] {
-  return goals.flatMap(({ against, atLeast }) => {
+export function judge(goals: readonly Goal[], ratios: Record<string, number>, scores: Record<string, Score> = {}): RowResult['goals'] {
+  return goals.flatMap(({ against, atLeast, p99AtMost }) => {
     const value = ratios[against];
-    return value === undefined ? [] : [{ text: `at least ${atLeast} x ${against}`, value, isReached: value >= atLeast }];
+    const p99 = (scores[PRODUCT]?.p99Ms ?? Number.NaN) / (scores[against]?.p99Ms ?? Number.NaN);
+    return [
+      ...(value === undefined || atLeast === undefined ? [] : [goalOf(`at least ${atLeast} x ${against}`, value, value >= atLeast)]),
+      ...(value === undefined || p99AtMost === undefined ? [] : [goalOf(`p99 at most ${p99AtMost} x that of ${against}`, p99, p99 <= p99AtMost)]),
+    ];
   });
 }
 

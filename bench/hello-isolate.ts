@@ -25,7 +25,7 @@ export async function measureHelloIsolate(effort: Effort): Promise<RowResult[]> 
     const { url } = await product.push(await product.createProject('benchhello'), APP);
     contenders.unshift({ name: PRODUCT, target: await product.signedIn(url), expect: EXPECT });
   }
-  const goals = [{ against: 'node:http', atLeast: 0.45 }, { against: 'workerd', atLeast: 1.4 }];
+  const goals = [{ against: 'node:http', atLeast: 0.6 }, { against: 'workerd', atLeast: 2, p99AtMost: 0.1 }];
   return [
     await measureRow({ bench: 'hello-isolate', row: 'warm hello, signed in', connections: 32, contenders, goals }, effort),
     await measureRow({ bench: 'hello-isolate', row: 'warm hello, signed in', connections: 1, contenders, goals: [] }, effort),

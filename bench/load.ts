@@ -21,26 +21,57 @@ const wrk = findProgram('wrk');
 /** The program that makes the load, for the record. */
 export const LOAD_PROGRAM = wrk ? 'wrk' : 'autocannon';
 
-export function applyLoad(target: Target, load: Load): Promise<LoadResult> {
-  return wrk ? applyWrk(wrk, target, load) : applyAutocannon(target, load);
+/** @param target several: each request is for the next one, round and round. They differ in path and headers only. */
+export function applyLoad(target: Target | readonly [Target, ...Target[]], load: Load): Promise<LoadResult> {
+  if (wrk) return applyWrk(wrk, isSeveral(target) ? target : [target], load);
+  if (isSeveral(target)) throw new Error('load on several addresses needs wrk');
+  return applyAutocannon(target, load);
 }
 
-async function applyWrk(program: string, target: Target, { connections, seconds }: Load): Promise<LoadResult> {
+function isSeveral(target: Target | readonly [Target, ...Target[]]): target is readonly [Target, ...Target[]] {
+  return Array.isArray(target);
+}
+
+async function applyWrk(program: string, targets: readonly [Target, ...Target[]], { connections, seconds }: Load): Promise<LoadResult> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-load-'));
   try {
     const script = join(folder, 'request.lua');
-    await writeFile(script, wrkScript(target));
-    return parseWrk(await runProgram([program, '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', script, target.url]));
+    await writeFile(script, wrkScript(targets));
+    return parseWrk(await runProgram([program, '-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-s', script, targets[0].url]));
   } finally {
     await rm(folder, { recursive: true });
   }
 }
 
-function wrkScript({ method = 'GET', headers = {}, body }: Target): string {
-  const text = (value: string): string => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
-  const lines = [`wrk.method = ${text(method)}`, ...Object.entries(headers).map(([name, value]) => `wrk.headers[${text(spelled(name))}] = ${text(value)}`)];
+const text = (value: string): string => `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')}"`;
+const fieldsOf = ({ headers = {} }: Target): [name: string, value: string][] => Object.entries(headers).map(([name, value]) => [text(spelled(name)), text(value)]);
+
+function wrkScript(targets: readonly [Target, ...Target[]]): string {
+  return new Set(targets).size > 1 ? scriptOfTurns(targets) : scriptOfOne(targets[0]);
+}
+
+/** Runs no Lua under load. */
+function scriptOfOne(target: Target): string {
+  const { method = 'GET', body } = target;
+  const lines = [`wrk.method = ${text(method)}`, ...fieldsOf(target).map(([name, value]) => `wrk.headers[${name}] = ${value}`)];
   if (body !== undefined) lines.push(`wrk.body = ${text(body)}`);
   return `${lines.join('\n')}\n`;
+}
+
+/** Requests are put together before the load begins, each once, however often its turn comes. */
+function scriptOfTurns(targets: readonly Target[]): string {
+  const requestOf = (target: Target): string => {
+    const { pathname, search } = new URL(target.url);
+    const fields = fieldsOf(target).map(([name, value]) => `[${name}] = ${value}`).join(', ');
+    return `wrk.format(${text(target.method ?? 'GET')}, ${text(pathname + search)}, {${fields}}, ${target.body === undefined ? 'nil' : text(target.body)})`;
+  };
+  const different = [...new Set(targets)];
+  const numbers = new Map(different.map((target, at) => [target, at + 1]));
+  return [
+    'local requests, at = {}, 0', `local turns = {${targets.map((target) => numbers.get(target)).join(',')}}`,
+    'function init()', ...different.map((target, at) => `  requests[${at + 1}] = ${requestOf(target)}`), 'end',
+    `function request() at = at % ${targets.length} + 1; return requests[turns[at]] end`, '',
+  ].join('\n');
 }
 
 /** wrk adds a Host of its own unless it finds one spelled like this, and two of them are refused. */

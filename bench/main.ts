@@ -6,12 +6,18 @@ import { measureDataScale } from './data-scale.ts';
 import { measureDrive } from './drive.ts';
 import type { Effort, RowResult } from './harness.ts';
 import { measureHelloIsolate } from './hello-isolate.ts';
+import { measureHostCalls } from './host-calls.ts';
+import { measureHotInstances } from './hot-instances.ts';
 import { describeMachine } from './machine.ts';
+import { measureOrders } from './orders.ts';
 import { measurePushLive } from './push-live.ts';
 import { renderJsonLines, renderMarkdown, renderTable } from './report.ts';
 
 const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'hello-isolate': measureHelloIsolate,
+  'orders': measureOrders,
+  'host-calls': measureHostCalls,
+  'hot-instances': measureHotInstances,
   'base-http': measureBaseHttp,
   'data-scale': measureDataScale,
   'drive': (effort) => measureDrive({ ...effort, driveMb: Number(values['drive-mb']) }),

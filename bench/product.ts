@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { ask, cookieHeader, createJar, loopback, visit } from './http.ts';
 import type { Target } from './http.ts';
 import { ROOT } from './machine.ts';
-import { findFreePort, runProgram, startProgram } from './process.ts';
+import { findFreePort, runProgram, startProgram, waitFor } from './process.ts';
 
 const SETUP_SECRET = 'bench-setup-secret';
 const PERSON = { username: 'bench', password: 'a password of the bench' };
@@ -23,12 +23,18 @@ export interface Product {
   /** Push a folder as a new Project. @returns its id */
   createProject(name: string): Promise<string>;
   push(projectId: string, folder: string): Promise<Instance>;
+  /** Release what was pushed last, and install it this many times. @returns when all are ready */
+  install(projectId: string, count: number): Promise<Instance[]>;
+  /** Put Items, at most 25, into a Base of a Collection. */
+  fill(collectionId: string, base: string, items: readonly object[]): Promise<void>;
   /** What a browser that is signed in sends for this address. */
   signedIn(url: string): Promise<Target>;
   stop(): Promise<void>;
 }
 
-export async function startProduct(): Promise<Product> {
+export interface ProductOptions { env?: Record<string, string> }
+
+export async function startProduct({ env }: ProductOptions = {}): Promise<Product> {
   await using undo = new AsyncDisposableStack();
   const data = undo.adopt(await mkdtemp(join(tmpdir(), 'bench-host-')), (folder) => rm(folder, { recursive: true }));
   const port = await findFreePort();
@@ -36,7 +42,7 @@ export async function startProduct(): Promise<Product> {
   const isReady = (): Promise<boolean> => ask(health).then(({ status }) => status === 200, () => false);
   const running = undo.adopt(await startProgram(
     [process.execPath, join(ROOT, 'bin/ownspace.js'), '--port', String(port), '--tls-port', 'off', '--data', data],
-    { cwd: ROOT, env: { OWNSPACE_SETUP_SECRET: SETUP_SECRET, OWNSPACE_LOG: 'error' }, isReady },
+    { cwd: ROOT, env: { OWNSPACE_SETUP_SECRET: SETUP_SECRET, OWNSPACE_LOG: 'error', ...env }, isReady },
   ), (host) => host.stop());
   const product = await useProduct(port);
   // It stands: from here on it ends when its user says so.
@@ -67,8 +73,34 @@ async function useProduct(port: number): Promise<Omit<Product, 'pid' | 'stop'>> 
       if (!instances[0]) throw new Error('the push made no Builder Instance');
       return instances[0];
     },
+    install: (projectId, count) => installMany(call, projectId, count),
+    async fill(collectionId, base, items) {
+      const { value } = await call<{ value: string }>('POST', `/collections/${collectionId}/keys`, { name: 'bench' });
+      const headers = { 'host': `localhost:${port}`, 'x-api-key': value, 'content-type': 'application/json' };
+      const answer = await ask({ url: `http://127.0.0.1:${port}/base/v1/${collectionId}/${base}/items`, method: 'PUT', headers, body: JSON.stringify({ items }) });
+      if (answer.status > 299) throw new Error(`putting Items answers ${answer.status}: ${answer.body}`);
+    },
     signedIn: (address) => signIn(port, address),
   };
+}
+
+const INSTALLS_AT_ONCE = 8;
+const INSTALL_TIMEOUT_MS = 120_000;
+
+async function installMany(call: Product['call'], projectId: string, count: number): Promise<Instance[]> {
+  const { revisions } = await call<{ revisions: { id: string }[] }>('GET', `/apps/${projectId}/revisions`);
+  const { id: release } = await call<{ id: string }>('POST', '/promotions', { app_id: projectId, revision_id: revisions[0]?.id });
+  let left = count;
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) await call('POST', '/installations', { release_id: release });
+  };
+  await Promise.all(Array.from({ length: INSTALLS_AT_ONCE }, lane));
+  let ready: (Instance & { status: string })[] = [];
+  await waitFor(async () => {
+    ready = (await call<{ instances: typeof ready }>('GET', `/instances?app_id=${projectId}&channel=experimental&per_page=1000`)).instances.filter(({ status }) => status === 'ready');
+    return ready.length >= count;
+  }, INSTALL_TIMEOUT_MS);
+  return ready;
 }
 
 async function signIn(port: number, address: string): Promise<Target> {
