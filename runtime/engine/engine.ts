@@ -28,6 +28,8 @@ export interface MicroResponse {
   /** Where it came from in the end, when redirects led elsewhere. */
   url?: string;
   body: Uint8Array | Readable | null;
+  /** Of a streamed body, where it is known. */
+  sizeBytes?: number;
 }
 
 export interface MicroLogEntry { micro: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; requestId: string | null }

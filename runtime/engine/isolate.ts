@@ -1,10 +1,12 @@
 // Owns the isolate Engine: which Cell runs which Instance, waking, retiring, retrying, quarantine.
 // Never loads isolated-vm: that happens in Cells, processes of their own.
+import { Readable } from 'node:stream';
 import { isSpaceError, SpaceError, toSpaceError } from '../../core/errors.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { Jail } from '../../sandbox/jail.ts';
 import { type SandboxReport, testSandbox } from '../../sandbox/self-test.ts';
+import { headerValue } from '../http/headers.ts';
 import { buildCell, type CellParts, CodeCache, findAddon } from './cell/build.ts';
 import { requestHead } from './cell/head.ts';
 import type { Flight } from './cell/flight.ts';
@@ -12,7 +14,7 @@ import { collectBody } from './cell/host-call.ts';
 import { DEFAULT_LIMITS, type IsolateLimits } from './cell/limits.ts';
 import { CellPool } from './cell/pool.ts';
 import { CellProcess } from './cell/process.ts';
-import { FRAME } from './cell/protocol.ts';
+import { type CellInit, CHUNK_BYTES, FRAME } from './cell/protocol.ts';
 import { Quarantine } from './cell/quarantine.ts';
 import { RunningCell } from './cell/running-cell.ts';
 import type { Engine, InstanceSpec, MicroRequest, MicroResponse } from './engine.ts';
@@ -81,12 +83,15 @@ class IsolateEngine implements CellEngine {
   fetch(instance: InstanceSpec, micro: string, request: MicroRequest): Promise<MicroResponse> {
     if (request.hops > this.#limits.hopsMax) return Promise.reject(new SpaceError('MICRO_LOOP', { limit: this.#limits.hopsMax }));
     const { body } = request;
-    if (body === null || body instanceof Uint8Array) return this.#dispatch(instance, micro, request, body);
-    return collectBody(body, this.#limits.bodyMaxBytes).then((bytes) => this.#dispatch(instance, micro, request, bytes));
+    if (body === null) return this.#dispatch(instance, micro, request, body);
+    if (body instanceof Uint8Array) return this.#dispatch(instance, micro, request, body.length > this.#limits.bodyMaxBytes ? Readable.from([body]) : body);
+    // One frame is cheaper than a stream, and can be sent again.
+    const length = Number(headerValue(request.headers, 'content-length') ?? Infinity);
+    if (length > CHUNK_BYTES) return this.#dispatch(instance, micro, request, body);
+    return collectBody(body, CHUNK_BYTES).then((bytes) => this.#dispatch(instance, micro, request, bytes));
   }
 
-  #dispatch(instance: InstanceSpec, micro: string, request: MicroRequest, body: Uint8Array | null): Promise<MicroResponse> {
-    if (body !== null && body.length > this.#limits.bodyMaxBytes) return Promise.reject(new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: this.#limits.bodyMaxBytes }));
+  #dispatch(instance: InstanceSpec, micro: string, request: MicroRequest, body: Uint8Array | Readable | null): Promise<MicroResponse> {
     return new Promise((resolve, reject) => {
       const flight: Flight = {
         instance, micro, request, body, resolve, reject, attempts: 0, isOver: false,
@@ -207,22 +212,25 @@ class IsolateEngine implements CellEngine {
     return new CellProcess({ parts, jail, limits: this.#limits, log: this.#options.log });
   }
 
+  #init(mode: CellInit['mode']): CellInit {
+    const { heapMb, bodyMaxBytes, dataMaxBytes, cpuMs, startMs } = this.#limits;
+    return { mode, heapMb, bodyMaxBytes, dataMaxBytes, cpuMs, startMs, careful: false };
+  }
+
   #spawn(parts: CellParts, jail: Jail | undefined): CellProcess {
     const cell = this.#newProcess(parts, jail);
-    const { heapMb, cpuMs, startMs } = this.#limits;
-    cell.start({ mode: 'serve', heapMb, cpuMs, startMs, careful: false }, parts.snapshot);
+    cell.start(this.#init('serve'), parts.snapshot);
     return cell;
   }
 
   /** In a Cell that runs nothing else. */
   async #makeSnapshot(parts: Omit<CellParts, 'snapshot'>, source: string, jail: Jail | undefined): Promise<Buffer> {
     const cell = this.#newProcess(parts, jail);
-    const { heapMb, cpuMs, startMs } = this.#limits;
     try {
       return await new Promise((resolve, reject) => {
         cell.onFrame = (frame) => { if (frame.type === FRAME.SNAPSHOT && frame.body) resolve(Buffer.from(frame.body)); };
         cell.onEnd = (end) => reject(new Error(`the snapshot was not made: ${end}`));
-        cell.start({ mode: 'snapshot', heapMb, cpuMs, startMs, careful: false }, Buffer.from(source));
+        cell.start(this.#init('snapshot'), Buffer.from(source));
       });
     } finally {
       cell.onEnd = () => {};

@@ -1,11 +1,13 @@
 // Owns the host calls of one Cell: on whose behalf each is made, how many there may be, and how the answer goes back.
+import { Readable } from 'node:stream';
 import { SpaceError } from '../../../core/errors.ts';
 import type { Log } from '../../../core/log.ts';
 import { type Live, originOf, type Slot } from './flight.ts';
-import { BadQuestion, guestError, type HostAnswer, type HostCall, performHostCall } from './host-call.ts';
+import { BadQuestion, collectBody, guestError, type HostAnswer, type HostCall, performHostCall } from './host-call.ts';
 import type { IsolateLimits } from './limits.ts';
 import type { CellProcess } from './process.ts';
-import { FLAG, FRAME, type Frame, ProtocolError } from './protocol.ts';
+import { FLAG, FRAME, type Frame, ProtocolError, streamOpening } from './protocol.ts';
+import type { CellStreams } from './streams.ts';
 
 /** A sound guest keeps to `callsMax` itself; what is far beyond does not come from one. */
 const CALLS_TOLERANCE = 4;
@@ -16,10 +18,15 @@ export class CallDesk {
   #log: Log;
   #live: ReadonlyMap<number, Live>;
   #nested = 0;
+  #open = new Map<number, { owner: number; abort: AbortController }>();
+  #streams: CellStreams;
+  /** Large bodies that must be whole are collected one after the other, so that they cannot fill the host's memory. */
+  #collected: Promise<unknown> = Promise.resolve();
 
-  constructor(cell: CellProcess, live: ReadonlyMap<number, Live>, { limits, log }: { limits: IsolateLimits; log: Log }) {
+  constructor(cell: CellProcess, { limits, log, live, streams }: { limits: IsolateLimits; log: Log; live: ReadonlyMap<number, Live>; streams: CellStreams }) {
     this.#cell = cell;
     this.#live = live;
+    this.#streams = streams;
     this.#limits = limits;
     this.#log = log;
   }
@@ -29,14 +36,49 @@ export class CallDesk {
     const { id } = frame;
     if (slot.calls >= this.#limits.callsMax * CALLS_TOLERANCE) throw new ProtocolError('too many calls');
     const question: unknown = JSON.parse(frame.utf8());
-    const body = frame.body === null ? null : Buffer.from(frame.body);
     const owner = this.#ownerOf(slot, frame.other);
-    if (!owner) return this.#refuse(slot, id, new SpaceError('BAD_REQUEST', { reason: 'The request is over; give work that goes on to ctx.waitUntil.' }));
+    const body = this.#bodyOf(frame, owner?.liveId ?? 0);
     const isNested = Array.isArray(question) && question[0] === 'micro';
-    if (isNested && this.#nested >= this.#limits.nestedMax) return this.#refuse(slot, id, new SpaceError('MICRO_BUSY'));
-    const { bodyMaxBytes, dataMaxBytes } = this.#limits;
-    const answer = this.#perform({ question, body, services: slot.instance.services, ...owner, bodyMaxBytes, dataMaxBytes });
-    this.#await(slot, id, isNested, answer);
+    const refusal = !owner ? new SpaceError('BAD_REQUEST', { reason: 'The request is over; give work that goes on to ctx.waitUntil.' })
+      : isNested && this.#nested >= this.#limits.nestedMax ? new SpaceError('MICRO_BUSY') : undefined;
+    if (!owner || refusal) {
+      discardBody(body);
+      return this.#refuse(slot, id, refusal);
+    }
+    const abort = new AbortController();
+    this.#open.set(keyOf(slot, id), { owner: owner.liveId, abort });
+    const answer = this.#perform({
+      question, body, services: slot.instance.services, ...owner, bodyMaxBytes: this.#limits.bodyMaxBytes, signal: abort.signal,
+      whole: () => this.#collect(body),
+    });
+    this.#await({ slot, id, isNested, owner: owner.liveId }, answer.then(
+      (result) => { if (result.kind === 'RESULT') discardBody(body); return result; },
+      (error) => { discardBody(body); throw error; },
+    ));
+  }
+
+  /** The guest waits for this call no longer. */
+  abort(slot: Slot, id: number): void {
+    this.#open.get(keyOf(slot, id))?.abort.abort();
+  }
+
+  /** This request is over, and nobody waits for its calls. */
+  release(owner: number): void {
+    if (this.#open.size === 0) return;
+    for (const call of this.#open.values()) if (call.owner === owner) call.abort.abort();
+  }
+
+  #bodyOf(frame: Frame, owner: number): Uint8Array | Readable | null {
+    if ((frame.flags & FLAG.stream) === 0) return frame.body === null ? null : Buffer.from(frame.body);
+    return this.#streams.open(frame, owner, ({ reason }) => new SpaceError('BAD_REQUEST', { reason }));
+  }
+
+  #collect(body: Uint8Array | Readable | null): Promise<Uint8Array | null> {
+    const { dataMaxBytes } = this.#limits;
+    if (!(body instanceof Readable)) return collectBody(body, dataMaxBytes);
+    const collected = this.#collected.then(() => collectBody(body, dataMaxBytes));
+    this.#collected = collected.catch(() => {});
+    return collected;
   }
 
   #perform(call: HostCall): Promise<HostAnswer> {
@@ -48,29 +90,31 @@ export class CallDesk {
     }
   }
 
-  #await(slot: Slot, id: number, isNested: boolean, answer: Promise<HostAnswer>): void {
+  #await({ slot, id, isNested, owner }: { slot: Slot; id: number; isNested: boolean; owner: number }, answer: Promise<HostAnswer>): void {
     const { loadId } = slot;
+    const key = keyOf(slot, id);
     slot.calls++;
     if (isNested) this.#nested++;
     const done = (): boolean => {
       if (isNested) this.#nested--;
+      this.#open.delete(key);
       // An isolate that came after this one knows nothing of the call.
       if (slot.loadId !== loadId) return false;
       slot.calls--;
       return true;
     };
-    answer.then((result) => { if (done()) this.#answer(slot, id, result); }, (error) => { if (done()) this.#refuse(slot, id, error); });
+    answer.then((result) => { if (done()) this.#answer({ slot, id, owner }, result); else discardBody(result.body); }, (error) => { if (done()) this.#refuse(slot, id, error); });
   }
 
   /** The request that a call is made for. A claim counts only for a living request of this very Micro; without
    *  one, the deepest of them is taken, so that nobody can make himself less deep than he is. */
-  #ownerOf(slot: Slot, claimed: number): Pick<HostCall, 'requestId' | 'hops' | 'origin'> | undefined {
+  #ownerOf(slot: Slot, claimed: number): (Pick<HostCall, 'requestId' | 'hops' | 'origin'> & { liveId: number }) | undefined {
     const direct = this.#live.get(claimed);
     const live = direct?.slot === slot ? direct : this.#deepest(slot);
     if (!live) return undefined;
     const { request } = live.flight;
     const hops = slot.state === 'loading' ? Math.max(slot.hops, request.hops) : request.hops;
-    return { requestId: request.id, hops, origin: originOf(request.url) };
+    return { liveId: live.id, requestId: request.id, hops, origin: originOf(request.url) };
   }
 
   #deepest(slot: Slot): Live | undefined {
@@ -81,10 +125,12 @@ export class CallDesk {
     return deepest;
   }
 
-  #answer(slot: Slot, id: number, answer: HostAnswer): void {
-    const base = { micro: slot.index, id, body: answer.body };
-    if (answer.kind === 'response') this.#cell.send({ ...base, type: FRAME.RESULT_RESPONSE, meta: answer.head, latin1: true });
-    else this.#cell.send({ ...base, type: FRAME.RESULT, meta: answer.meta, flags: answer.text ? FLAG.text : 0 });
+  #answer({ slot, id, owner }: { slot: Slot; id: number; owner: number }, { head, body, kind }: HostAnswer): void {
+    const base = { micro: slot.index, id, type: FRAME[kind], meta: head, latin1: kind === 'RESULT_RESPONSE' };
+    if (!(body instanceof Readable)) return this.#cell.send({ ...base, body, flags: typeof body === 'string' ? FLAG.text : 0 });
+    // Nobody is left who could read it.
+    if (!this.#live.has(owner)) body.destroy();
+    this.#cell.send({ ...base, flags: FLAG.stream, body: streamOpening(this.#streams.depart(body, { micro: slot.index, owner, destroysSource: true })) });
   }
 
   #refuse(slot: Slot, id: number, error: unknown): void {
@@ -92,4 +138,12 @@ export class CallDesk {
     if (told.code === 'INTERNAL') this.#log.error('micro.call_failed', { instanceId: slot.instance.instanceId, micro: slot.spec.name, error });
     this.#cell.send({ type: FRAME.RESULT_ERROR, micro: slot.index, id, meta: JSON.stringify(told) });
   }
+}
+
+const MICRO_FACTOR = 2 ** 32;
+/** Ids of calls are a Micro's own. */
+const keyOf = (slot: Slot, id: number): number => slot.index * MICRO_FACTOR + id;
+
+function discardBody(body: string | Uint8Array | Readable | null): void {
+  if (body instanceof Readable) body.destroy();
 }

@@ -1,6 +1,8 @@
 // Owns what a Cell keeps of requests and Micros while it works: flights, their lives in a Cell, and slots.
+import { Readable } from 'node:stream';
 import type { SpaceError } from '../../../core/errors.ts';
 import type { InstanceSpec, MicroRequest, MicroResponse, MicroSpec } from '../engine.ts';
+import type { ArrivingBody } from './arriving-body.ts';
 
 /** A request on its way: kept until it is answered, so that it can be tried again elsewhere. */
 export interface Flight {
@@ -8,7 +10,7 @@ export interface Flight {
   readonly micro: string;
   readonly request: MicroRequest;
   readonly head: string;
-  readonly body: Uint8Array | null;
+  readonly body: Uint8Array | Readable | null;
   readonly resolve: (response: MicroResponse) => void;
   readonly reject: (error: SpaceError) => void;
   readonly deadline: number;
@@ -17,8 +19,8 @@ export interface Flight {
   isOver: boolean;
 }
 
-/** A flight in this Cell. After its answer it may live on for background work. */
-export interface Live { id: number; flight: Flight; slot: Slot; until: number; isAnswered: boolean }
+/** A flight in this Cell. After its answer it may live on: while its body streams, and for background work. */
+export interface Live { id: number; flight: Flight; slot: Slot; until: number; isAnswered: boolean; body: ArrivingBody | undefined }
 
 /** A Micro's place in a Cell. */
 export interface Slot {
@@ -33,6 +35,11 @@ export interface Slot {
   calls: number;
   /** Largest hop count of the requests that the load was made for. */
   hops: number;
+}
+
+/** Nothing of it is used up: a stream that was begun cannot be sent again. */
+export function isWhole({ body }: Flight): boolean {
+  return !(body instanceof Readable);
 }
 
 /** Sent again without harm: no body, and a method that changes nothing. */

@@ -1,29 +1,31 @@
 // Owns what a Micro may ask of the host: Base, Drive, fetch, its sibling Micros. Checks every question: they come from a Cell.
 // Whose data it is follows from the Cell's own socket: `services` belong to one Instance, no question names another.
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { SpaceError, toSpaceError } from '../../../core/errors.ts';
 import { conditionOf, etagOf } from '../../../core/etag.ts';
 import type { Versioned } from '../../../sandbox-data/data.ts';
+import { headerValue } from '../../http/headers.ts';
 import type { HeaderList, InstanceServices, MicroRequest, MicroResponse } from '../engine.ts';
 import { checkHeaders, responseHead } from './head.ts';
-import type { GuestError } from './protocol.ts';
+import { CHUNK_BYTES, type GuestError } from './protocol.ts';
 
 export interface HostCall {
   question: unknown;
-  body: Uint8Array | null;
+  body: Uint8Array | Readable | null;
+  /** The body, once all of it is there. @throws PAYLOAD_TOO_LARGE */
+  whole(): Promise<Uint8Array | null>;
   services: InstanceServices;
   /** Of the request on whose behalf this is. */
   requestId: string;
   origin: string;
   hops: number;
   bodyMaxBytes: number;
-  dataMaxBytes: number;
+  /** Nobody waits for the answer any more. */
+  signal: AbortSignal;
 }
 
-/** `text`: the body is text for the guest. `head`: the answer to a fetch. */
-export type HostAnswer =
-  | { kind: 'value'; meta: string; body: string | Uint8Array | null; text: boolean }
-  | { kind: 'response'; head: string; body: Uint8Array | null };
+/** By the frame that it becomes. The head of a value says what belongs to its body; a body that is text stays text. */
+export interface HostAnswer { kind: 'RESULT' | 'RESULT_RESPONSE'; head: string; body: string | Uint8Array | Readable | null }
 
 /** A question that no pristine guest asks: the Cell is not to be trusted any more. */
 export class BadQuestion extends Error {}
@@ -46,16 +48,16 @@ function texts(question: unknown[], count: number): string[] {
   return question;
 }
 
-const value = (body: string | undefined): HostAnswer => ({ kind: 'value', meta: '', body: body ?? null, text: true });
+const value = (body: string | undefined): HostAnswer => ({ kind: 'RESULT', head: '', body: body ?? null });
 
-/** `meta` is the Item's ETag; several Items together have none. */
+/** `head` is the Item's ETag; several Items together have none. */
 const versioned = (found: Versioned | undefined): HostAnswer =>
-  ({ kind: 'value', meta: found?.version ? etagOf(found.version) : '', body: found?.json ?? null, text: true });
+  ({ kind: 'RESULT', head: found?.version ? etagOf(found.version) : '', body: found?.json ?? null });
 
 /** The condition of a write stands behind the key: If-Match, If-None-Match, `''` for none. */
-async function askBase({ services, body }: HostCall, [, name, method, key, match, noneMatch]: string[]): Promise<HostAnswer> {
+async function askBase({ services, body, whole }: HostCall, [, name, method, key, match, noneMatch]: string[]): Promise<HostAnswer> {
   const base = services.base(name!);
-  const json = body ?? '';
+  const json = (body instanceof Readable ? await whole() : body) ?? '';
   const condition = conditionOf(match || undefined, noneMatch || undefined);
   switch (method) {
     case 'get': return versioned(await base.versioned.get(key!));
@@ -72,27 +74,25 @@ async function askDrive(call: HostCall, question: unknown[]): Promise<HostAnswer
   const [, name, method, file, contentType = ''] = texts(question, question[2] === 'put' ? 5 : 4);
   const drive = call.services.drive(name!);
   switch (method) {
-    case 'put': return value(JSON.stringify(await drive.put(file!, once(call.body ?? new Uint8Array(0)), { contentType, maxBytes: call.dataMaxBytes })));
+    case 'put': return value(JSON.stringify(await drive.put(file!, pieces(call.body), { contentType })));
     case 'get': return getFile(call, name!, file!);
-    case 'list': return value(listAnswer(await drive.list(listOptions(call.body))));
-    case 'delete': return value(JSON.stringify(await drive.delete(fileNames(call.body))));
+    case 'list': return value(listAnswer(await drive.list(listOptions(await call.whole()))));
+    case 'delete': return value(JSON.stringify(await drive.delete(fileNames(await call.whole()))));
     default: throw new SpaceError('BAD_REQUEST', { reason: 'A Drive has no such method.' });
   }
 }
 
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.length > 0) yield bytes;
+async function* pieces(body: Uint8Array | Readable | null): AsyncGenerator<Uint8Array> {
+  if (body instanceof Uint8Array) yield body;
+  else if (body !== null) yield* body as AsyncIterable<Uint8Array>;
 }
 
 async function getFile(call: HostCall, drive: string, file: string): Promise<HostAnswer> {
   const found = await call.services.drive(drive).get(file);
-  if (!found) return { kind: 'value', meta: '', body: null, text: false };
-  if (found.info.sizeBytes > call.dataMaxBytes) {
-    found.stream.destroy();
-    throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: call.dataMaxBytes });
-  }
-  const body = await collectBody(found.stream, call.dataMaxBytes);
-  return { kind: 'value', meta: JSON.stringify({ contentType: found.info.contentType }), body, text: false };
+  if (!found) return { kind: 'RESULT', head: '', body: null };
+  const { contentType, sizeBytes } = found.info;
+  const body = sizeBytes <= CHUNK_BYTES ? await collectBody(found.stream, CHUNK_BYTES) : found.stream;
+  return { kind: 'RESULT', head: JSON.stringify({ contentType, sizeBytes }), body };
 }
 
 /** The shape of the SDK: `paging` only when there is more (@source reference 5.3). */
@@ -137,11 +137,22 @@ async function askFetch(call: HostCall, parts: unknown[], send: (request: MicroR
   const [method, url, redirect, headers] = parts;
   if (typeof method !== 'string' || typeof url !== 'string' || typeof redirect !== 'string' || !isTexts(headers)) throw new SpaceError('BAD_REQUEST', { reason: 'This request cannot be sent.' });
   if (!isRedirect(redirect)) throw new SpaceError('BAD_REQUEST', { reason: 'This way to redirect is unknown.' });
-  if (call.body && call.body.length > call.bodyMaxBytes) throw new SpaceError('PAYLOAD_TOO_LARGE', { limitBytes: call.bodyMaxBytes });
-  const request: MicroRequest = { id: call.requestId, method, url, headers: checkHeaders(headers), body: call.body, hops: call.hops + 1, redirect: redirect === 'manual' || redirect === 'error' ? redirect : 'follow' };
+  const request: MicroRequest = { id: call.requestId, method, url, headers: checkHeaders(headers), body: call.body, hops: call.hops + 1, redirect, signal: call.signal };
   const response = await send(request);
-  const body = await collectBody(response.body, call.bodyMaxBytes).catch((error) => { if (!(response.body instanceof Uint8Array)) response.body?.destroy(); throw error; });
-  return { kind: 'response', head: responseHead(response.status, checkHeaders(response.headers), response.url), body };
+  try {
+    const head = responseHead(response.status, checkHeaders(response.headers), response.url);
+    return { kind: 'RESULT_RESPONSE', head, body: await wholeIfShort(response, call.bodyMaxBytes) };
+  } catch (error) {
+    if (!(response.body instanceof Uint8Array)) response.body?.destroy();
+    throw error;
+  }
+}
+
+/** One frame is cheaper than a stream. */
+async function wholeIfShort({ body, headers, sizeBytes }: MicroResponse, bodyMaxBytes: number): Promise<Uint8Array | Readable | null> {
+  if (body instanceof Uint8Array) return body.length > bodyMaxBytes ? Readable.from([body]) : body;
+  const length = sizeBytes ?? Number(headerValue(headers, 'content-length') ?? Infinity);
+  return body !== null && length <= CHUNK_BYTES ? collectBody(body, CHUNK_BYTES) : body;
 }
 
 function isRedirect(text: string): text is NonNullable<MicroRequest['redirect']> {

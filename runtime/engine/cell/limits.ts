@@ -8,13 +8,15 @@ export interface IsolateLimits {
   wallMs: number;
   /** CPU time and wall time that loading a module may take. */
   startMs: number;
-  /** Wall time of work given to `ctx.waitUntil` after the answer. */
+  /** A streamed body, or a WebSocket, through which nothing went for so long is closed. */
+  streamIdleMs: number;
+  /** Wall time of work given to `ctx.waitUntil`, after the answer and its stream. */
   backgroundMs: number;
   /** V8 heap and array buffers of one Micro. isolated-vm takes it as a guideline. */
   heapMb: number;
   /** Resident memory of a whole Cell: above it the process is killed. */
   cellMb: number;
-  /** Request and response bodies. */
+  /** Bodies that are read whole. Streamed ones have no limit. */
   bodyMaxBytes: number;
   /** A File that goes through `env.Drive` in one piece, and JSON through `env.Base`. */
   dataMaxBytes: number;
@@ -44,6 +46,7 @@ export const DEFAULT_LIMITS: Readonly<IsolateLimits> = {
   cpuMs: 2_000,
   wallMs: 20_000,
   startMs: 2_000,
+  streamIdleMs: 300_000,
   backgroundMs: 30_000,
   heapMb: 128,
   cellMb: 512,

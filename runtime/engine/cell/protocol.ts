@@ -1,7 +1,12 @@
 // Owns the frames between the host and a Cell: what they are called, how they are laid out, how large they may be.
 // Shared by both ends; knows neither processes nor isolates.
 
-/** Frame types. `>` goes to the Cell, `<` comes from it. Every frame has an id; its meaning is in brackets. */
+/** Frame types. `>` goes to the Cell, `<` comes from it. Every frame has an id; its meaning is in brackets.
+ *
+ *  A body is whole, in the frame that it belongs to, or it follows as a stream: then the frame has the flag STREAM and, in
+ *  place of the body, an opening (`streamOpening`). DATA and END come from the end that opened the stream, CREDIT and STOP
+ *  from the other one. A stream begins with START_CREDIT bytes; more may follow only where CREDIT allows it. After a STOP
+ *  the sender still says END, so that both ends know when an id is free. Ids say who opened a stream: see `isHostStream`. */
 export const FRAME = {
   /** > [0] meta: CellInit; body: the snapshot, or the source to make one of */
   INIT: 1,
@@ -23,7 +28,15 @@ export const FRAME = {
   PING: 9,
   /** > [0] meta: '1' or '0': one event a turn, announced by ENTER */
   CAREFUL: 10,
-  /** Both: the next piece of a body. The last one has no MORE flag. */
+  /** Both: [stream id] the next bytes of a streamed body */
+  DATA: 11,
+  /** Both: [stream id] nothing follows; meta: '', or the JSON of a reason when this is not the body's end */
+  END: 12,
+  /** Both: [stream id] other: how many bytes more may follow */
+  CREDIT: 13,
+  /** Both: [stream id] nobody reads on */
+  STOP: 14,
+  /** Both: the next piece of a whole body. The last one has no MORE flag. */
   CHUNK: 15,
 
   /** < [0] */
@@ -52,17 +65,46 @@ export const FRAME = {
   DONE: 31,
   /** < [0] other: the request whose code runs next (careful turns only) */
   ENTER: 32,
+  /** < [call id] the guest waits for it no longer */
+  ABORT: 33,
 } as const;
 
-export const FLAG = { body: 1, more: 2, text: 4 } as const;
+export const FLAG = { body: 1, more: 2, text: 4, stream: 8 } as const;
 
-export interface CellInit { mode: 'serve' | 'snapshot'; heapMb: number; cpuMs: number; startMs: number; careful: boolean }
+/** Bytes of a stream that may be sent before the first CREDIT, and most that may be on their way. */
+export const START_CREDIT_BYTES = 64 * 1024;
+export const WINDOW_BYTES = 256 * 1024;
+
+/** Streams are numbered by who opens them: the host 1, 3, 5...; the guest 4, 8, 12...; the Cell around it 2, 6, 10... */
+export const isHostStream = (id: number): boolean => id % 2 === 1;
+export const isGuestStream = (id: number): boolean => id % 4 === 0;
+
+export interface CellInit { mode: 'serve' | 'snapshot'; heapMb: number; bodyMaxBytes: number; dataMaxBytes: number; cpuMs: number; startMs: number; careful: boolean }
 export interface MicroLoad { name: string; micros: string[]; env: Record<string, string> }
 /** What a guest's error becomes: text only, made inside the isolate. */
 export interface GuestFailure { code: 'MICRO_THREW' | 'MICRO_BAD_RESPONSE' | 'MICRO_CPU_EXCEEDED' | 'MICRO_START_FAILED'; reason: string; stack?: string }
 /** An isolate that is gone: who did it, and which requests had not been started. */
 export interface IsolateLoss { reason: 'cpu' | 'memory' | 'broken'; culprits: number[]; unstarted: number[] }
 export interface GuestError { code: string; message: string; status: number }
+
+/** What stands in place of a body that follows as a stream; the size only where it is known. */
+export function streamOpening(id: number, sizeBytes?: number): string {
+  return sizeBytes === undefined ? String(id) : `${id} ${sizeBytes}`;
+}
+
+/** @throws ProtocolError */
+export function readOpening(body: Uint8Array | null): { id: number; sizeBytes: number | undefined } {
+  const match = /^([1-9]\d{0,9})(?: (\d{1,15}))?$/.exec(Buffer.from(body ?? []).toString('latin1'));
+  if (!match) throw new ProtocolError('no stream');
+  return { id: Number(match[1]), sizeBytes: match[2] === undefined ? undefined : Number(match[2]) };
+}
+
+/** @throws ProtocolError */
+export function readStreamFailure(text: string): { reason: string; stack: string } {
+  const { reason, stack = '' } = readObject(text);
+  if (typeof reason !== 'string' || typeof stack !== 'string') throw new ProtocolError('no failure');
+  return { reason: reason.slice(0, TEXT_MAX_CHARS), stack: stack.slice(0, TEXT_MAX_CHARS) };
+}
 
 /** @throws ProtocolError */
 export function readLoss(text: string): IsolateLoss {
@@ -91,7 +133,7 @@ function isIds(list: unknown): list is number[] {
 const TEXT_MAX_CHARS = 16 * 1024;
 const HEADER_BYTES = 20;
 /** Bodies larger than this travel in pieces, so that one does not block the others. */
-const CHUNK_BYTES = 64 * 1024;
+export const CHUNK_BYTES = 64 * 1024;
 const META_MAX_BYTES = 1024 * 1024;
 const FRAME_MAX_BYTES = HEADER_BYTES + META_MAX_BYTES + CHUNK_BYTES;
 /** Most bytes of unfinished bodies that one end keeps for the other. */

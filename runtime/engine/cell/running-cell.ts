@@ -1,5 +1,6 @@
 // Owns one cordon's Cell at work: its Micros, the requests in it, their host calls, and who is to blame when it ends.
 // Knows no Instance beyond the services it was given, and no pool.
+import { Readable } from 'node:stream';
 import { errorFromRecord, SpaceError, type ErrorCode } from '../../../core/errors.ts';
 import type { Clock } from '../../../core/clock.ts';
 import type { Log } from '../../../core/log.ts';
@@ -8,13 +9,15 @@ import type { CodeCache } from './build.ts';
 import { judgeEnd, judgeLoss, type Verdict } from './blame.ts';
 import { CallDesk } from './call-desk.ts';
 import { CellWatch } from './cell-watch.ts';
-import { type Flight, isRepeatable, type Live, type Slot } from './flight.ts';
+import type { ArrivingBody } from './arriving-body.ts';
+import { type Flight, isRepeatable, isWhole, type Live, type Slot } from './flight.ts';
 import { parseResponseHead } from './head.ts';
 import type { IsolateLimits } from './limits.ts';
 import { Loader, unload } from './loader.ts';
 import { LogGate } from './log-gate.ts';
 import type { CellEnd, CellProcess } from './process.ts';
-import { FRAME, type Frame, type IsolateLoss, ProtocolError, readFailure, readLoss } from './protocol.ts';
+import { FLAG, FRAME, type Frame, type IsolateLoss, ProtocolError, readFailure, readLoss, streamOpening } from './protocol.ts';
+import { CellStreams } from './streams.ts';
 
 export interface RunningCellOptions {
   cell: CellProcess;
@@ -47,6 +50,7 @@ export class RunningCell {
   #carefulUntil = 0;
   #sweeps = 0;
   #calls: CallDesk;
+  #streams: CellStreams;
   #watch: CellWatch;
   #gates = new Map<string, LogGate>();
   #loader: Loader;
@@ -55,7 +59,8 @@ export class RunningCell {
     this.#options = options;
     this.cell = options.cell;
     this.idleSince = options.clock.now();
-    this.#calls = new CallDesk(this.cell, this.#live, options);
+    this.#streams = new CellStreams((frame) => this.cell.send(frame), options.clock);
+    this.#calls = new CallDesk(this.cell, { ...options, live: this.#live, streams: this.#streams });
     this.#watch = new CellWatch(this.cell, options.limits);
     this.#loader = new Loader({
       ...options, nextId: () => ++this.#lastId,
@@ -67,11 +72,11 @@ export class RunningCell {
     this.cell.onEnd = (end) => this.#onCellEnd(end);
   }
 
-  /** Requests that wait for an answer or work in the background. */
+  /** Requests that wait for an answer or work in the background, and bodies that stream. */
   get load(): number {
     let waiting = 0;
     for (const slot of this.#slots) waiting += slot.waiting.length;
-    return this.#live.size + waiting;
+    return this.#live.size + waiting + this.#streams.size;
   }
 
   serves(instanceId: string): boolean {
@@ -107,8 +112,19 @@ export class RunningCell {
   #send(slot: Slot, flight: Flight): void {
     if (flight.isOver) return;
     const id = ++this.#lastId;
-    this.#live.set(id, { id, flight, slot, until: flight.deadline, isAnswered: false });
-    this.cell.send({ type: FRAME.REQUEST, micro: slot.index, id, meta: flight.head, latin1: true, body: flight.body });
+    const live: Live = { id, flight, slot, until: flight.deadline, isAnswered: false, body: undefined };
+    this.#live.set(id, live);
+    const { body } = flight;
+    const request = { type: FRAME.REQUEST, micro: slot.index, id, meta: flight.head, latin1: true };
+    if (body instanceof Readable) this.cell.send({ ...request, flags: FLAG.stream, body: streamOpening(this.#streamRequest(live, body)) });
+    else this.cell.send({ ...request, body });
+  }
+
+  /** While its body arrives, the clock of a request stands still. */
+  #streamRequest(live: Live, source: Readable): number {
+    const { clock, limits } = this.#options;
+    const onMoved = (): void => { if (!live.isAnswered) live.until = clock.now() + limits.wallMs; };
+    return this.#streams.depart(source, { micro: live.slot.index, owner: live.id, destroysSource: live.flight.request.hops > 0, onMoved });
   }
 
   /** The caller went away. */
@@ -119,7 +135,12 @@ export class RunningCell {
   #onFrame(frame: Frame): void {
     switch (frame.type) {
       case FRAME.RESPONSE: return this.#onResponse(frame);
+      case FRAME.DATA: return this.#streams.data(frame);
+      case FRAME.CREDIT: return this.#streams.credit(frame);
+      case FRAME.END: return this.#streams.end(frame);
+      case FRAME.STOP: return this.#streams.stop(frame);
       case FRAME.CALL: return this.#calls.take(this.#slot(frame), frame);
+      case FRAME.ABORT: return this.#calls.abort(this.#slot(frame), frame.id);
       case FRAME.FAILED: return this.#onFailed(frame);
       case FRAME.LOG: return this.#onLog(frame);
       case FRAME.PONG: return this.#watch.pong(frame.id);
@@ -141,16 +162,38 @@ export class RunningCell {
 
   #onResponse(frame: Frame): void {
     const live = this.#live.get(frame.id);
-    if (!live || live.isAnswered) return;
+    const stream = (frame.flags & FLAG.stream) === 0 ? undefined : this.#openResponse(live, frame);
+    if (!live || live.isAnswered) {
+      stream?.destroy();
+      return;
+    }
+    if (stream && frame.other === 1) this.#follow(live, stream);
     this.#settleLive(live, frame.other === 1);
     try {
       const { status, headers } = parseResponseHead(frame.latin1());
-      if (frame.body !== null && frame.body.length > this.#options.limits.bodyMaxBytes) throw new SpaceError('MICRO_BAD_RESPONSE', { reason: `its body is larger than ${this.#options.limits.bodyMaxBytes} bytes` });
       live.flight.isOver = true;
-      live.flight.resolve({ status, headers: headers.slice(), body: frame.body });
+      live.flight.resolve(stream ? { status, headers: headers.slice(), body: stream, ...(stream.sizeBytes === undefined ? {} : { sizeBytes: stream.sizeBytes }) } : { status, headers: headers.slice(), body: frame.body });
     } catch (error) {
+      stream?.destroy();
       this.#blame(live, error as SpaceError);
     }
+  }
+
+  #openResponse(live: Live | undefined, frame: Frame): ArrivingBody {
+    return this.#streams.open(frame, 0, ({ reason, stack }) => {
+      const failure = new SpaceError('MICRO_THREW', { reason });
+      if (live) this.#blame(live, failure, stack === '' ? reason : stack);
+      return failure;
+    });
+  }
+
+  /** The request lives as long as its body streams, whoever ends it. */
+  #follow(live: Live, stream: ArrivingBody): void {
+    live.body = stream;
+    stream.once('close', () => {
+      live.body = undefined;
+      live.until = this.#options.clock.now() + this.#options.limits.backgroundMs;
+    });
   }
 
   #onFailed(frame: Frame): void {
@@ -158,13 +201,13 @@ export class RunningCell {
     if (!live || live.isAnswered) return;
     const { code, reason, stack } = readFailure(frame.utf8());
     this.#settleLive(live, frame.other === 1);
-    const known: ErrorCode = code === 'MICRO_BAD_RESPONSE' ? 'MICRO_BAD_RESPONSE' : 'MICRO_THREW';
-    this.#blame(live, errorFromRecord({ code: known, details: { reason } }), stack === '' ? reason : stack);
+    const known: ErrorCode = code === 'MICRO_BAD_RESPONSE' || code === 'PAYLOAD_TOO_LARGE' ? code : 'MICRO_THREW';
+    this.#blame(live, errorFromRecord({ code: known, details: { reason, limitBytes: this.#options.limits.bodyMaxBytes } }), stack === '' ? reason : stack);
   }
 
   #settleLive(live: Live, goesOn: boolean): void {
     live.isAnswered = true;
-    if (goesOn) live.until = this.#options.clock.now() + this.#options.limits.backgroundMs;
+    if (goesOn) live.until = live.body ? Infinity : this.#options.clock.now() + this.#options.limits.backgroundMs;
     else this.#forget(live.id);
   }
 
@@ -174,6 +217,8 @@ export class RunningCell {
 
   #forget(id: number): void {
     this.#live.delete(id);
+    this.#calls.release(id);
+    this.#streams.release(id);
     if (this.#live.size === 0) this.idleSince = this.#options.clock.now();
   }
 
@@ -228,7 +273,9 @@ export class RunningCell {
     for (const live of all) this.#forget(live.id);
     unload(slot);
     this.#goCareful();
-    this.#settle(judgeLoss(slot, loss, { lives: all.filter((live) => !live.isAnswered), limits: this.#options.limits }), loss.unstarted);
+    const verdict = judgeLoss(slot, loss, { lives: all.filter(isAtWork), limits: this.#options.limits });
+    this.#streams.lose(verdict.failure, slot.index);
+    this.#settle(verdict, loss.unstarted);
   }
 
   #settle({ failure, culprits, innocent, slot }: Verdict, unstarted: number[] = []): void {
@@ -246,7 +293,7 @@ export class RunningCell {
 
   #retry(lives: Live[], unstarted: number[]): void {
     const failure = new SpaceError('MICRO_CRASHED');
-    const safe = lives.filter((live) => unstarted.includes(live.id) || isRepeatable(live.flight));
+    const safe = lives.filter((live) => !live.isAnswered && ((unstarted.includes(live.id) && isWhole(live.flight)) || isRepeatable(live.flight)));
     for (const live of lives) if (!safe.includes(live)) this.#blame(live, failure);
     if (safe.length > 0) this.#options.onRetry(safe.map((live) => live.flight), failure);
   }
@@ -254,9 +301,10 @@ export class RunningCell {
   /** The process is gone, whoever ended it. */
   #onCellEnd(end: CellEnd): void {
     this.#options.onEnd();
-    const lives = [...this.#live.values()].filter((live) => !live.isAnswered);
+    const lives = [...this.#live.values()].filter(isAtWork);
     const waiting = this.#slots.flatMap((slot) => slot.waiting.splice(0));
     this.#live.clear();
+    this.#streams.lose(new SpaceError('MICRO_CRASHED'));
     const loading = this.#slots.filter((slot) => slot.state === 'loading');
     for (const slot of this.#slots) slot.state = 'absent';
     if (end === 'idle' || end === 'retired') {
@@ -291,6 +339,7 @@ export class RunningCell {
 
   #expire(now: number): void {
     for (const live of this.#live.values()) {
+      if (live.body && now - live.body.movedAt > this.#options.limits.streamIdleMs) this.#cutIdle(live, live.body);
       if (now < live.until) continue;
       if (!live.isAnswered) this.#blame(live, new SpaceError('MICRO_TIMEOUT', { limitMs: this.#options.limits.wallMs }));
       this.#drop(live);
@@ -301,10 +350,21 @@ export class RunningCell {
     }
   }
 
+  #cutIdle(live: Live, stream: ArrivingBody): void {
+    const { streamIdleMs } = this.#options.limits;
+    this.#say(live.slot, { micro: live.slot.spec.name, level: 'warn', text: `The answer was cut off: nothing of its stream moved for ${streamIdleMs / 1000} seconds.`, requestId: live.flight.request.id });
+    stream.destroy(new SpaceError('MICRO_TIMEOUT', { limitMs: streamIdleMs }));
+  }
+
   #drop(live: Live): void {
     this.#forget(live.id);
     this.cell.send({ type: FRAME.CANCEL, micro: live.slot.index, id: live.id });
   }
+}
+
+/** Somebody still waits for something of it. */
+function isAtWork(live: Live): boolean {
+  return !live.isAnswered || live.body !== undefined;
 }
 
 function isLevel(level: unknown): level is MicroLogEntry['level'] {

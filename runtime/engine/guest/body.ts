@@ -8,7 +8,21 @@ import { URLSearchParams } from './url.ts';
 /** Text and bytes are kept as they came; a stream is read when somebody asks. */
 export type BodyContent = string | Uint8Array | ReadableStream | null;
 
-export interface BodyState { content: BodyContent; used: boolean; stream: ReadableStream | undefined }
+/** `maxBytes`: most that is read whole of a stream that came from outside. */
+export interface BodyState { content: BodyContent; used: boolean; stream: ReadableStream | undefined; maxBytes: number }
+
+let arrivingMaxBytes = Infinity;
+let fileMaxBytes = Infinity;
+export function useBodyLimits(bytes: number, fileBytes: number): void {
+  arrivingMaxBytes = bytes;
+  fileMaxBytes = fileBytes;
+}
+
+const tooLarge = new WeakSet<object>();
+/** Is this what reading a large body whole throws? */
+export const isTooLarge = (error: unknown): boolean => typeof error === 'object' && error !== null && hasError(error);
+const hasError = WeakSet.prototype.has.bind(tooLarge);
+const addError = WeakSet.prototype.add.bind(tooLarge);
 
 /** @returns content, and the content type that goes with it */
 export function bodyFrom(init: unknown): { content: BodyContent; type: string | null } {
@@ -26,8 +40,13 @@ export function bodyFrom(init: unknown): { content: BodyContent; type: string | 
   return { content: String(init), type: 'text/plain;charset=UTF-8' };
 }
 
-export function newBody(content: BodyContent): BodyState {
-  return { content, used: false, stream: undefined };
+export function newBody(content: BodyContent, maxBytes = Infinity): BodyState {
+  return { content, used: false, stream: undefined, maxBytes };
+}
+
+/** A body from outside. */
+export function receivedBody(content: BodyContent): BodyState {
+  return newBody(content, arrivingMaxBytes);
 }
 
 /** Somebody read from it, or is about to. */
@@ -76,7 +95,7 @@ export function cloneBody(body: BodyState): BodyState {
   if (!stream) return newBody(body.content);
   const [mine, other] = teeStream(stream);
   body.content = body.stream = mine;
-  return newBody(other);
+  return newBody(other, body.maxBytes);
 }
 
 function isUsed(body: BodyState): boolean {
@@ -84,18 +103,36 @@ function isUsed(body: BodyState): boolean {
   return body.used || (stream !== undefined && isDisturbed(stream));
 }
 
-/** All bytes of a stream. @throws TypeError for chunks that are no bytes */
-export async function readAll(stream: ReadableStream): Promise<Uint8Array> {
+/** All bytes of a stream. @throws TypeError for chunks that are no bytes, an Error when there are too many */
+export async function readAll(stream: ReadableStream, maxBytes = Infinity): Promise<Uint8Array> {
   const parts: Uint8Array[] = [];
-  await readBytes(stream, (chunk) => { parts.push(chunk); });
+  let size = 0;
+  await readBytes(stream, (chunk) => {
+    size += chunk.length;
+    if (size > maxBytes) throw tooLargeError(maxBytes);
+    parts[parts.length] = chunk;
+  });
   return joinBytes(parts);
+}
+
+/** All bytes of a File. */
+export function readFile(stream: ReadableStream): Promise<Uint8Array> {
+  return readAll(stream, fileMaxBytes);
+}
+
+function tooLargeError(maxBytes: number): Error {
+  const error: any = new Error(`The body is larger than ${maxBytes} bytes: read it as a stream, with \`body\`.`);
+  error.code = 'PAYLOAD_TOO_LARGE';
+  error.status = 413;
+  addError(error);
+  return error;
 }
 
 async function textOf(body: BodyState): Promise<string> {
   const content = takeContent(body);
   if (content === null) return '';
   if (typeof content === 'string') return content.charCodeAt(0) === 0xfeff ? content.slice(1) : (content as any).toWellFormed();
-  return decodeText(content instanceof Uint8Array ? content : await readAll(content));
+  return decodeText(content instanceof Uint8Array ? content : await readAll(content, body.maxBytes));
 }
 
 /** Bytes that the caller may keep and change. */
@@ -103,7 +140,7 @@ async function bytesOf(body: BodyState): Promise<Uint8Array> {
   const content = takeContent(body);
   if (content === null) return new Uint8Array(0);
   if (typeof content === 'string') return encodeText(content);
-  return content instanceof Uint8Array ? content.slice() : readAll(content);
+  return content instanceof Uint8Array ? content.slice() : readAll(content, body.maxBytes);
 }
 
 /** The reading half of Request and Response. */

@@ -6,7 +6,7 @@ import { OwnMap } from './own-map.ts';
 export type AskCell = (question: number, a: string, b?: string, c?: string) => string | undefined;
 
 /** Kinds of records; the Cell translates them into frames. */
-export const RECORD = { response: 'R', failed: 'F', call: 'C', log: 'L', done: 'D', timer: 'T', loaded: 'O', loadFailed: 'X' } as const;
+export const RECORD = { response: 'R', failed: 'F', call: 'C', log: 'L', done: 'D', timer: 'T', piece: 'P', end: 'E', credit: 'W', stop: 'Q', abort: 'A' } as const;
 
 const CALLS_IN_FLIGHT = 256;
 const CALLS_QUEUED = 10_000;
@@ -23,12 +23,14 @@ export function setCurrent(id: number): void {
   current = id;
 }
 
-/** A body that leaves: text travels as it is, bytes are copied by the host. */
-export type OutBody = string | Uint8Array | null;
+/** A body that leaves: text travels as it is, bytes are copied by the host, a number is the id of a stream. */
+export type OutBody = string | Uint8Array | number | null;
 
 export function emit(kind: string, id: number, other: number, meta: string, body: OutBody): void {
   if (body === null) {
     out += kind + id + ' ' + other + ' ' + meta.length + ' N\n' + meta;
+  } else if (typeof body === 'number') {
+    out += kind + id + ' ' + other + ' ' + meta.length + ' T' + body + '\n' + meta;
   } else if (typeof body === 'string') {
     out += kind + id + ' ' + other + ' ' + meta.length + ' S' + body.length + '\n' + meta + body;
   } else {
@@ -71,19 +73,21 @@ function exactBuffer(bytes: Uint8Array): ArrayBuffer {
   return buffer.slice(byteOffset, byteOffset + byteLength) as ArrayBuffer;
 }
 
-/** What came back: text for data, a head for a fetch. */
-export interface Answer { meta: string; body: string | ArrayBuffer | undefined }
+/** What came back: text for data, a head for a fetch. A number is the id of a stream. */
+export interface Answer { meta: string; body: string | ArrayBuffer | number | undefined }
 interface Waiting { resolve: (answer: Answer) => void; reject: (error: Error) => void; owner: number }
-interface Queued extends Waiting { meta: string; body: OutBody }
+/** A stream is begun when its call is sent, not before. */
+type CallBody = OutBody | (() => number);
+interface Queued extends Waiting { meta: string; body: CallBody; onSent: ((id: number) => void) | undefined }
 
 const waiting = new OwnMap<number, Waiting>();
 const queue: Queued[] = [];
 let lastCall = 0;
 
 /** One call to the host. `owner` is the request on whose behalf it is made; the host checks that it is alive. */
-export function callHost(question: unknown[], body: OutBody, owner: number = current): Promise<Answer> {
+export function callHost(question: unknown[], body: CallBody, { owner = current, onSent }: { owner?: number; onSent?: (id: number) => void } = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const call = { resolve, reject, owner, meta: JSON.stringify(question), body };
+    const call = { resolve, reject, owner, meta: JSON.stringify(question), body, onSent };
     if (waiting.size < CALLS_IN_FLIGHT) send(call);
     else if (queue.length < CALLS_QUEUED) queue.push(call);
     else reject(new Error(`More than ${CALLS_QUEUED} calls are waiting; wait for some of them first.`));
@@ -93,11 +97,17 @@ export function callHost(question: unknown[], body: OutBody, owner: number = cur
 function send(call: Queued): void {
   const id = ++lastCall;
   waiting.set(id, call);
-  emit(RECORD.call, id, call.owner, call.meta, call.body);
+  call.onSent?.(id);
+  emit(RECORD.call, id, call.owner, call.meta, typeof call.body === 'function' ? call.body() : call.body);
+}
+
+/** Nobody waits for this call any more. */
+export function abortCall(id: number): void {
+  if (waiting.has(id)) emit(RECORD.abort, id, 0, '', null);
 }
 
 /** The host's answer to call `id`. */
-export function settle(id: number, failure: boolean, meta: string, body: string | ArrayBuffer | undefined): void {
+export function settle(id: number, failure: boolean, meta: string, body: Answer['body']): void {
   const call = waiting.get(id);
   if (!call) return;
   waiting.delete(id);

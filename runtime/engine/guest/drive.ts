@@ -1,10 +1,11 @@
 // Owns Drive as the Deta SDK has it, on host calls instead of HTTP. @source reference 5, deta 2.0.0
 import { checkText } from './base.ts';
 import { Blob, blobAround, bytesOfBlob, bytesOfSource } from './blob.ts';
-import { readAll } from './body.ts';
-import { callHost } from './bridge.ts';
+import { type BodyContent, bodyStream, newBody, readFile } from './body.ts';
+import { callHost, current } from './bridge.ts';
+import { arrivingBody, departingStream } from './channel.ts';
 import { encodeText } from './encoding.ts';
-import { ReadableStream } from './stream.ts';
+import { isLocked, ReadableStream } from './stream.ts';
 
 interface PutOptions { data?: unknown; contentType?: string; path?: string }
 
@@ -18,17 +19,32 @@ export class Drive {
   async put(name: string, options: PutOptions): Promise<string> {
     const file = checkText(name, 'Name');
     if (options?.path !== undefined) throw new Error("A Micro in an isolate has no file system: use 'data' instead of 'path'");
-    const { content, type } = await contentOf(options?.data);
+    const { content, type } = contentOf(options?.data);
     const answer = await callHost(['drive', this.#name, 'put', file, options.contentType ?? type], content);
     return JSON.parse(answer.body as string).name;
   }
 
+  /** The whole File; what does not fit in memory is read with `stream`. */
   async get(name: string): Promise<Blob | null> {
-    const answer = await callHost(['drive', this.#name, 'get', checkText(name, 'Name')], null);
-    if (answer.meta === '') return null;
-    const { contentType } = JSON.parse(answer.meta);
-    const bytes = answer.body === undefined ? new Uint8Array(0) : typeof answer.body === 'string' ? encodeText(answer.body) : new Uint8Array(answer.body);
+    const found = await this.#read(name);
+    if (!found) return null;
+    const { body, contentType } = found;
+    const bytes = body === null ? new Uint8Array(0) : typeof body === 'string' ? encodeText(body) : body instanceof Uint8Array ? body : await readFile(body);
     return blobAround(bytes, contentType);
+  }
+
+  /** The File piece by piece, however large it is. */
+  async stream(name: string): Promise<{ body: ReadableStream; contentType: string; size: number } | null> {
+    const found = await this.#read(name);
+    if (!found) return null;
+    const { body, contentType, sizeBytes } = found;
+    return { body: bodyStream(newBody(body ?? new Uint8Array(0)))!, contentType, size: sizeBytes };
+  }
+
+  async #read(name: string): Promise<{ body: BodyContent; contentType: string; sizeBytes: number } | null> {
+    const owner = current;
+    const { meta, body } = await callHost(['drive', this.#name, 'get', checkText(name, 'Name')], null);
+    return meta === '' ? null : { ...JSON.parse(meta), body: arrivingBody(body, owner) };
   }
 
   async list(options: { recursive?: boolean; prefix?: string; limit?: number; last?: string } = {}): Promise<unknown> {
@@ -53,13 +69,17 @@ export class Drive {
   }
 }
 
-/** Text is stored as UTF-8. */
-async function contentOf(data: unknown): Promise<{ content: string | Uint8Array; type: string }> {
+/** Text is stored as UTF-8; a stream is read as it is stored. */
+function contentOf(data: unknown): { content: string | Uint8Array | (() => number); type: string } {
   if (data === undefined || data === null) throw new Error('Please provide data');
   if (typeof data === 'string') return { content: data, type: '' };
   if (data instanceof Blob) return { content: bytesOfBlob(data), type: data.type };
-  if (data instanceof ReadableStream) return { content: await readAll(data), type: '' };
+  if (data instanceof ReadableStream) {
+    if (isLocked(data)) throw new TypeError('The stream is in use already');
+    const owner = current;
+    return { content: () => departingStream(data, owner), type: '' };
+  }
   const bytes = bytesOfSource(data);
-  if (!bytes) throw new Error('Unsupported data format, expected data to be one of: string | Uint8Array | ArrayBuffer | Blob');
+  if (!bytes) throw new Error('Unsupported data format, expected data to be one of: string | Uint8Array | ArrayBuffer | Blob | ReadableStream');
   return { content: bytes.slice(), type: '' };
 }

@@ -29,6 +29,11 @@ export function backgroundOf(id: number): number {
   return background.get(id) ?? 0;
 }
 
+/** The request is not done before this many more `finishWork`: its body streams, its socket is open. */
+export function beginWork(id: number): void {
+  background.set(id, backgroundOf(id) + 1);
+}
+
 const answered = new OwnMap<number, true>();
 export function markAnswered(id: number): void {
   if (background.has(id)) answered.set(id, true);
@@ -45,13 +50,13 @@ export class Context {
     const count = background.get(id) ?? 0;
     if (count >= BACKGROUND_MAX) throw new Error(`More than ${BACKGROUND_MAX} pieces of background work.`);
     background.set(id, count + 1);
-    const done = (): void => finish(id);
+    const done = (): void => finishWork(id);
     Promise.resolve(work).then(done, (error) => { done(); reportLater(error, id); });
   }
   passThroughOnException(): void {}
 }
 
-function finish(id: number): void {
+export function finishWork(id: number): void {
   const left = (background.get(id) ?? 1) - 1;
   if (left > 0) { background.set(id, left); return; }
   background.delete(id);

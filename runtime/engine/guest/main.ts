@@ -1,12 +1,14 @@
 // Owns the isolate's inside: global names, the turn, and how answers and failures leave. Compiled into the V8 snapshot.
 import { AbortController, AbortSignal, abortSignal } from './abort.ts';
 import { Blob, File } from './blob.ts';
-import { type AskCell, current, emit, emitLog, flush, RECORD, setCurrent, settle, takeBuffers } from './bridge.ts';
+import { isTooLarge, useBodyLimits } from './body.ts';
+import { type Answer, type AskCell, current, emit, emitLog, flush, RECORD, setCurrent, settle, takeBuffers } from './bridge.ts';
+import { announce, departingStream, takeCredit, takeData, takeEnd, takeStop } from './channel.ts';
 import { console } from './console.ts';
 import { crypto, useRandom } from './crypto.ts';
 import './dom-exception.ts';
 import { atob, btoa, TextDecoder, TextEncoder } from './encoding.ts';
-import { backgroundOf, Context, createEnv, deta, type Env, markAnswered, useReport } from './environment.ts';
+import { backgroundOf, beginWork, Context, createEnv, deta, type Env, finishWork, markAnswered, useReport } from './environment.ts';
 import { fetch } from './fetch.ts';
 import { CloseEvent, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent } from './events.ts';
 import { FormData } from './form-data.ts';
@@ -23,7 +25,7 @@ import { URLPattern } from 'urlpattern-polyfill';
 import { OwnMap } from './own-map.ts';
 
 /** Kinds of events that a turn consists of; each is (kind, id, meta, body). */
-const EVENT = { request: 1, result: 2, response: 3, failure: 4, timers: 5, cancel: 6 } as const;
+const EVENT = { request: 1, result: 2, response: 3, failure: 4, timers: 5, cancel: 6, data: 7, end: 8, credit: 9, stop: 10 } as const;
 
 const scope = globalThis as any;
 const queueJob = Promise.resolve();
@@ -60,8 +62,10 @@ let env: Env = {};
 let position = 0;
 /** Requests without an answer, to tell them when their caller goes away. */
 const open = new OwnMap<number, Request>();
+/** Those whose answer still streams. */
+const streaming = new OwnMap<number, Request>();
 
-function startRequest(id: number, head: string, body: string | ArrayBuffer | undefined): void {
+function startRequest(id: number, head: string, body: Answer['body']): void {
   setCurrent(id);
   const request = incomingRequest(id, head, body);
   open.set(id, request);
@@ -96,22 +100,22 @@ function respond(id: number, result: unknown): void {
     return;
   }
   const { head, content } = spent;
-  if (content instanceof Promise) sendLater(id, head, content);
-  else send(id, head, content);
-}
-
-async function sendLater(id: number, head: string, content: Promise<Uint8Array>): Promise<void> {
-  try {
-    send(id, head, await content);
-  } catch (error) {
-    fail(id, 'MICRO_THREW', error);
-  }
-}
-
-function send(id: number, head: string, content: string | Uint8Array | null): void {
-  if (!open.delete(id)) return;
-  emit(RECORD.response, id, backgroundOf(id) > 0 ? 1 : 0, head, content);
+  const request = open.get(id);
+  if (!request || !open.delete(id)) return;
+  const body = content instanceof streams.ReadableStream ? sendStream(id, request, content) : content;
+  emit(RECORD.response, id, backgroundOf(id) > 0 ? 1 : 0, head, body);
   markAnswered(id);
+}
+
+/** The request goes on until its body has ended. */
+function sendStream(id: number, request: Request, content: streams.ReadableStream): number {
+  beginWork(id);
+  streaming.set(id, request);
+  return departingStream(content, id, (wasStopped) => {
+    streaming.delete(id);
+    if (wasStopped) abortRequest(request);
+    finishWork(id);
+  });
 }
 
 function badResponse(id: number, reason: string): void {
@@ -121,24 +125,35 @@ function badResponse(id: number, reason: string): void {
 function fail(id: number, code: string, error: unknown, text?: string): void {
   if (!open.delete(id)) return;
   const { reason, stack } = text === undefined ? describeError(error) : { reason: text, stack: undefined };
-  emit(RECORD.failed, id, backgroundOf(id) > 0 ? 1 : 0, JSON.stringify({ code, reason, stack }), null);
+  emit(RECORD.failed, id, backgroundOf(id) > 0 ? 1 : 0, JSON.stringify({ code: isTooLarge(error) ? 'PAYLOAD_TOO_LARGE' : code, reason, stack }), null);
   markAnswered(id);
 }
 
-function handleEvent(kind: number, id: number, meta: string, body: string | ArrayBuffer | undefined): void {
+function handleEvent(kind: number, id: number, meta: any, body: any): void {
   switch (kind) {
     case EVENT.request: return startRequest(id, meta, body);
-    case EVENT.result: case EVENT.response: return settle(id, false, meta, body);
+    case EVENT.result: case EVENT.response:
+      if (typeof body === 'number') announce(body);
+      return settle(id, false, meta, body);
     case EVENT.failure: return settle(id, true, meta, undefined);
     case EVENT.timers: return runTimers(reportError);
     case EVENT.cancel: return cancel(id);
+    case EVENT.data: return takeData(id, body);
+    case EVENT.end: return takeEnd(id, meta);
+    case EVENT.credit: return takeCredit(id, meta);
+    case EVENT.stop: return takeStop(id);
   }
 }
 
 function cancel(id: number): void {
-  const request = open.get(id);
+  const request = open.get(id) ?? streaming.get(id);
   open.delete(id);
-  const signal = request && startedSignal(request);
+  if (request) abortRequest(request);
+}
+
+/** Nobody waits for its answer any more. */
+function abortRequest(request: Request): void {
+  const signal = startedSignal(request);
   if (signal) abortSignal(signal, undefined);
 }
 
@@ -185,12 +200,13 @@ function adopt(driver: { micro: { default?: any } }, variables: string, micros: 
 }
 
 /** The Cell's only way in; gone from the global scope before any guest code runs. */
-scope.__boot = (askCell: AskCell) => {
+scope.__boot = (askCell: AskCell, bodyMaxBytes: number, dataMaxBytes: number) => {
   delete scope.__boot;
   // Not in the snapshot: V8 itself still finishes the global scope when it makes a context from one.
   harden(scope);
   started = Date.now();
   useAskCell(askCell);
+  useBodyLimits(bodyMaxBytes, dataMaxBytes);
   useRandom(askCell);
   Object.defineProperty(scope, '__deta', { value: deta, configurable: true, enumerable: false });
   return { turn, collect, takeBuffers, progress, adopt };

@@ -1,7 +1,9 @@
 // Owns Request. One that arrives is built from its head without any check: the host made it.
 import type { AbortSignal} from './abort.ts';
 import { newSignal } from './abort.ts';
-import { Body, bodyFrom, type BodyState, cloneBody, newBody } from './body.ts';
+import { Body, bodyFrom, type BodyState, cloneBody, newBody, receivedBody } from './body.ts';
+import type { Answer } from './bridge.ts';
+import { arrivingBody } from './channel.ts';
 import { Headers, headersFrom, type HeadersInit, setDefault } from './headers.ts';
 import { URL } from './url.ts';
 import { defineInterface } from './web-idl.ts';
@@ -13,7 +15,7 @@ const REDIRECTS = ['follow', 'error', 'manual'];
 export interface RequestInit { method?: string; headers?: HeadersInit; body?: unknown; signal?: AbortSignal | null; redirect?: string }
 
 /** The request that the host sent: its id, and the way to tell it that the caller went away. */
-export let incomingRequest: (id: number, head: string, body: string | ArrayBuffer | undefined) => Request;
+export let incomingRequest: (id: number, head: string, body: Answer['body']) => Request;
 /** 0 when the guest made it. */
 export let originOf: (request: Request) => number;
 export let isRequest: (value: unknown) => value is Request;
@@ -37,7 +39,7 @@ export class Request extends Body {
       request.#method = head.slice(0, methodEnd);
       request.#url = urlEnd < 0 ? head.slice(methodEnd + 1) : head.slice(methodEnd + 1, urlEnd);
       request.#head = urlEnd < 0 ? '' : head.slice(urlEnd + 1);
-      request.#state = newBody(body === undefined ? null : typeof body === 'string' ? body : new Uint8Array(body));
+      request.#state = receivedBody(arrivingBody(body, id));
       request.#origin = id;
       return request;
     };
@@ -95,7 +97,7 @@ export class Request extends Body {
     this.#take(input, new Headers(input.headers));
     if (init.body !== undefined && init.body !== null) return;
     if (input.#state.used || input.#state.stream?.locked) throw new TypeError('The body of that request was read already');
-    this.#state = newBody(input.#state.stream ?? input.#state.content);
+    this.#state = newBody(input.#state.stream ?? input.#state.content, input.#state.maxBytes);
     if (input.#state.content !== null) input.#state.used = true;
   }
 

@@ -1,7 +1,6 @@
 // Owns Response, and how one is flattened to leave the isolate.
-import { Body, bodyFrom, type BodyContent, type BodyState, cloneBody, newBody, readAll, takeContent } from './body.ts';
+import { Body, bodyFrom, type BodyContent, type BodyState, cloneBody, newBody, receivedBody, takeContent } from './body.ts';
 import { Headers, headersFrom, type HeadersInit, listOf, setDefault } from './headers.ts';
-import { ReadableStream } from './stream.ts';
 import { URL } from './url.ts';
 import { defineInterface } from './web-idl.ts';
 
@@ -13,9 +12,9 @@ const TEXT_LIST = ['content-type', 'text/plain;charset=UTF-8'];
 
 export let isResponse: (value: unknown) => value is Response;
 /** A Response that came from outside. */
-export let receivedResponse: (head: string, body: string | ArrayBuffer | undefined, url: string) => Response;
+export let receivedResponse: (head: string, body: BodyContent, url: string) => Response;
 /** Head and content; the Response cannot be used again. @throws TypeError */
-export let spendResponse: (response: Response) => { head: string; content: string | Uint8Array | null | Promise<Uint8Array> };
+export let spendResponse: (response: Response) => { head: string; content: BodyContent };
 
 export class Response extends Body {
   #status = 200;
@@ -37,15 +36,14 @@ export class Response extends Body {
       response.#status = Number(status);
       response.#isRedirected = finalUrl !== undefined;
       response.#headers = headersFrom(end < 0 ? '' : head.slice(end + 1), true);
-      response.#state = newBody(body === undefined || NULL_BODY.includes(response.#status) ? null : typeof body === 'string' ? body : new Uint8Array(body));
+      response.#state = receivedBody(NULL_BODY.includes(response.#status) ? null : body);
       response.#url = finalUrl ?? url;
       response.#type = 'basic';
       return response;
     };
     spendResponse = (response) => {
       if (response.#status === 0) throw new TypeError('Response.error() is no answer');
-      const content = takeContent(response.#state);
-      return { head: headOf(response), content: content instanceof ReadableStream ? readAll(content) : content };
+      return { content: takeContent(response.#state), head: headOf(response) };
     };
     const headOf = (response: Response): string => {
       if (response.#hasOnlyText && !response.#headers) return TEXT_HEADS[response.#status] ??= `${response.#status}\n${TEXT_LIST.join('\n')}`;

@@ -31,6 +31,14 @@ export function isDisturbed(stream: ReadableStream): boolean {
   return (stream as unknown as { _disturbed: boolean })._disturbed;
 }
 
+export interface Reader { read(): Promise<{ done: boolean; value?: unknown }>; cancel(reason: unknown): Promise<void> }
+
+/** A reader that a guest cannot change. @throws TypeError when the stream has one already */
+export function openReader(stream: ReadableStream): Reader {
+  const reader = new ReadableStreamDefaultReader(stream);
+  return { read: () => read(reader), cancel: (reason) => cancelReader(reader, reason) };
+}
+
 /** Every chunk in its order; `take` may wait. The stream stays locked, as one that was read should. @throws TypeError for chunks that are no bytes */
 export async function readBytes(stream: ReadableStream, take: (chunk: Uint8Array) => void | Promise<void>): Promise<void> {
   const reader = new ReadableStreamDefaultReader(stream);

@@ -2,11 +2,12 @@
 // Knows no frames. Reads no property of anything that a guest made: only texts and copied buffers come out.
 import { randomBytes } from 'node:crypto';
 import type ivm from 'isolated-vm';
+import type { CellInit } from '../protocol.ts';
 
 export type Ivm = typeof ivm;
 
 /** Kinds of events; the guest's main.ts has the same list. */
-export const EVENT = { request: 1, result: 2, response: 3, failure: 4, timers: 5, cancel: 6 } as const;
+export const EVENT = { request: 1, result: 2, response: 3, failure: 4, timers: 5, cancel: 6, data: 7, end: 8, credit: 9, stop: 10 } as const;
 
 const QUICK_MS = 100;
 const BUFFERS_MS = 1_000;
@@ -50,12 +51,12 @@ export class GuestIsolate {
   readonly #adopt: ivm.Reference;
   #driver: ivm.Module | undefined;
 
-  constructor(engine: Ivm, snapshot: ivm.ExternalCopy<ArrayBuffer>, heapMb: number) {
+  constructor(engine: Ivm, snapshot: ivm.ExternalCopy<ArrayBuffer>, { heapMb, bodyMaxBytes, dataMaxBytes }: Pick<CellInit, 'heapMb' | 'bodyMaxBytes' | 'dataMaxBytes'>) {
     this.#ivm = engine;
     this.#isolate = new engine.Isolate({ memoryLimit: heapMb, snapshot });
     this.#context = this.#isolate.createContextSync();
     const boot = this.#context.global.getSync('__boot', { reference: true });
-    const inside = boot.applySync(undefined, [new engine.Callback(answerGuest)], { result: { reference: true } }) as ivm.Reference;
+    const inside = boot.applySync(undefined, [new engine.Callback(answerGuest), bodyMaxBytes, dataMaxBytes], { result: { reference: true } }) as ivm.Reference;
     const door = (name: string): ivm.Reference => inside.getSync(name, { reference: true });
     this.#turn = door('turn');
     this.#collect = door('collect');

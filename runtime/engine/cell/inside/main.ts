@@ -25,10 +25,11 @@ function onFrame(frame: Frame): void {
     case FRAME.INIT: return start(JSON.parse(frame.utf8()) as CellInit, Buffer.from(frame.body!));
     case FRAME.CACHE: cache = { id: frame.id, bytes: Buffer.from(frame.body!) }; return;
     case FRAME.LOAD: return load(frame);
-    case FRAME.REQUEST: return touch(frame, (micro) => micro.request(frame.id, frame.latin1(), frame.body));
+    case FRAME.REQUEST: return touch(frame, (micro) => micro.request(frame));
     case FRAME.RESULT: return touch(frame, (micro) => micro.result(EVENT.result, frame, frame.utf8()));
     case FRAME.RESULT_RESPONSE: return touch(frame, (micro) => micro.result(EVENT.response, frame, frame.latin1()));
     case FRAME.RESULT_ERROR: return touch(frame, (micro) => micro.result(EVENT.failure, frame, frame.utf8()));
+    case FRAME.DATA: case FRAME.END: case FRAME.CREDIT: case FRAME.STOP: return touch(frame, (micro) => micro.stream(frame));
     case FRAME.CANCEL: return touch(frame, (micro) => micro.cancel(frame.id));
     case FRAME.PING: return out.add({ type: FRAME.PONG, id: frame.id });
     case FRAME.CAREFUL: state!.careful = frame.utf8() === '1'; return;
@@ -50,7 +51,7 @@ function start(init: CellInit, body: Buffer): void {
 }
 
 function newGuest(): GuestIsolate {
-  return new GuestIsolate(state!.ivm, state!.snapshot, state!.init.heapMb);
+  return new GuestIsolate(state!.ivm, state!.snapshot, state!.init);
 }
 
 function load(frame: Frame): void {

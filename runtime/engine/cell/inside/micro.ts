@@ -1,9 +1,11 @@
-// Owns one Micro inside the Cell: its isolate, its events, its CPU account, its timers.
+// Owns one Micro inside the Cell: its isolate, its events, its timers.
 import { isAscii } from 'node:buffer';
 import type ivm from 'isolated-vm';
-import { type CellInit, FLAG, FRAME, type Frame, type FrameWriter, type GuestFailure, type IsolateLoss, type MicroLoad } from '../protocol.ts';
+import { type CellInit, FLAG, FRAME, type Frame, type FrameWriter, type GuestFailure, type IsolateLoss, type MicroLoad, readOpening } from '../protocol.ts';
+import { CpuAccount } from './cpu-account.ts';
 import { EVENT, type GuestIsolate, guestStack, type Ivm, type TurnEnd } from './isolate.ts';
 import { type GuestRecord, readRecords } from './records.ts';
+import { MicroStreams } from './streams.ts';
 
 /** What the Micros of a Cell share. */
 export interface CellState {
@@ -21,8 +23,7 @@ export interface LoadOrder { id: number; load: MicroLoad; source: string; cache:
 
 const BATCH_EVENTS = 64;
 const TEXT_MAX_BYTES = 64 * 1024;
-/** Shares smaller than this are not put on a request's account. */
-const NOTEWORTHY_MS = 0.05;
+const STREAM_EVENT: Record<number, number> = { [FRAME.DATA]: EVENT.data, [FRAME.END]: EVENT.end, [FRAME.CREDIT]: EVENT.credit, [FRAME.STOP]: EVENT.stop };
 const CALLS_MAX = 1_024;
 
 export class CellMicro {
@@ -32,8 +33,9 @@ export class CellMicro {
   #loading: { id: number; load: MicroLoad; deadline: number } | undefined;
   /** kind, id, meta, body, ... */
   #events: unknown[] = [];
-  /** CPU milliseconds of each request that is not done. */
-  #live = new Map<number, number>();
+  /** Requests that are not done, with the CPU time of each. */
+  #live: CpuAccount;
+  #streams: MicroStreams;
   /** Host calls in flight, and the request that each belongs to. */
   #calls = new Map<number, number>();
   #buffers: ArrayBuffer[] | undefined;
@@ -43,6 +45,8 @@ export class CellMicro {
   constructor(index: number, state: CellState) {
     this.index = index;
     this.#state = state;
+    this.#live = new CpuAccount(state.init.cpuMs);
+    this.#streams = new MicroStreams(index, state.out, this.#live);
   }
 
   load({ id, load, source, cache, guest }: LoadOrder): void {
@@ -66,23 +70,35 @@ export class CellMicro {
     else this.#afterTurn();
   }
 
-  request(id: number, head: string, body: Uint8Array | null): void {
+  request(frame: Frame): void {
     if (!this.#guest) return;
-    this.#live.set(id, 0);
+    const { id } = frame;
+    this.#live.open(id);
     if (this.#timerDue !== 0) this.#armTimer();
-    this.#events.push(EVENT.request, id, head, this.#toGuest(body, false));
+    this.#events.push(EVENT.request, id, frame.latin1(), this.#bodyToGuest(frame, id));
   }
 
   /** The host's answer to a call; `meta` is its head, its error, or what belongs to its body. */
   result(kind: number, frame: Frame, meta: string): void {
-    if (!this.#guest || !this.#calls.has(frame.id)) return;
-    this.#events.push(kind, frame.id, meta, this.#toGuest(frame.body, (frame.flags & FLAG.text) !== 0));
+    const owner = this.#calls.get(frame.id);
+    if (!this.#guest || owner === undefined) return;
+    this.#events.push(kind, frame.id, meta, this.#bodyToGuest(frame, owner));
     // While it loads, the module's top level waits for this.
     if (this.#loading) this.#runAll();
   }
 
+  /** A stream goes on. Where there is no body, the owner stands in its place; otherwise in that of the text. */
+  stream(frame: Frame): void {
+    const { type, id, other, body } = frame;
+    const owner = this.#guest && this.#streams.take(frame);
+    if (owner === undefined) return;
+    if (body !== null) this.#events.push(EVENT.data, id, owner, this.#guest!.bring(body));
+    else this.#events.push(STREAM_EVENT[type], id, type === FRAME.CREDIT ? other : frame.utf8(), owner);
+    if (this.#loading) this.#runAll();
+  }
+
   cancel(id: number): void {
-    if (this.#live.delete(id)) this.#events.push(EVENT.cancel, id, '', undefined);
+    if (this.#live.close(id)) this.#events.push(EVENT.cancel, id, '', undefined);
     this.#restTimer();
   }
 
@@ -93,6 +109,7 @@ export class CellMicro {
 
   /** Called now and then: top-level code may not take for ever. */
   sweep(now: number): void {
+    this.#streams.sweep(now);
     if (this.#loading && now > this.#loading.deadline) this.#failLoad(`its top-level code did not finish within ${this.#state.init.startMs} ms`);
   }
 
@@ -127,7 +144,7 @@ export class CellMicro {
     const owners = this.#ownersOf(events);
     if (this.#state.careful) this.#announce(owners[0] ?? 0);
     const before = guest.cpuTime;
-    const end = guest.turn(events, this.#budgetMs(owners));
+    const end = guest.turn(events, this.#live.leftMs(owners));
     if (end.kind === 'memory') return this.#lose('memory', owners.length === 1 ? owners : [], []);
     this.#afterTurn();
     if (this.#guest !== guest) return;
@@ -137,7 +154,8 @@ export class CellMicro {
       if (this.#loading) return this.#failLoad(end.message, end.stack);
       this.#logThrown(end);
     }
-    this.#charge(owners, Number(guest.cpuTime - before) / 1e6);
+    const over = this.#live.charge(owners, Number(guest.cpuTime - before) / 1e6);
+    if (over.length > 0) this.#lose('cpu', over, []);
   }
 
   #ownersOf(events: unknown[]): number[] {
@@ -146,34 +164,10 @@ export class CellMicro {
       const [kind, id] = [events[at], events[at + 1] as number];
       if (kind === EVENT.request || kind === EVENT.cancel) owners.push(id);
       else if (kind === EVENT.timers) owners.push(0);
+      else if ((kind as number) >= EVENT.data) owners.push((kind === EVENT.data ? events[at + 2] : events[at + 3]) as number);
       else { owners.push(this.#calls.get(id) ?? 0); this.#calls.delete(id); }
     }
     return owners;
-  }
-
-  /** In a batch the longest rest counts; alone, a request has what is left of its own. */
-  #budgetMs(owners: number[]): number {
-    const { cpuMs } = this.#state.init;
-    if (owners.length !== 1) return cpuMs;
-    return Math.max(1, Math.ceil(cpuMs - (this.#live.get(owners[0]!) ?? 0)));
-  }
-
-  #charge(owners: number[], spentMs: number): void {
-    const share = spentMs / owners.length;
-    if (share < NOTEWORTHY_MS) return;
-    const over: number[] = [];
-    for (const owner of owners) {
-      // Nobody's work is everybody's.
-      if (!this.#live.has(owner)) for (const id of this.#live.keys()) this.#add(id, share / this.#live.size, over);
-      else this.#add(owner, share, over);
-    }
-    if (over.length > 0) this.#lose('cpu', over, []);
-  }
-
-  #add(id: number, spentMs: number, over: number[]): void {
-    const used = this.#live.get(id)! + spentMs;
-    this.#live.set(id, used);
-    if (used >= this.#state.init.cpuMs && !over.includes(id)) over.push(id);
   }
 
   #loseToTimeout(events: unknown[], owners: number[]): void {
@@ -198,6 +192,7 @@ export class CellMicro {
     this.#events = [];
     this.#live.clear();
     this.#calls.clear();
+    this.#streams.drop();
     this.#timerDue = 0;
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -250,15 +245,17 @@ export class CellMicro {
       case 'R': case 'F': {
         if (!this.#live.has(id)) return;
         if (other === 0) this.#finish(id);
-        if (record.kind === 'R') out.add({ type: FRAME.RESPONSE, micro: this.index, id, other, meta, latin1: true, body: this.#body(record) });
+        if (record.kind === 'R') this.#streams.sendBody({ type: FRAME.RESPONSE, micro: this.index, id, other, meta, latin1: true }, record, { body: this.#body(record), owner: id });
         else out.add({ type: FRAME.FAILED, micro: this.index, id, other, meta });
         return;
       }
-      case 'C':
+      case 'C': {
         if (this.#calls.size >= CALLS_MAX) throw new TypeError('too many calls');
-        this.#calls.set(id, this.#ownerOf(other));
-        out.add({ type: FRAME.CALL, micro: this.index, id, other: this.#ownerOf(other), meta, body: this.#body(record) });
-        return;
+        const owner = this.#ownerOf(other);
+        this.#calls.set(id, owner);
+        return this.#streams.sendBody({ type: FRAME.CALL, micro: this.index, id, other: owner, meta }, record, { body: this.#body(record), owner });
+      }
+      case 'A': return out.add({ type: FRAME.ABORT, micro: this.index, id });
       case 'L': return out.add({ type: FRAME.LOG, micro: this.index, id: 0, other, meta });
       case 'D':
         this.#finish(id);
@@ -266,15 +263,13 @@ export class CellMicro {
       case 'T':
         this.#timerDue = Number(meta) < 0 ? 0 : Date.now() + Number(meta);
         return this.#armTimer();
-      default: throw new TypeError('unknown record');
+      default: if (!this.#streams.say(record, this.#body(record))) throw new TypeError('unknown record');
     }
   }
 
   /** After an await the guest does not know whose code runs; with one request there is no doubt. */
   #ownerOf(claimed: number): number {
-    if (this.#live.has(claimed) || this.#live.size !== 1) return claimed;
-    const [only] = this.#live.keys();
-    return only!;
+    return this.#live.has(claimed) ? claimed : this.#live.only ?? claimed;
   }
 
   #body(record: GuestRecord): string | Uint8Array | null {
@@ -286,7 +281,7 @@ export class CellMicro {
   }
 
   #finish(id: number): void {
-    this.#live.delete(id);
+    this.#live.close(id);
     this.#restTimer();
   }
 
@@ -313,6 +308,14 @@ export class CellMicro {
   #logThrown(end: Extract<TurnEnd, { kind: 'threw' }>): void {
     const text = `Uncaught (in promise) ${end.stack || end.message}`;
     this.#state.out.add({ type: FRAME.LOG, micro: this.index, id: 0, meta: JSON.stringify(['error', text.slice(0, 8_000)]) });
+  }
+
+  /** For a stream, its id. */
+  #bodyToGuest(frame: Frame, owner: number): unknown {
+    if ((frame.flags & FLAG.stream) === 0) return this.#toGuest(frame.body, (frame.flags & FLAG.text) !== 0);
+    const { id } = readOpening(frame.body);
+    this.#streams.arrive(id, owner);
+    return id;
   }
 
   /** Short ASCII as text, which is cheapest; anything else as bytes. */

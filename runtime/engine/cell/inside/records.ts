@@ -7,6 +7,8 @@ export interface GuestRecord {
   meta: string;
   /** Text, or the number of a buffer. */
   body: string | number | null;
+  /** The stream in which the body follows; 0: it does not. */
+  stream: number;
 }
 
 const TEXT_MAX_CHARS = 64 * 1024 * 1024;
@@ -24,7 +26,8 @@ export function readRecords(text: string, take: (record: GuestRecord) => void): 
     const bodyEnd = kind === 'S' ? metaEnd + count(size) : metaEnd;
     if (bodyEnd > text.length) throw new TypeError('a record is cut');
     const body = kind === 'S' ? text.slice(metaEnd, bodyEnd) : kind === 'B' ? count(size) : null;
-    take({ kind: text[at]!, id: count(fields[0]!), other: count(fields[1]!), meta: text.slice(lineEnd + 1, metaEnd), body });
+    const stream = kind === 'T' ? count(size) : 0;
+    take({ kind: text[at]!, id: count(fields[0]!), other: count(fields[1]!), meta: text.slice(lineEnd + 1, metaEnd), body, stream });
     at = bodyEnd;
   }
 }

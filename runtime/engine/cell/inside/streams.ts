@@ -1,0 +1,125 @@
+// Owns the streams of one Micro inside the Cell: which request each belongs to, and the CPU time that it earns.
+// Large bodies that left the isolate whole become streams here, so that one neither blocks others nor fills the host.
+import { CHUNK_BYTES, FLAG, FRAME, type Frame, type FrameWriter, isGuestStream, isHostStream, type Outgoing, START_CREDIT_BYTES, streamOpening } from '../protocol.ts';
+import type { CpuAccount } from './cpu-account.ts';
+import type { GuestRecord } from './records.ts';
+
+const STREAMS_MAX = 2_048;
+const MB = 1024 * 1024;
+/** Each megabyte that streams, and each second that a stream is open, gives a request this much of its CPU time back. */
+const CPU_MS_PER_MB = 10;
+const CPU_MS_PER_SECOND = 100;
+
+/** A whole body on its way. */
+interface Parcel { bytes: Uint8Array; at: number; credit: number }
+
+export class MicroStreams {
+  #micro: number;
+  #out: FrameWriter;
+  #account: CpuAccount;
+  /** Streams that the guest reads or writes, and the request that each belongs to. */
+  #owners = new Map<number, number>();
+  #parcels = new Map<number, Parcel>();
+  #lastParcel = -2;
+  #sweptAt = 0;
+
+  constructor(micro: number, out: FrameWriter, account: CpuAccount) {
+    this.#micro = micro;
+    this.#out = out;
+    this.#account = account;
+  }
+
+  /** A stream into the guest. */
+  arrive(id: number, owner: number): void {
+    this.#owners.set(id, owner);
+  }
+
+  /** A frame of a stream. @returns the request that it belongs to, where the guest has to hear of it */
+  take(frame: Frame): number | undefined {
+    const { id, type, body } = frame;
+    if (!isHostStream(id) && !isGuestStream(id)) {
+      this.#takeForParcel(frame);
+      return undefined;
+    }
+    const owner = this.#owners.get(id);
+    if (owner !== undefined && body !== null) this.#account.refund(owner, body.length / MB * CPU_MS_PER_MB);
+    if (type === FRAME.END) this.#owners.delete(id);
+    return owner;
+  }
+
+  /** What the guest says of a stream. @returns false when it says something else  @throws TypeError for what no sound guest says */
+  say({ kind, id, other, meta }: GuestRecord, body: string | Uint8Array | null): boolean {
+    const frame = { micro: this.#micro, id };
+    switch (kind) {
+      case 'P': this.#sendPiece(id, body); return true;
+      case 'E':
+        if (!this.#owners.delete(id)) throw new TypeError('no such stream');
+        this.#out.add({ ...frame, type: FRAME.END, meta });
+        return true;
+      case 'W': this.#out.add({ ...frame, type: FRAME.CREDIT, other }); return true;
+      case 'Q': this.#out.add({ ...frame, type: FRAME.STOP }); return true;
+      default: return false;
+    }
+  }
+
+  #sendPiece(id: number, body: string | Uint8Array | null): void {
+    const owner = this.#owners.get(id);
+    if (owner === undefined || body === null) throw new TypeError('no piece of a stream');
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    this.#account.refund(owner, bytes.length / MB * CPU_MS_PER_MB);
+    this.#out.add({ type: FRAME.DATA, micro: this.#micro, id, body: bytes });
+  }
+
+  /** Send a frame with the guest's body: as it is, or announced, when it follows by the guest's doing or for its size. */
+  sendBody(frame: Outgoing, { stream }: GuestRecord, { body, owner }: { body: string | Uint8Array | null; owner: number }): void {
+    if (stream !== 0) {
+      if (!isGuestStream(stream) || this.#owners.size >= STREAMS_MAX) throw new TypeError('no such stream');
+      this.#owners.set(stream, owner);
+      return this.#out.add({ ...frame, flags: FLAG.stream, body: streamOpening(stream) });
+    }
+    if (body === null || body.length <= CHUNK_BYTES / 4) return this.#out.add({ ...frame, body });
+    const bytes = typeof body === 'string' ? Buffer.from(body) : body;
+    if (bytes.length <= CHUNK_BYTES) return this.#out.add({ ...frame, body: bytes });
+    const id = this.#lastParcel += 4;
+    this.#parcels.set(id, { bytes, at: 0, credit: START_CREDIT_BYTES });
+    this.#out.add({ ...frame, flags: FLAG.stream, body: streamOpening(id, bytes.length) });
+    this.#pump(id);
+  }
+
+  #takeForParcel({ type, id, other }: Frame): void {
+    const parcel = this.#parcels.get(id);
+    if (!parcel) return;
+    if (type !== FRAME.CREDIT) return this.#endParcel(id);
+    parcel.credit += other;
+    this.#pump(id);
+  }
+
+  #pump(id: number): void {
+    const parcel = this.#parcels.get(id)!;
+    while (parcel.credit > 0 && parcel.at < parcel.bytes.length) {
+      const piece = parcel.bytes.subarray(parcel.at, parcel.at + Math.min(parcel.credit, CHUNK_BYTES));
+      parcel.at += piece.length;
+      parcel.credit -= piece.length;
+      this.#out.add({ type: FRAME.DATA, micro: this.#micro, id, body: piece });
+    }
+    if (parcel.at === parcel.bytes.length) this.#endParcel(id);
+  }
+
+  #endParcel(id: number): void {
+    this.#parcels.delete(id);
+    this.#out.add({ type: FRAME.END, micro: this.#micro, id });
+  }
+
+  /** Called now and then: a request whose stream stays open earns time. */
+  sweep(now: number): void {
+    const openMs = Math.min(now - this.#sweptAt, 1_000);
+    this.#sweptAt = now;
+    for (const owner of new Set(this.#owners.values())) this.#account.refund(owner, openMs / 1_000 * CPU_MS_PER_SECOND);
+  }
+
+  /** The isolate is gone. */
+  drop(): void {
+    this.#owners.clear();
+    this.#parcels.clear();
+  }
+}
