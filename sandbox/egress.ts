@@ -4,7 +4,7 @@ import { lookup as systemLookup } from 'node:dns/promises';
 import http from 'node:http';
 import https from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import type { Readable } from 'node:stream';
+import { pipeline, Readable } from 'node:stream';
 import { SpaceError } from '../core/errors.ts';
 import { isPublicAddress } from './address.ts';
 
@@ -15,7 +15,8 @@ export interface EgressRequest {
   method: string;
   url: string;
   headers: EgressHeaders;
-  body: Uint8Array | null;
+  /** A stream can be sent once: no redirect may ask for it again. */
+  body: Uint8Array | Readable | null;
   signal?: AbortSignal;
   /** `follow` (default) goes along up to five redirects, each checked anew. */
   redirect?: 'follow' | 'manual' | 'error';
@@ -152,12 +153,20 @@ function send(request: EgressRequest, url: URL, { address, family }: Address, po
     clearTimeout(timer);
     resolve({ status: response.statusCode!, headers: response.rawHeaders, body: limited(response, policy), url: url.href });
   });
-  call.end(request.body ?? undefined);
+  if (request.body instanceof Readable) sendStream(call, request.body, () => timer.refresh());
+  else call.end(request.body ?? undefined);
   return promise;
 }
 
+/** The time until the answer counts from the last piece that was sent. */
+function sendStream(call: http.ClientRequest, body: Readable, onMoved: () => void): void {
+  body.on('data', onMoved);
+  pipeline(body, call, (error) => { if (error) call.destroy(error); });
+}
+
 function headerPairs({ headers, body, method }: EgressRequest, url: URL): string[] {
-  const length = body === null && (method === 'GET' || method === 'HEAD') ? [] : ['Content-Length', String(body?.length ?? 0)];
+  const length = body instanceof Readable ? ['Transfer-Encoding', 'chunked']
+    : body === null && (method === 'GET' || method === 'HEAD') ? [] : ['Content-Length', String(body?.length ?? 0)];
   const agent = headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'user-agent') ? [] : ['User-Agent', 'Ownspace'];
   return ['Host', url.host, ...headers, ...agent, ...length, 'Connection', 'close'];
 }
@@ -191,6 +200,7 @@ export function redirected<R extends Pick<EgressRequest, 'method' | 'url' | 'hea
   const to = URL.parse(location, from.href);
   if (!to) throw new SpaceError('EGRESS_FAILED', { target: from.host, reason: 'it redirects to nowhere' });
   const toGet = (status === 303 && sent.method !== 'HEAD') || ((status === 301 || status === 302) && sent.method === 'POST');
+  if (!toGet && sent.body instanceof Readable) throw new SpaceError('EGRESS_FAILED', { target: from.host, reason: 'it redirects, and a streamed body cannot be sent twice' });
   const dropped = (name: string): boolean => (to.origin !== from.origin && SECRET_HEADERS.has(name)) || (toGet && name.startsWith('content-'));
   const headers = sent.headers.filter((_, at) => !dropped(sent.headers[at & ~1]!.toLowerCase()));
   return { ...sent, url: to.href, headers, ...(toGet ? { method: 'GET', body: null } : {}) };

@@ -1,5 +1,5 @@
 // Owns writing a Micro's answer to a client: framing, cleaned headers, backpressure. Knows no route.
-import { pipeline } from 'node:stream';
+import { pipeline, type Readable, Transform } from 'node:stream';
 import type { ServerResponse } from 'node:http';
 import { SpaceError } from '../../core/errors.ts';
 import type { MicroResponse } from '../engine/engine.ts';
@@ -11,9 +11,11 @@ export interface SendOptions {
   isPrivate: boolean;
   /** A Set-Cookie value of the platform. */
   cookie: string | undefined;
+  /** A streamed answer was cut off, since it is not what its head says. */
+  onCut(error: SpaceError): void;
 }
 
-export function sendMicroResponse(response: ServerResponse, answer: MicroResponse, { isHead, isPrivate, cookie }: SendOptions): void {
+export function sendMicroResponse(response: ServerResponse, answer: MicroResponse, { isHead, isPrivate, cookie, onCut }: SendOptions): void {
   if (response.destroyed) {
     discard(answer);
     return;
@@ -30,16 +32,48 @@ export function sendMicroResponse(response: ServerResponse, answer: MicroRespons
     else response.end(body);
     return;
   }
-  const length = headerValue(answer.headers, 'content-length');
-  if (length !== undefined && /^\d+$/.test(length) && !isBodyless) headers.push('content-length', length);
+  const length = isBodyless ? undefined : lengthOf(answer);
+  if (length !== undefined) headers.push('content-length', String(length));
   writeHead(response, status, headers);
   if (isBodyless) {
     discard(answer);
     response.end();
     return;
   }
-  // A stream that fails midway cuts the connection: the client must not take the part for the whole.
-  pipeline(body, response, () => {});
+  sendStream(response, body, { length, onCut });
+}
+
+/** What the Micro says, where the host does not know better. */
+function lengthOf({ headers, sizeBytes }: MicroResponse): number | undefined {
+  const claimed = headerValue(headers, 'content-length');
+  return sizeBytes ?? (claimed !== undefined && /^\d{1,15}$/.test(claimed) ? Number(claimed) : undefined);
+}
+
+/** A stream that fails midway cuts the connection: the client must not take the part for the whole. */
+function sendStream(response: ServerResponse, body: Readable, { length, onCut }: { length: number | undefined; onCut: SendOptions['onCut'] }): void {
+  // Its first byte may be long in coming, as that of server-sent events.
+  if (body.readableLength === 0) response.flushHeaders();
+  const done = (error?: Error | null): void => {
+    if (error instanceof SpaceError && error.code === 'MICRO_BAD_RESPONSE') onCut(error);
+  };
+  if (length === undefined) pipeline(body, response, done);
+  else pipeline(body, exactly(length), response, done);
+}
+
+/** Two lengths for one body are two answers to whoever believes the other one (attack C7). */
+function exactly(length: number): Transform {
+  let left = length;
+  const wrong = (how: string): SpaceError => new SpaceError('MICRO_BAD_RESPONSE', { reason: `its body is ${how} than its content-length of ${length}` });
+  return new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      left -= chunk.length;
+      if (left < 0) done(wrong('longer'));
+      else done(null, chunk);
+    },
+    flush(done) {
+      done(left > 0 ? wrong('shorter') : null);
+    },
+  });
 }
 
 function writeHead(response: ServerResponse, status: number, headers: string[]): void {

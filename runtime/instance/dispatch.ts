@@ -116,7 +116,8 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     parts.engineFor(target.micro).fetch(live.spec, target.micro.name, microRequest).then((answer) => {
       const cookie = decision.renewed === undefined ? undefined
         : setCookie('instance', decision.renewed, { isSecure: call.isSecure, maxAgeSeconds: INSTANCE_SESSION_SECONDS });
-      sendMicroResponse(response, answer, { isHead: method === 'HEAD', isPrivate: decision.by !== 'public', cookie });
+      const onCut = (error: SpaceError): void => live.spec.services.log({ micro: target.micro.name, level: 'error', text: error.message, requestId: call.id });
+      sendMicroResponse(response, answer, { isHead: method === 'HEAD', isPrivate: decision.by !== 'public', cookie, onCut });
     }).catch((error) => parts.refuse(call, error));
   }
 

@@ -1,8 +1,6 @@
 // Owns calls by URL that leave a Micro: to Instances of this host they stay inside, with their keys and hops; everything
 // else passes the egress rules. Redirects are followed here, so that each hop is judged anew (attack C4).
 import { networkInterfaces } from 'node:os';
-import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { SpaceError } from '../../core/errors.ts';
 import type { CallMeter } from '../../sandbox/call-meter.ts';
 import { checkedFetch, redirected, redirectOf } from '../../sandbox/egress.ts';
@@ -15,6 +13,8 @@ export interface OutsideParts { dispatch: Dispatch; live: LiveInstances; address
 
 /** @source Fetch standard: 20 redirects */
 const MAX_REDIRECTS = 20;
+/** An answer that streams may be silent for so long, as one that a Micro gives may. */
+const STREAM_IDLE_MS = 300_000;
 /** Whoever owns these names today must not be handed the data keys of old apps. */
 const DETA_HOSTS: readonly string[] = ['database.deta.sh', 'drive.deta.sh'];
 
@@ -49,8 +49,7 @@ function withoutUrl({ status, headers, body }: MicroResponse): MicroResponse {
 async function outgoing(meter: CallMeter, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
   const release = meter.enter(from.record.id);
   try {
-    const body = request.body instanceof Readable ? await buffer(request.body) : request.body;
-    const answer = await checkedFetch({ ...request, body, redirect: 'manual' }, { deniedHosts: ownAddresses() });
+    const answer = await checkedFetch({ ...request, redirect: 'manual' }, { deniedHosts: ownAddresses(), responseMaxBytes: Infinity, idleMs: STREAM_IDLE_MS });
     answer.body.once('close', release);
     return answer;
   } catch (error) {
