@@ -108,6 +108,7 @@ async function buildMicro(toolchain: Toolchain, work: ToolchainJob, artifacts: A
     name, engine, primary, path, run, serve, presets, publicRoutes, provideActions, actions,
     runs: ENGINES[engine].runs,
     entry: built.entry,
+    ...(built.handlerAt !== undefined && { handlerAt: built.handlerAt }),
     files: await artifacts.putFiles(built.files, work.signal),
   };
 }

@@ -16,6 +16,8 @@ export interface RevisionMicro extends Pick<SpacefileMicro,
   runs: EngineEntry['runs'];
   /** Path in `files` of what is started; `''` for static. */
   entry: string;
+  /** Line and column in `entry` at which its handler is declared, where that is known. */
+  handlerAt?: string;
   files: ArtifactFiles;
 }
 

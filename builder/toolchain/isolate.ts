@@ -16,6 +16,8 @@ export const BUNDLE_MAX_BYTES = 10 * 1024 * 1024;
 const BUNDLE_TIMEOUT_MS = 60_000;
 const MAX_ERRORS = 10;
 const BUNDLE = 'index.js';
+/** The exports stand at the end of a bundle. */
+const EXPORTS_MAX_CHARS = 64 * 1024;
 
 /** Where the code starts when `run` was left at its default. */
 const DEFAULT_ENTRIES = ['index.js', 'index.ts', 'index.mjs', 'index.jsx', 'index.tsx', 'src/index.js', 'src/index.ts'];
@@ -73,7 +75,17 @@ async function bundleMicro(job: ToolchainJob): Promise<Package> {
     throw new SpaceError('BUNDLE_TOO_LARGE', { micro: job.micro.name, sizeBytes: code.length, limitBytes: BUNDLE_MAX_BYTES });
   }
   assertDefaultExport(job, result.metafile);
-  return { entry: BUNDLE, files: new Map([...outputs].map(([path, content]) => [path, { content }])) };
+  return { entry: BUNDLE, handlerAt: handlerPlace(Buffer.from(code).toString()), files: new Map([...outputs].map(([path, content]) => [path, { content }])) };
+}
+
+/** Where a bundle declares what it exports as default. */
+export function handlerPlace(code: string): string | undefined {
+  const name = /\bexport \{[^}]*?([\w$]+) as default\b/.exec(code.slice(-EXPORTS_MAX_CHARS))?.[1];
+  if (name === undefined) return undefined;
+  const declared = new RegExp(`^(?:var|let|const|class|(?:async )?function\\*?) (?=${name.replaceAll('$', '\\$')}[^\\w$])`, 'm').exec(code);
+  if (!declared) return undefined;
+  const line = code.slice(0, declared.index).split('\n').length;
+  return `${line}:${declared[0].length + 1}`;
 }
 
 type Bundle = esbuild.BuildResult<{ write: false; metafile: true }>;

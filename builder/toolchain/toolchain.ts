@@ -18,6 +18,8 @@ export interface ToolchainJob {
 export interface Package {
   /** Path in `files` of what is started; `''` when nothing is. */
   entry: string;
+  /** Line and column in it at which the handler is declared, `812:5`, where that is known. */
+  handlerAt?: string;
   /** Path in the package -> content. Equal sources give equal files. */
   files: Map<string, ArtifactSource>;
 }

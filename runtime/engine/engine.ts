@@ -52,6 +52,8 @@ export interface MicroSpec {
   env: Record<string, string>;
   /** Path of the start file, for an isolate its bundle; `''` for static. */
   entry: string;
+  /** Line and column of its handler in the start file, `812:5`: where an error without a place of its own belongs. */
+  handlerAt?: string;
   /** Content hash by path; `readFile` takes the path. */
   files: Record<string, { hash: string; sizeBytes: number }>;
   readFile(path: string): Promise<Buffer>;

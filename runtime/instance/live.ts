@@ -100,7 +100,7 @@ function join(parts: LiveParts, record: Instance, revision: Revision): LiveInsta
 
 function microSpec(micro: RevisionMicro, env: Record<string, string>, parts: LiveParts): MicroSpec {
   return {
-    name: micro.name, env, entry: micro.entry, files: micro.files,
+    name: micro.name, env, entry: micro.entry, handlerAt: micro.handlerAt, files: micro.files,
     readFile(path) {
       const file = micro.files[path];
       if (!file) throw new TypeError(`Micro ${micro.name} has no file ${path}`);

@@ -101,6 +101,19 @@ describe('a bundle', () => {
     expect((await contentOf(built.files.get('index.js'))).toString()).toContain('//# sourceMappingURL=index.js.map');
   });
 
+  test.each([
+    ['an object', 'export const other = 1;\nexport default { fetch() {} };', 'var index_default = {'],
+    ['a function', 'export default function answer() {}', 'function answer() {'],
+    ['an async function without a name', 'export default async () => {};', 'var index_default = async'],
+    ['a name with a dollar', 'const $a = { fetch() {} }; const $ab = 1; export { $a as default, $ab };', 'var $a = {'],
+  ])('knows where its handler is declared: %s', async (_, source, line) => {
+    const built = await packageOf(toolchain, await jobOf({ 'lib.ts': 'export const first = 1;\nconsole.log(first);', 'index.ts': `import './lib.ts';\n${source}` }));
+    const lines = (await contentOf(built.files.get('index.js'))).toString().split('\n');
+    const [at, column] = built.handlerAt!.split(':').map(Number) as [number, number];
+    expect(lines[at - 1]).toContain(line);
+    expect(lines[at - 1]!.slice(column - 1)).toMatch(/^(index_default|answer|\$a)\b/);
+  });
+
   test('of equal sources is equal, wherever they lie', async () => {
     const files = { 'index.ts': `import './a.ts'; ${START}`, 'a.ts': 'console.log(1);' };
     const [first, second] = await Promise.all([packageOf(toolchain, await jobOf(files)), packageOf(toolchain, await jobOf(files))]);

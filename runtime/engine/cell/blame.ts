@@ -32,6 +32,11 @@ export function judgeEnd(end: CellEnd, { lives, loading, entered }: Scene, limit
   return { failure, culprits, innocent: without(lives, culprits), slot: starter ?? culprits[0]?.slot ?? onlyOne(lives.map((live) => live.slot)) };
 }
 
+/** What the log says: with the place of the handler, where nothing more exact is known. */
+export function placed(text: string, { spec }: Slot): string {
+  return spec.handlerAt === undefined || text.includes('\n    at ') ? text : `${text}\n    at fetch (${spec.name}.js:${spec.handlerAt})`;
+}
+
 function culpritsOf(lives: Live[], entered: number | undefined): Live[] {
   return lives.length === 1 ? lives : lives.filter((live) => live.id === entered);
 }

@@ -6,7 +6,7 @@ import type { Clock } from '../../../core/clock.ts';
 import type { Log } from '../../../core/log.ts';
 import type { MicroLogEntry } from '../engine.ts';
 import type { CodeCache } from './build.ts';
-import { judgeEnd, judgeLoss, type Verdict } from './blame.ts';
+import { judgeEnd, judgeLoss, placed, type Verdict } from './blame.ts';
 import { CallDesk } from './call-desk.ts';
 import { CellWatch } from './cell-watch.ts';
 import type { ArrivingBody } from './arriving-body.ts';
@@ -224,7 +224,7 @@ export class RunningCell {
 
   /** Reject, and tell the Instance's log. */
   #blame(live: Live, error: SpaceError, text: string = error.message): void {
-    this.#say(live.slot, { micro: live.slot.spec.name, level: 'error', text, requestId: live.flight.request.id });
+    this.#say(live.slot, { micro: live.slot.spec.name, level: 'error', text: placed(text, live.slot), requestId: live.flight.request.id });
     this.#reject(live.flight, error);
   }
 
@@ -258,7 +258,7 @@ export class RunningCell {
 
   #failLoad(slot: Slot, reason: string, stack: string): void {
     const error = new SpaceError('MICRO_START_FAILED', { reason });
-    this.#say(slot, { micro: slot.spec.name, level: 'error', text: stack === '' ? error.message : `${error.message}\n${stack}`, requestId: null });
+    this.#say(slot, { micro: slot.spec.name, level: 'error', text: placed(stack === '' ? error.message : `${error.message}\n${stack}`, slot), requestId: null });
     for (const flight of slot.waiting.splice(0)) this.#reject(flight, error);
     for (const live of this.#livesOf(slot)) { this.#forget(live.id); this.#reject(live.flight, error); }
   }
@@ -280,7 +280,7 @@ export class RunningCell {
 
   #settle({ failure, culprits, innocent, slot }: Verdict, unstarted: number[] = []): void {
     for (const live of culprits) this.#blame(live, failure);
-    if (culprits.length === 0 && slot) this.#say(slot, { micro: slot.spec.name, level: 'error', text: failure.message, requestId: null });
+    if (culprits.length === 0 && slot) this.#say(slot, { micro: slot.spec.name, level: 'error', text: placed(failure.message, slot), requestId: null });
     this.#retry(innocent, unstarted);
   }
 

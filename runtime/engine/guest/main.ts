@@ -180,9 +180,11 @@ function progress(): string {
 }
 
 /** Take the module's handler, once it is there. @returns 'wait', 'ok', or what is wrong */
-function adopt(driver: { micro: { default?: any } }, variables: string, micros: string): string {
+function adopt(driver: { isDone: boolean; micro: { default?: any } }, variables: string, micros: string): string {
   let handler;
   try {
+    // Neither can be read before the module has run to its end.
+    if (!driver.isDone) return 'wait';
     handler = driver.micro.default;
   } catch {
     return 'wait';

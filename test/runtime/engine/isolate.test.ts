@@ -155,6 +155,7 @@ describe('the module', () => {
     ['no handler', 'export const x = 1;', /no default export with a fetch function/],
     ['an exception', '\n\nthrow new Error("at start")', /at start/],
     ['an endless loop', 'for (;;);', /ran longer than|CPU/],
+    ['an endless wait after its export', 'export default () => new Response("x"); await new Promise(() => {});', /did not finish within/],
     ['an endless wait', 'await new Promise(() => {}); export default {}', /did not finish within/],
   ])('with %s does not start', async (_, code, reason) => {
     const instance = createTestInstance(bench.engine, code);

@@ -160,7 +160,7 @@ export class GuestIsolate {
   }
 }
 
-const DRIVER = 'import * as micro from "micro"; export { micro };';
+const DRIVER = 'import * as micro from "micro"; export { micro }; export const isDone = true;';
 const DETA = 'const { Base, Drive, Deta } = globalThis.__deta; export { Base, Drive, Deta };';
 
 /** Without the lines of this process and of the runtime inside the isolate. */
