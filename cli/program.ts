@@ -16,6 +16,7 @@ import { pushCommand } from './commands/push.ts';
 import { releaseCommand } from './commands/release.ts';
 import { validateCommand } from './commands/validate.ts';
 import { snapshotCreateCommand, snapshotDropCommand, snapshotListCommand, snapshotRestoreCommand } from './commands/snapshot.ts';
+import { verifyCommand } from './commands/verify.ts';
 import { versionCommand } from './commands/version.ts';
 import { EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Failure, Interrupted, describeFailure, usageFailure } from './failure.ts';
 import type { Io } from './io.ts';
@@ -36,6 +37,7 @@ const COMMANDS: Record<string, CliCommand> = {
   instances: instancesCommand,
   export: exportCommand,
   import: importCommand,
+  verify: verifyCommand,
   'snapshot create': snapshotCreateCommand,
   'snapshot list': snapshotListCommand,
   'snapshot restore': snapshotRestoreCommand,

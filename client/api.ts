@@ -2,7 +2,7 @@
 import type {
   WireApp, WireBuild, WireChannel, WireCollection, WireDiscovery, WireEnv, WireHealth, WireImportLine, WireInstallation, WireInstance, WireInvite,
   WireKey, WireLogLine, WireNewKey, WireNewToken, WirePage, WirePromotion, WireRelease, WireRevision, WireSignedUp, WireSnapshot,
-  WireSpace, WireToken,
+  WireDamage, WireSpace, WireToken, WireVerified,
 } from '../core/wire.ts';
 import { readLines } from './lines.ts';
 import { createTransport } from './transport.ts';
@@ -149,8 +149,15 @@ function instances({ get, post, patch, remove, lines }: Endpoint) {
   };
 }
 
-function collections({ get, post }: Endpoint) {
+function collections({ get, post, remove, open }: Endpoint) {
   return {
+    damage: (collectionId: string) => get<{ damage: WireDamage[] }>(`/v0/collections/${id(collectionId)}/damage`),
+    forgetDamage: (collectionId: string) => remove<{ damage: WireDamage[] }>(`/v0/collections/${id(collectionId)}/damage`),
+    /** Reads everything, so it may take long. */
+    verify: async (collectionId: string) => {
+      const answer = await open('POST', `/v0/collections/${id(collectionId)}/verify`, { json: {}, timeoutMs: WHOLE_TIMEOUT_MS });
+      return (await answer.json()) as WireVerified;
+    },
     createCollection: (name: string) => post<WireCollection>('/v0/collections', { name }),
     listCollections: () => get<{ collections: WireCollection[] }>('/v0/collections'),
     createCollectionKey: (collectionId: string, name: string) => post<WireNewKey>(`/v0/collections/${id(collectionId)}/keys`, { name }),
@@ -160,18 +167,18 @@ function collections({ get, post }: Endpoint) {
 /** Whose Items and Files: an Instance's, or a headless Collection. */
 export type DataOwner = { kind: 'instances' | 'collections'; id: string };
 
-/** An archive may be large and a line slow. */
-const ARCHIVE_TIMEOUT_MS = 24 * 60 * 60_000;
+/** What is stored may be much and a line slow. */
+const WHOLE_TIMEOUT_MS = 24 * 60 * 60_000;
 
 function archives({ open }: Endpoint) {
   return {
     /** The zip, as it comes. */
     exportArchive: ({ kind, id: ownerId }: DataOwner, snapshot?: string) =>
-      open('GET', `/v0/${kind}/${id(ownerId)}/export`, { query: { snapshot }, timeoutMs: ARCHIVE_TIMEOUT_MS }),
+      open('GET', `/v0/${kind}/${id(ownerId)}/export`, { query: { snapshot }, timeoutMs: WHOLE_TIMEOUT_MS }),
     /** What happens, as it happens; the last one is a report or an error. */
     async *importArchive({ kind, id: ownerId }: DataOwner, archive: Blob, isRehearsal: boolean): AsyncGenerator<WireImportLine> {
       const path = `/v0/${kind}/${id(ownerId)}/import`;
-      const answer = await open('POST', path, { query: { dry_run: isRehearsal }, body: archive, contentType: 'application/zip', timeoutMs: ARCHIVE_TIMEOUT_MS });
+      const answer = await open('POST', path, { query: { dry_run: isRehearsal }, body: archive, contentType: 'application/zip', timeoutMs: WHOLE_TIMEOUT_MS });
       for await (const line of readLines(answer)) if (line !== '') yield JSON.parse(line) as WireImportLine;
     },
   };

@@ -67,6 +67,11 @@ export interface WireDamage {
   other_records: number;
   range: Record<'after' | 'up_to', { area: 'base' | 'drive'; name: string; key: string } | null> | null;
 }
+/** `indexes.rebuilt`: were wrong, and are built anew. `indexes.orphans`: entries that belonged to none, deleted. */
+export interface WireVerified {
+  damage: WireDamage[];
+  indexes: { checked: number; rebuilt: { base: string; field: string }[]; orphans: number };
+}
 /** One line of `GET /instances/{id}/logs`. */
 export interface WireLogLine { time: string; micro: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; request_id: string | null }
 /** `replaced`: put aside by a restore. */

@@ -255,7 +255,7 @@ async function tellOfDamage({ spaceId, collectionId }: CollectionRef, { note, ke
   if (!instanceId) return;
   const hit = keys.filter((key) => /^[bd]\//.test(key)).map((key) => key.slice(2));
   const named = hit.length === 0 ? '' : ` Hit: ${hit.slice(0, DAMAGE_NAMES).join(', ')}${hit.length > DAMAGE_NAMES ? ` and ${hit.length - DAMAGE_NAMES} more` : ''}.`;
-  logs.append({ spaceId, instanceId }, { micro: '', level: 'error', requestId: null, text: `Stored data is damaged. ${note}${named} All of it: GET /api/v0/collections/${collectionId}/damage` });
+  logs.append({ spaceId, instanceId }, { micro: '', level: 'error', requestId: null, text: `Stored data is damaged. ${note}${named} All of it: "space verify --known".` });
 }
 
 function ready<T>(part: T | undefined): T {

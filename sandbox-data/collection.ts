@@ -9,10 +9,10 @@ import { followChanges } from './change-reader.ts';
 import type { Base, Collection, CollectionRef, ImportCounts, JsonText, Versioned } from './data.ts';
 import { createDrive } from './drive.ts';
 import type { DrivePlace } from './file-write.ts';
-import { verifyFiles } from './file-check.ts';
 import { assertName } from './layout.ts';
 import type { Quotas } from './quota.ts';
 import type { CollectionSnapshots } from './snapshots.ts';
+import type { Verifier } from './verifier.ts';
 import type { DataThread } from './worker/data-thread.ts';
 import type { Address } from './worker/messages.ts';
 
@@ -27,6 +27,7 @@ export interface CollectionPlace {
   /** For archives on their way in. */
   incoming: string;
   quotas: Quotas;
+  verifier: Verifier;
 }
 
 /** Longer requests travel as bytes; for shorter ones a copy of the text is cheaper than handing over a buffer. */
@@ -47,11 +48,8 @@ export function createCollection(place: CollectionPlace): Collection {
     snapshots: place.snapshots,
     contents: async () => place.thread().call(place.address, 'contents'),
     damage: async () => place.thread().call(place.address, 'damageReport'),
-    async verify() {
-      await place.thread().call(place.address, 'verify');
-      await verifyFiles(place);
-      return place.thread().call(place.address, 'damageReport');
-    },
+    forgetDamage: async () => place.thread().call(place.address, 'damageForget'),
+    verify: async () => place.verifier.verify(place.ref),
     usage: async () => place.thread().call(place.address, 'usage'),
     changes: (options) => followChanges(place, options),
     exportArchive: (snapshotId) => exportArchive(place, snapshotId),

@@ -4,8 +4,10 @@ import { isSpaceError } from '../core/errors.ts';
 import type { DamageReport, DamagedThing } from './data.ts';
 import type { BlobPart, FileRecord } from './file-record.ts';
 import type { Records } from './records.ts';
-import type { DamageList, NotedDamage } from './store/damage.ts';
+import type { Damage, DamageList, NotedDamage } from './store/damage.ts';
+import { contentName } from './file-check.ts';
 import { intactRange } from './store/intact.ts';
+import type { StoreReader } from './store/store.ts';
 
 const FILES_STEP = 200;
 
@@ -19,12 +21,25 @@ export async function reportDamage({ store }: Records, list: DamageList): Promis
       throw error;
     }
   };
-  return Promise.all((await list.list()).map((one) => reportOf(one, state)));
+  const stateOfFile = async (key: string, content: string): Promise<DamagedThing['state']> =>
+    ((await holdsContent(store, key, content)) ? 'damaged' : state(key));
+  return Promise.all((await list.list()).map((one) => reportOf(one, (key) => (one.kind === 'blob' ? stateOfFile(key, one.file ?? '') : state(key)))));
+}
+
+/** Whether the File behind the record `key` still has this content. */
+async function holdsContent(store: StoreReader, key: string, content: string): Promise<boolean> {
+  const text = await store.get(key).catch(() => undefined);
+  return text !== undefined && contentName((JSON.parse(text) as FileRecord).parts) === content;
+}
+
+/** Tell that the content of a File is damaged, unless the File has another one by now. */
+export async function tellOfFile({ records, tellDamage }: { records: Records; tellDamage(damage: Damage): Promise<void> }, damage: Damage): Promise<void> {
+  if (await holdsContent(records.store, damage.keys[0] ?? '', damage.file ?? '')) await tellDamage(damage);
 }
 
 async function reportOf({ at, kind, note, keys, range }: NotedDamage, state: (key: string) => Promise<DamagedThing['state']>): Promise<DamageReport> {
   const named = keys.map((key) => ({ key, place: placeOf(key) })).filter(({ place }) => place !== undefined);
-  const things = await Promise.all(named.map(async ({ key, place }) => ({ ...place!, state: kind === 'blob' ? 'damaged' as const : await state(key) })));
+  const things = await Promise.all(named.map(async ({ key, place }) => ({ ...place!, state: await state(key) })));
   return {
     at, kind, note, things, otherRecords: keys.length - things.length,
     ...(range && { range: { after: range.after === undefined ? null : placeOf(range.after) ?? null, upTo: range.upTo === undefined ? null : placeOf(range.upTo) ?? null } }),

@@ -22,8 +22,11 @@ export interface Collection {
   contents(): Promise<{ bases: string[]; drives: string[] }>;
   /** What is known of damage to what is stored, oldest first. */
   damage(): Promise<DamageReport[]>;
-  /** Read everything, records and content of Files, so that damage is noticed. */
-  verify(): Promise<DamageReport[]>;
+  /** Strike what is known of damage off the list; what is still damaged comes back when it is met. */
+  forgetDamage(): Promise<void>;
+  /** Read everything, records and content of Files, so that damage is noticed; hold the indexes against the Items.
+   *  It happens by itself once a week. */
+  verify(): Promise<Verified>;
   readonly snapshots: Snapshots;
   /** A zip of one moment, this one or that of a snapshot: `bases/<name>.json`, `drives/<name>/<path>`, `manifest.json`.
    *  @throws SNAPSHOT_NOT_FOUND */
@@ -68,6 +71,14 @@ export interface DamageReport {
   /** More may be hit in between, `after` excluded; null: the beginning or the end. */
   range?: Record<'after' | 'upTo', Omit<DamagedThing, 'state'> | null>;
 }
+
+export interface Verified {
+  damage: DamageReport[];
+  indexes: IndexReport;
+}
+
+/** `rebuilt`: those that were wrong; they are built anew from now on. `orphans`: entries that belonged to none, and are deleted. */
+export interface IndexReport { checked: number; rebuilt: { base: string; field: string }[]; orphans: number }
 
 export interface ImportCounts { added: number; changed: number; unchanged: number }
 

@@ -5,6 +5,7 @@ import type { ByteRange } from './blob/blob-store.ts';
 import type { Drive, FileInfo } from './data.ts';
 import { damageOfFile } from './file-check.ts';
 import { assertFileName, infoOf } from './file-record.ts';
+import type { BlobPart } from './file-record.ts';
 import { commitBytes, discard, newFile } from './file-write.ts';
 import type { DrivePlace } from './file-write.ts';
 import { fileKey } from './layout.ts';
@@ -47,22 +48,22 @@ async function getFile(place: DrivePlace, name: string, range?: ByteRange): Prom
     if (!file) return undefined;
     try {
       const stream = await (await place.content()).read(file.parts, range && within(range, file.sizeBytes));
-      stream.on('error', (error) => noteDamage(place, name, error));
+      stream.on('error', (error) => noteDamage(place, { name, parts: file.parts }, error));
       return { info: infoOf(name, file), stream };
     } catch (error) {
       // Replaced between the two steps: then the record is another one by now.
       if (!isSpaceError(error, 'BLOB_NOT_FOUND')) throw error;
       const again = await place.thread().call(place.address, 'fileGet', place.drive, name);
       if (again?.etag === file.etag || attempt === 5) {
-        noteDamage(place, name, error);
+        noteDamage(place, { name, parts: file.parts }, error);
         throw new SpaceError('BLOB_NOT_FOUND', { name }, { cause: error });
       }
     }
   }
 }
 
-function noteDamage({ thread, address, drive }: DrivePlace, name: string, error: unknown): void {
-  const damage = damageOfFile(error, fileKey(drive, name));
+function noteDamage({ thread, address, drive }: DrivePlace, { name, parts }: { name: string; parts: BlobPart[] }, error: unknown): void {
+  const damage = damageOfFile(error, fileKey(drive, name), parts);
   if (damage) thread().call(address, 'blobDamaged', damage).catch(() => {}); // the reader has the error
 }
 

@@ -43,19 +43,28 @@ export function checked(stream: Readable, { crc: expected }: BlobPart): Readable
 }
 
 /** The damage of a File whose content is missing or wrong; `undefined` for other errors. @param key of its record */
-export function damageOfFile(error: unknown, key: string): Damage | undefined {
-  if (isSpaceError(error, 'BLOB_NOT_FOUND')) return { kind: 'blob', keys: [key], note: 'The content of a File is missing, or cut.' };
-  if (isSpaceError(error, 'BLOB_CORRUPT')) return { kind: 'blob', keys: [key], note: 'The content of a File is not what was stored.' };
+export function damageOfFile(error: unknown, key: string, parts: readonly BlobPart[]): Damage | undefined {
+  const hit = { kind: 'blob' as const, keys: [key], file: contentName(parts) };
+  if (isSpaceError(error, 'BLOB_NOT_FOUND')) return { ...hit, note: 'The content of a File is missing, or cut.' };
+  if (isSpaceError(error, 'BLOB_CORRUPT')) return { ...hit, note: 'The content of a File is not what was stored.' };
   return undefined;
 }
 
+/** Tells what a File holds from what it held before: blobs are never written twice. */
+export function contentName(parts: readonly BlobPart[]): string {
+  return parts[0]?.blob ?? '';
+}
+
+/** Called with the bytes that were read; who looks takes his time by it. */
+type Pace = (bytes: number) => Promise<void> | void;
+
 /** Read all Files, so that damage is noticed and noted. */
-export async function verifyFiles({ thread, address, content }: Pick<CollectionPlace, 'thread' | 'address' | 'content'>): Promise<void> {
+export async function verifyFiles({ thread, address, content }: Pick<CollectionPlace, 'thread' | 'address' | 'content'>, pace: Pace = () => {}): Promise<void> {
   for (let after: string | undefined, isMore = true; isMore;) {
     const page: { files: { key: string; parts: BlobPart[] }[]; isMore: boolean } = await thread().call(address, 'fileBlobs', after);
     for (const { key, parts } of page.files) {
-      const damage = await readThrough(await content(), parts).then(() => undefined, (error: unknown) => {
-        const found = damageOfFile(error, key);
+      const damage = await readThrough(await content(), parts, pace).then(() => undefined, (error: unknown) => {
+        const found = damageOfFile(error, key, parts);
         if (!found) throw error;
         return found;
       });
@@ -66,6 +75,6 @@ export async function verifyFiles({ thread, address, content }: Pick<CollectionP
   }
 }
 
-async function readThrough(content: { read(parts: readonly BlobPart[]): Promise<Readable> }, parts: readonly BlobPart[]): Promise<void> {
-  for await (const _ of await content.read(parts)) { /* reading is looking */ }
+async function readThrough(content: { read(parts: readonly BlobPart[]): Promise<Readable> }, parts: readonly BlobPart[], pace: Pace): Promise<void> {
+  for await (const chunk of await content.read(parts)) await pace((chunk as Uint8Array).length); // reading is looking
 }

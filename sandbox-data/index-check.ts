@@ -1,4 +1,5 @@
 // Owns the check of a Collection's indexes against its Items. What is wrong is built anew. Lives in a data worker.
+import type { IndexReport } from './data.ts';
 import { indexEntries, indexesOf } from './index-records.ts';
 import type { IndexRecord } from './index-records.ts';
 import { deleteEntries, rebuildIndex } from './index-work.ts';
@@ -12,14 +13,6 @@ import { textAfterPrefix } from './text-order.ts';
 import { nextTurn } from './turn.ts';
 
 const CHECK_SLICE = 500;
-
-export interface IndexReport {
-  checked: number;
-  /** Built anew from now on. */
-  rebuilt: { base: string; field: string }[];
-  /** Entries of indexes that nobody knows any more; they are deleted. */
-  orphans: number;
-}
 
 /** Look through everything; others get their turns meanwhile. */
 export async function checkIndexes(records: Records, nowMs: number): Promise<IndexReport> {

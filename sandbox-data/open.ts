@@ -15,7 +15,7 @@ import { Content } from './content.ts';
 import type { Collection, CollectionRef, Data } from './data.ts';
 import { diskError, hasErrno } from './disk-error.ts';
 import { createFolder } from './folder.ts';
-import { collectionFolder, collectionScope } from './place.ts';
+import { collectionFolder, collectionScope, isId } from './place.ts';
 import { Quotas } from './quota.ts';
 import type { QuotaSource } from './quota.ts';
 import { createRemoteStore } from './remote-store.ts';
@@ -23,6 +23,7 @@ import { CollectionSnapshots } from './snapshots.ts';
 import type { Damage } from './store/damage.ts';
 import { RoomGuard } from './store/room.ts';
 import { readUsageMark } from './usage-mark.ts';
+import { Verifier } from './verifier.ts';
 import { DataThread } from './worker/data-thread.ts';
 import { HOST_ADDRESS } from './worker/messages.ts';
 
@@ -71,10 +72,12 @@ class DataPlane implements Data {
   readonly #snapshots = new Map<string, CollectionSnapshots>();
   readonly #removing = new Set<string>();
   readonly #quotas = new Quotas({ used: (ref) => this.#used(ref), collectionsOf: (spaceId) => this.#collectionsOf(spaceId) });
+  readonly #verifier: Verifier;
   /** Background work that `close` waits for. */
   readonly #chores = new Set<Promise<unknown>>();
   #onDamage: (ref: CollectionRef, damage: Damage) => void = () => {};
   #stopSweeping = () => {};
+  #isSweeping = false;
 
   constructor({ folder, log, blobs, clock = systemClock, workers = workerCount(), maxOpenStores = MAX_OPEN_STORES, idleMs = IDLE_MS }: DataOptions) {
     this.#folder = folder;
@@ -85,6 +88,10 @@ class DataPlane implements Data {
     const settings = { folder, maxOpenStores, idleMs };
     this.#threads = Array.from({ length: workers }, () => new DataThread({ settings, clock, log, onDamage: (address, damage) => this.#tellDamage(address, damage) }));
     this.hostStore = createRemoteStore(this.#threads[0]!, HOST_ADDRESS);
+    this.#verifier = new Verifier({
+      clock, log, list: () => this.#onDisk(), folderOf: (ref) => collectionFolder(folder, ref), areFilesLocal: blobs === undefined,
+      placeOf: (ref) => ({ address: addressOf(ref), thread: () => this.#threadOf(addressOf(ref)), content: () => this.#contentOf(ref) }),
+    });
   }
 
   /** Opening the host's Store takes the lock that keeps a second host out. */
@@ -101,7 +108,7 @@ class DataPlane implements Data {
       ref: { ...ref }, address, clock: this.#clock,
       thread: () => this.#threadOf(address),
       content: () => this.#contentOf(ref),
-      snapshots: this.#snapshotsOf(ref), incoming: this.#incomingFolder(), quotas: this.#quotas,
+      snapshots: this.#snapshotsOf(ref), incoming: this.#incomingFolder(), quotas: this.#quotas, verifier: this.#verifier,
     });
   }
 
@@ -123,11 +130,13 @@ class DataPlane implements Data {
   }
 
   async #collectionsOf(spaceId: string): Promise<string[]> {
-    const folder = dirname(collectionFolder(this.#folder, { spaceId, collectionId: 'any' }));
-    return readdir(folder).catch((error: unknown) => {
-      if (hasErrno(error, 'ENOENT')) return [];
-      throw diskError(error);
-    });
+    return namesIn(dirname(collectionFolder(this.#folder, { spaceId, collectionId: 'any' })));
+  }
+
+  async #onDisk(): Promise<CollectionRef[]> {
+    const spaces = (await namesIn(join(this.#folder, 'spaces'))).filter(isId);
+    const found = await Promise.all(spaces.map(async (spaceId) => (await this.#collectionsOf(spaceId)).filter(isId).map((collectionId) => ({ spaceId, collectionId }))));
+    return found.flat();
   }
 
   onDamage(listener: (ref: CollectionRef, damage: Damage) => void): void {
@@ -167,6 +176,7 @@ class DataPlane implements Data {
 
   async close(): Promise<void> {
     this.#stopSweeping();
+    await this.#verifier.close();
     await Promise.all(this.#chores);
     await Promise.all(this.#threads.map((thread) => thread.close()));
   }
@@ -207,20 +217,27 @@ class DataPlane implements Data {
 
   #sweepLater(): void {
     this.#stopSweeping = this.#clock.after(SWEEP_EVERY_MS, () => {
-      this.#chore(this.#sweep(), 'data.sweep-failed');
+      if (!this.#isSweeping) this.#chore(this.#sweep(), 'data.sweep-failed');
       this.#sweepLater();
     });
   }
 
   /** Open Stores only: nobody misses what is swept later. */
   async #sweep(): Promise<void> {
-    for (const thread of this.#threads) {
-      for (const address of await thread.openAddresses()) {
-        const { freed } = await thread.call(address, 'sweep');
-        this.#quotas.loosen(refOf(address));
-        if (freed.length > 0) await (await this.#contentOf(refOf(address))).discard(freed);
+    this.#isSweeping = true;
+    try {
+      for (const thread of this.#threads) {
+        for (const address of await thread.openAddresses()) await this.#sweepOne(thread, address);
       }
+    } finally {
+      this.#isSweeping = false;
     }
+  }
+
+  async #sweepOne(thread: DataThread, address: string): Promise<void> {
+    const { freed } = await thread.call(address, 'sweep');
+    this.#quotas.loosen(refOf(address));
+    if (freed.length > 0) await (await this.#contentOf(refOf(address))).discard(freed);
   }
 
   #chore(work: Promise<unknown>, failed: string): void {
@@ -235,6 +252,13 @@ class DataPlane implements Data {
   #removedFolder(): string {
     return join(this.#folder, 'removed');
   }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  return readdir(folder).catch((error: unknown) => {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw diskError(error);
+  });
 }
 
 function workerCount(): number {

@@ -4,6 +4,8 @@ import type { CollectionRef } from './data.ts';
 
 const ID = /^[a-z][a-z0-9]{0,63}$/;
 
+export const isId = (text: string): boolean => ID.test(text);
+
 export function collectionFolder(folder: string, ref: CollectionRef): string {
   const { spaceId, collectionId } = checked(ref);
   return join(folder, 'spaces', spaceId, 'collections', collectionId);
@@ -16,6 +18,6 @@ export function collectionScope(ref: CollectionRef): string {
 }
 
 function checked(ref: CollectionRef): CollectionRef {
-  if (!ID.test(ref.spaceId) || !ID.test(ref.collectionId)) throw new TypeError('an id consists of lower-case letters and digits');
+  if (!isId(ref.spaceId) || !isId(ref.collectionId)) throw new TypeError('an id consists of lower-case letters and digits');
   return ref;
 }

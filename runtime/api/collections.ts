@@ -1,5 +1,5 @@
 // Owns the endpoints of Collections: headless ones, and the data keys of all.
-import type { WireCollection, WireDamage, WireUsage } from '../../core/wire.ts';
+import type { WireCollection, WireDamage, WireUsage, WireVerified } from '../../core/wire.ts';
 import { SpaceError } from '../../core/errors.ts';
 import type { Collection, CollectionUsage, DamageReport } from '../../sandbox-data/data.ts';
 import type { CollectionRecord } from '../instance/collection.ts';
@@ -51,9 +51,19 @@ export function collectionRoutes({ collections, dataKeys, data }: ApiParts): Rou
       access: 'person', object: 'collection',
       handle: async (_, record) => ({ json: { damage: (await collectionOf(record).damage()).map(wireDamage) } }),
     }),
+    api('DELETE /api/v0/collections/:id/damage', {
+      access: 'person', object: 'collection',
+      handle: async (_, record) => {
+        await collectionOf(record).forgetDamage();
+        return { json: { damage: [] } };
+      },
+    }),
     api('POST /api/v0/collections/:id/verify', {
       access: 'person', object: 'collection',
-      handle: async (_, record) => ({ json: { damage: (await collectionOf(record).verify()).map(wireDamage) } }),
+      handle: async (_, record) => {
+        const { damage, indexes } = await collectionOf(record).verify();
+        return { json: { damage: damage.map(wireDamage), indexes } satisfies WireVerified };
+      },
     }),
     api('GET /api/v0/collections/:id/keys', {
       access: 'person', object: 'collection',

@@ -1,6 +1,6 @@
 // Owns what is known of damage to stored data: which keys, where no key can be read between which, and the list of it
 // on the disk, which outlives the Store that it is about. Knows no Base and no Drive.
-import { appendFile, readFile } from 'node:fs/promises';
+import { appendFile, readFile, rm } from 'node:fs/promises';
 import { hasErrno } from '../disk-error.ts';
 
 /** `record`: one value. `table`, `log`, `manifest`: a part of a file of the Store. `blob`: the content of a File. */
@@ -54,6 +54,13 @@ export class DamageList {
       return noted;
     });
     return this.#noted;
+  }
+
+  /** Who it concerns has seen to it; what is met again is news. */
+  async forget(): Promise<void> {
+    await rm(this.#path, { force: true });
+    this.#known.clear();
+    this.#noted = Promise.resolve([]);
   }
 
   /** Whether records were lost lately, so that what nothing refers to may have belonged to one. */

@@ -8,7 +8,7 @@ import { sweepIndexes } from '../index-demand.ts';
 import { collectionUsage, usedBytes } from '../collection-usage.ts';
 import type { JsonText, WriteCondition } from '../data.ts';
 import { deleteFiles, getFile, listFiles, putFile, unreferredBlobs } from '../drive-records.ts';
-import { fileBlobs, reportDamage } from '../damage-report.ts';
+import { fileBlobs, reportDamage, tellOfFile } from '../damage-report.ts';
 import type { BlobPart, FileRecord, ListOptions, UploadRef } from '../file-record.ts';
 import { writtenNames } from '../records.ts';
 import type { Records } from '../records.ts';
@@ -64,7 +64,8 @@ export const operations = {
   uploadAbort: (c: C, drive: string, upload: UploadRef) => abortUpload(inside(c, drive), upload),
 
   damageReport: (c: C) => reportDamage(c.records, c.damage),
-  blobDamaged: (c: C, damage: Damage) => c.tellDamage(damage),
+  blobDamaged: (c: C, damage: Damage) => tellOfFile(c, damage),
+  damageForget: (c: C) => c.damage.forget(),
   verify: (c: C) => c.records.store.verify?.(),
   fileBlobs: (c: C, after: string | undefined) => fileBlobs(c.records, after),
 

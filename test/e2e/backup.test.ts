@@ -1,7 +1,7 @@
 // Owns the proof that people can go back, take their data out and bring it in, by the commands that docs/backup.md shows,
 // and that quotas hold at a real host.
 import { spawn } from 'node:child_process';
-import { chmod, mkdtemp, readFile, stat, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, readdir, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -78,6 +78,26 @@ test('a snapshot brings back what was deleted, and the restore can be undone', a
   expect(await keys()).not.toContain('k2');
   const missing = await ada.space(['snapshot', 'restore', 'nobody', '--instance', 'guestbook']);
   expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('This snapshot does not exist.') });
+});
+
+test('`space verify` tells what is damaged until it is mended or struck off', async () => {
+  const verify = (...flags: string[]) => ada.space(['verify', '--instance', 'guestbook', ...flags]);
+  expect((await drive('files?name=hurt.txt', 'POST', 'to be hurt')).status).toBe(201);
+  expect(await verify()).toMatchObject({ code: 0, stdout: '', stderr: expect.stringContaining('No damage to guestbook is known.') });
+  const blobs = join(host.dataFolder, 'spaces', (await ada.api('GET', '/space')).json<{ id: string }>().id, 'collections', instance.collection_id, 'blobs');
+  for (const entry of await readdir(blobs, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name);
+    if (entry.isFile() && (await readFile(path, 'utf8')) === 'to be hurt') await writeFile(path, 'hurt');
+  }
+  expect(await verify('--known')).toMatchObject({ code: 0 });
+  expect(await verify()).toMatchObject({ code: 1, stdout: expect.stringMatching(/damaged +Drive pictures: hurt\.txt +The content of a File is missing, or cut\./) });
+  expect(JSON.parse((await verify('--known', '--json')).stdout)).toMatchObject({ damage: [{ kind: 'blob', things: [{ key: 'hurt.txt', state: 'damaged' }] }] });
+  const { stdout: log } = await ada.space(['logs', '--instance', 'guestbook']);
+  expect(log).toContain('pictures/hurt.txt');
+  await drive('files?name=hurt.txt', 'POST', 'again');
+  expect(await verify('--known')).toMatchObject({ code: 0, stderr: expect.stringContaining('can be read again') });
+  expect(await verify('--forget')).toMatchObject({ code: 0 });
+  expect(JSON.parse((await verify('--known', '--json')).stdout)).toEqual({ damage: [] });
 });
 
 test('an export moves the data to another app, and imports say what they do', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import type { WireDamage, WireInstance, WireLogLine } from '../../core/wire.ts';
+import type { WireDamage, WireInstance, WireLogLine, WireVerified } from '../../core/wire.ts';
 import { failToStart, removeFolder, startAgain, startHostProcess, type HostProcess } from '../support/host-process.ts';
 import { send, type TestResponse } from '../support/http.ts';
 import { startTestHost, pushApp, type TestHost } from '../support/start-host.ts';
@@ -73,15 +73,20 @@ describe('faults 16 and 17: a blob that is flipped, cut or missing', () => {
     expect((await drive('GET', `files/download?name=${how}`)).text).toBe('new');
   });
 
-  test('looking through everything finds what nobody read', async () => {
+  test('looking through everything finds what nobody read, and the owner strikes it off', async () => {
     const path = await store('unread', Buffer.alloc(50_000, 'u'));
     const bytes = await readFile(path);
     bytes[7]! ^= 1;
     await writeFile(path, bytes);
     expect(hits(await damageNow(), 'unread')).toBe(false);
-    const { damage } = (await space.owner.call(`POST /collections/${collectionId}/verify`)).json<{ damage: WireDamage[] }>();
+    const { damage, indexes } = (await space.owner.call(`POST /collections/${collectionId}/verify`)).json<WireVerified>();
     expect(hits(damage, 'unread')).toBe(true);
+    expect(indexes).toEqual({ checked: 0, rebuilt: [], orphans: 0 });
     expect((await space.member.call(`GET /collections/${collectionId}/damage`)).status).toBe(404);
+    expect((await space.member.call(`DELETE /collections/${collectionId}/damage`)).status).toBe(404);
+    expect(hits(await damageNow(), 'unread')).toBe(true);
+    expect((await space.owner.call(`DELETE /collections/${collectionId}/damage`)).status).toBe(200);
+    expect(await damageNow()).toEqual([]);
   });
 
   async function logLines(): Promise<{ logs: string[] }> {
