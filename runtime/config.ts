@@ -24,6 +24,8 @@ export interface Config {
   /** One-time secret of the first set-up; random when undefined. */
   readonly setupSecret: string | undefined;
   readonly logLevel: LogLevel;
+  /** Stores of Collections that a data worker holds open. */
+  readonly openStores: number;
   readonly buildTools: BuildTools;
 }
 
@@ -60,6 +62,7 @@ const SETTINGS = {
   unsafeNoSandbox: { flag: 'unsafe-no-sandbox', variable: 'OWNSPACE_UNSAFE_NO_SANDBOX', fallback: '', meaning: 'run process Micros and builds without a sandbox; every page says so' },
   setupSecret: { variable: 'OWNSPACE_SETUP_SECRET', fallback: '', meaning: 'one-time secret of the first set-up; random unless given' },
   log: { variable: 'OWNSPACE_LOG', fallback: 'info', meaning: 'debug, info, warn or error; JSON lines on stderr' },
+  openStores: { variable: 'OWNSPACE_OPEN_STORES', fallback: '200', meaning: 'Stores of Collections that a data worker holds open' },
 } as const satisfies Record<string, Setting>;
 
 type SettingName = keyof typeof SETTINGS;
@@ -103,6 +106,8 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
   const blobs = readBlobs(text('blobs'), (problem) => problems.push(`${where('blobs')} is ${shown(text('blobs'))}: ${problem}`));
   const listenAddress = text('host');
   if (!isIP(listenAddress)) problems.push(`${where('host')} is "${listenAddress}": use an IP address, such as 127.0.0.1 or 0.0.0.0`);
+  const openStores = text('openStores');
+  if (!/^[1-9]\d{0,5}$/.test(openStores)) problems.push(`OWNSPACE_OPEN_STORES is ${shown(openStores)}: use a number from 1 to 999999`);
   const level = text('log');
   if (!LOG_LEVELS.includes(level)) problems.push(`OWNSPACE_LOG is "${level}": use one of ${LOG_LEVELS.join(', ')}`);
   const secret = text('setupSecret');
@@ -121,6 +126,7 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
     unsafeNoSandbox: isOn ?? false,
     setupSecret: secret === '' ? undefined : secret,
     logLevel: level as LogLevel,
+    openStores: Number(openStores),
     buildTools: readBuildTools(env),
   };
   if (config.port !== 0 && config.port === config.tlsPort) problems.push(`--port and --tls-port are both ${config.port}: use two ports`);

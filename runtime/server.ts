@@ -88,7 +88,7 @@ export async function startHost(config: Config, { log, clock, version }: { log: 
   const folder = config.dataFolder;
   await prepareDataFolder(folder);
   const blobs = config.blobs && (await openS3(config.blobs, { clock }));
-  const data = await createData({ folder, clock, log, blobs }).catch(async (error) => {
+  const data = await createData({ folder, clock, log, blobs, maxOpenStores: config.openStores }).catch(async (error) => {
     await blobs?.close();
     throw isSpaceError(error, 'DATA_LOCKED') ? await lockedError(folder, error) : error;
   });

@@ -25,7 +25,7 @@ function problems(env: Record<string, string>, ...args: string[]): string[] {
 test('nothing has to be configured', () => {
   expect(load({})).toMatchObject({
     dataFolder: resolve('data'), port: 4400, tlsPort: 4443, listenAddress: '127.0.0.1', domain: 'localhost', appsDomain: 'localhost',
-    unsafeNoSandbox: false, setupSecret: undefined, logLevel: 'info',
+    unsafeNoSandbox: false, setupSecret: undefined, logLevel: 'info', openStores: 200,
   });
   expect(Object.isFrozen(load({}))).toBe(true);
 });
@@ -44,6 +44,7 @@ describe('each setting', () => {
     ['--domain', 'OWNSPACE_DOMAIN', 'space.example', 'appsDomain', 'space.example'],
     ['--apps-domain', 'OWNSPACE_APPS_DOMAIN', 'apps.example', 'appsDomain', 'apps.example'],
     [undefined, 'OWNSPACE_SETUP_SECRET', 'long enough', 'setupSecret', 'long enough'],
+    [undefined, 'OWNSPACE_OPEN_STORES', '1000', 'openStores', 1000],
     [undefined, 'OWNSPACE_LOG', 'debug', 'logLevel', 'debug'],
     [undefined, 'OWNSPACE_UNSAFE_NO_SANDBOX', 'true', 'unsafeNoSandbox', true],
     [undefined, 'OWNSPACE_UNSAFE_NO_SANDBOX', '1', 'unsafeNoSandbox', true],
@@ -75,6 +76,7 @@ describe('what is wrong is named, with what would be right', () => {
     [{ OWNSPACE_HOST: 'localhost' }, /^OWNSPACE_HOST is "localhost": use an IP address/],
     [{ OWNSPACE_DOMAIN: 'http://x.example' }, /without scheme and port/], [{ OWNSPACE_DOMAIN: 'x.example:80' }, /OWNSPACE_DOMAIN/], [{ OWNSPACE_DOMAIN: '10.0.0.1' }, /host name/],
     [{ OWNSPACE_DOMAIN: '' }, /OWNSPACE_DOMAIN/], [{ OWNSPACE_DOMAIN: '*.x.example' }, /OWNSPACE_DOMAIN/], [{ OWNSPACE_APPS_DOMAIN: 'x..example' }, /^OWNSPACE_APPS_DOMAIN/],
+    [{ OWNSPACE_OPEN_STORES: '0' }, /1 to 999999/], [{ OWNSPACE_OPEN_STORES: 'many' }, /1 to 999999/],
     [{ OWNSPACE_LOG: 'loud' }, /debug, info, warn, error/], [{ OWNSPACE_SETUP_SECRET: 'short' }, /8 characters/],
     [{ OWNSPACE_STORE: 'mysql://x' }, /"level:" only/], [{ OWNSPACE_GRPC_PORT: '5000' }, /"off" only/], [{ OWNSPACE_BUS: 'nats://x' }, /"local:" only/],
   ] as [Record<string, string>, RegExp][])('%j', (env, expected) => {
