@@ -1,4 +1,4 @@
-// Owns the proof that nobody stores more than their quota, that only they are refused, and that the meter is exact after a kill.
+// Owns the proof that nobody stores more than their quota, that only they are refused, and that the meter is exact after a kill. Fault 21.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
