@@ -3,11 +3,11 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { createRequire, findPackageJSON } from 'node:module';
+import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { SpaceError } from '../../../core/errors.ts';
 import { newId } from '../../../core/ids.ts';
+import { BUNDLE_FILES, BUNDLE_FOLDERS, bundleGuest, bundleProgram } from './bundle.ts';
 
 /** Flags of every Cell; a code cache made under other flags would be refused. One memory of WebAssembly has 2,048 pages of 64 KB at most. */
 export const CELL_FLAGS = ['--no-node-snapshot', '--no-concurrent-recompilation', '--wasm-max-mem-pages=2048'] as const;
@@ -22,8 +22,6 @@ export interface CellParts {
   addonPath: string;
   snapshot: Buffer;
 }
-
-const HERE = dirname(fileURLToPath(import.meta.url));
 
 /** Runs a Cell that makes a snapshot of this source. */
 export type MakeSnapshot = (parts: Omit<CellParts, 'snapshot'>, source: string) => Promise<Buffer>;
@@ -43,32 +41,19 @@ export function findAddon(): string {
 export async function buildCell(cacheFolder: string, addonPath: string, makeSnapshot: MakeSnapshot): Promise<CellParts> {
   await mkdir(cacheFolder, { recursive: true });
   const sources = await hashOfSources();
-  const programPath = await keep(join(cacheFolder, `cell-${sources}.cjs`), () => bundle('inside/main.ts', 'cjs'));
+  const programPath = await keep(join(cacheFolder, `cell-${sources}.cjs`), bundleProgram);
   const base = { programPath, addonPath };
-  const snapshotPath = await keep(join(cacheFolder, `web-${hashOf(V8_KEY, sources)}.snapshot`), async () => makeSnapshot(base, (await bundle('../guest/main.ts', 'iife')).toString()));
+  const snapshotPath = await keep(join(cacheFolder, `web-${hashOf(V8_KEY, sources)}.snapshot`), async () => makeSnapshot(base, (await bundleGuest()).toString()));
   return { ...base, snapshot: await readFile(snapshotPath) };
 }
 
-/** What the guest's web API is made of, beside its own files. */
-const BUNDLED = ['@exodus/bytes', 'urlpattern-polyfill', 'web-streams-polyfill'];
-
 /** Of everything that is bundled: then a start with a warm cache needs no bundler. */
 async function hashOfSources(): Promise<string> {
-  const files = [join(HERE, 'protocol.ts'), ...BUNDLED.map((name) => findPackageJSON(name, import.meta.url)!)];
-  for (const folder of [join(HERE, 'inside'), join(HERE, '../guest')]) {
+  const files = [...BUNDLE_FILES];
+  for (const folder of BUNDLE_FOLDERS) {
     for (const name of (await readdir(folder)).sort()) files.push(join(folder, name));
   }
   return hashOf(...await Promise.all(files.map((file) => readFile(file))));
-}
-
-async function bundle(entry: string, format: 'cjs' | 'iife'): Promise<Buffer> {
-  const esbuild = await import('esbuild');
-  const path = join(HERE, entry);
-  const result = await esbuild.build({
-    entryPoints: [path], bundle: true, write: false, format, target: 'esnext', minifySyntax: true, minifyWhitespace: true, legalComments: 'none', logLevel: 'silent',
-    platform: format === 'cjs' ? 'node' : 'neutral',
-  });
-  return Buffer.from(result.outputFiles[0]!.contents);
 }
 
 /** The file, made first where it is missing; never seen half-written. */

@@ -1,12 +1,17 @@
-// Owns Blob and File, held in memory.
+// Owns Blob and File, held in memory. Their bytes never change, so slices share them.
+import { bytesOfSource, joinBytes } from './buffer-source.ts';
 import { decodeText, encodeText } from './encoding.ts';
 import { ReadableStream } from './stream.ts';
-import { defineInterface } from './web-idl.ts';
+import { defineInterface, dictionary, domString, needArguments, usvString } from './web-idl.ts';
 
 /** The bytes themselves: do not change them. */
 export let bytesOfBlob: (blob: Blob) => Uint8Array;
-/** A Blob around bytes that nobody else holds. */
+/** A Blob around bytes that nobody else changes. */
 export let blobAround: (bytes: Uint8Array, type: string) => Blob;
+
+export interface BlobOptions { endings?: 'transparent' | 'native'; type?: unknown }
+
+const CHUNK_BYTES = 64 * 1024;
 
 export class Blob {
   #bytes: Uint8Array;
@@ -21,51 +26,76 @@ export class Blob {
     };
   }
 
-  constructor(parts: Iterable<unknown> = [], options: { type?: unknown } = {}) {
-    if (typeof parts !== 'object' || parts === null || !(Symbol.iterator in parts)) throw new TypeError('Blob needs a list of parts');
-    const type = String(options?.type ?? '');
-    this.#bytes = joinBytes([...parts].map(bytesOfPart));
-    this.#type = /[^\x20-\x7e]/.test(type) ? '' : type.toLowerCase();
+  constructor(parts?: Iterable<unknown>, options?: BlobOptions) {
+    const list = parts === undefined ? [] : partsOf(parts);
+    const { endings = 'transparent', type = '' } = dictionary(options, 'BlobPropertyBag');
+    const how = domString(endings);
+    if (how !== 'transparent' && how !== 'native') throw new TypeError(`endings cannot be ${how}`);
+    this.#type = checkedType(type);
+    this.#bytes = joinBytes(list.map((part) => bytesOfPart(part, how === 'native')));
   }
 
   get size(): number { return this.#bytes.length; }
   get type(): string { return this.#type; }
-  slice(start = 0, end = this.size, type = ''): Blob {
-    return blobAround(this.#bytes.slice(start, end), String(type));
+  slice(start: unknown = 0, end: unknown = this.size, type: unknown = ''): Blob {
+    const from = clamp(start);
+    const to = clamp(end);
+    return blobAround(this.#bytes.subarray(from, Math.max(to < 0 ? this.size + to : to, from < 0 ? this.size + from : from, 0)), domString(type));
   }
   async text(): Promise<string> { return decodeText(this.#bytes); }
   async arrayBuffer(): Promise<ArrayBuffer> { return this.#bytes.slice().buffer; }
   async bytes(): Promise<Uint8Array> { return this.#bytes.slice(); }
-  stream(): ReadableStream { return ReadableStream.from(this.#bytes.length > 0 ? [this.#bytes.slice()] : []); }
+  stream(): ReadableStream {
+    const bytes = this.#bytes;
+    let at = 0;
+    return new ReadableStream({
+      type: 'bytes',
+      pull(controller) {
+        const chunk = bytes.slice(at, at + CHUNK_BYTES);
+        at += chunk.length;
+        if (chunk.length > 0) controller.enqueue(chunk);
+        if (at < bytes.length) return;
+        controller.close();
+        controller.byobRequest?.respond(0);
+      },
+    }, { highWaterMark: 0 });
+  }
 }
 defineInterface(Blob);
 
 export class File extends Blob {
-  readonly name: string;
-  readonly lastModified: number;
-  constructor(parts: Iterable<unknown>, name: string, options: { type?: unknown; lastModified?: number } = {}) {
-    super(parts, options);
-    this.name = String(name);
-    this.lastModified = Number(options.lastModified ?? Date.now());
+  #name: string;
+  #lastModified: number;
+  constructor(parts: Iterable<unknown>, name: unknown, options?: BlobOptions & { lastModified?: unknown }) {
+    needArguments(arguments.length, 2, 'File');
+    super(partsOf(parts), options);
+    this.#name = usvString(name);
+    const { lastModified } = dictionary(options, 'FilePropertyBag');
+    this.#lastModified = lastModified === undefined ? Date.now() : Math.trunc(Number(lastModified)) || 0;
   }
+  get name(): string { return this.#name; }
+  get lastModified(): number { return this.#lastModified; }
 }
 defineInterface(File);
 
-function bytesOfPart(part: unknown): Uint8Array {
+function partsOf(parts: unknown): unknown[] {
+  if ((typeof parts !== 'object' && typeof parts !== 'function') || parts === null || typeof (parts as any)[Symbol.iterator] !== 'function') throw new TypeError('A Blob is made of a list of parts');
+  return [...parts as Iterable<unknown>].map((part) => (part instanceof Blob || bytesOfSource(part) ? part : usvString(part)));
+}
+
+function bytesOfPart(part: unknown, hasNativeEndings: boolean): Uint8Array {
   if (part instanceof Blob) return bytesOfBlob(part);
-  return bytesOfSource(part) ?? encodeText(String(part));
+  if (typeof part === 'string') return encodeText(hasNativeEndings ? part.replace(/\r\n?/g, '\n') : part);
+  return bytesOfSource(part)!;
 }
 
-/** The bytes of a buffer or of a view, not copied; `undefined` for anything else. */
-export function bytesOfSource(source: unknown): Uint8Array | undefined {
-  if (source instanceof ArrayBuffer) return new Uint8Array(source);
-  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
-  return undefined;
+function checkedType(type: unknown): string {
+  const text = domString(type);
+  return /[^\x20-\x7e]/.test(text) ? '' : text.toLowerCase();
 }
 
-export function joinBytes(parts: Uint8Array[]): Uint8Array {
-  const joined = new Uint8Array(parts.reduce((size, part) => size + part.length, 0));
-  let at = 0;
-  for (const part of parts) { joined.set(part, at); at += part.length; }
-  return joined;
+/** Web IDL's [Clamp] long long. */
+function clamp(value: unknown): number {
+  const number = Number(value);
+  return Number.isNaN(number) ? 0 : Math.round(Math.min(Math.max(number, -(2 ** 53)), 2 ** 53));
 }

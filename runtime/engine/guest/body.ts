@@ -1,5 +1,6 @@
 // Owns bodies: what may become one, and how one is read. Shared by Request and Response.
-import { Blob, blobAround, bytesOfBlob, bytesOfSource, joinBytes } from './blob.ts';
+import { Blob, blobAround, bytesOfBlob } from './blob.ts';
+import { bytesOfSource, joinBytes } from './buffer-source.ts';
 import { decodeText, encodeText } from './encoding.ts';
 import { FormData, formFromMultipart, formFromPairs, formToMultipart } from './form-data.ts';
 import { isDisturbed, isLocked, ReadableStream, readBytes, teeStream } from './stream.ts';

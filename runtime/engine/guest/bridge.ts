@@ -2,9 +2,6 @@
 // Runs inside the isolate. What it keeps is never read by the host; only texts and buffers leave.
 import { OwnMap } from './own-map.ts';
 
-/** Asks the Cell at once, for what cannot wait a turn: parsing a URL, random bytes. Never reaches the host. */
-export type AskCell = (question: number, a: string, b?: string, c?: string) => string | undefined;
-
 /** Kinds of records; the Cell translates them into frames. */
 export const RECORD = { response: 'R', failed: 'F', call: 'C', log: 'L', done: 'D', timer: 'T', piece: 'P', end: 'E', credit: 'W', stop: 'Q', abort: 'A' } as const;
 

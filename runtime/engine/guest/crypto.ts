@@ -1,12 +1,6 @@
 // Owns crypto: random values from the Cell's operating system. `subtle` is not here yet.
-import type { AskCell } from './bridge.ts';
+import { ASK, askCell } from './ask-cell.ts';
 import { DOMException } from './dom-exception.ts';
-import { ASK } from './url.ts';
-
-let ask: AskCell;
-export function useRandom(askCell: AskCell): void {
-  ask = askCell;
-}
 
 const POOL_BYTES = 512;
 let pool = '';
@@ -15,7 +9,7 @@ let poolAt = 0;
 /** Random bytes come one a character. */
 function nextByte(): number {
   if (poolAt >= pool.length) {
-    pool = ask(ASK.random, String(POOL_BYTES))!;
+    pool = askCell(ASK.random, String(POOL_BYTES))!;
     poolAt = 0;
   }
   return pool.charCodeAt(poolAt++);

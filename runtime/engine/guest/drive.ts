@@ -1,6 +1,7 @@
 // Owns Drive as the Deta SDK has it, on host calls instead of HTTP. @source reference 5, deta 2.0.0
 import { checkText } from './base.ts';
-import { Blob, blobAround, bytesOfBlob, bytesOfSource } from './blob.ts';
+import { Blob, blobAround, bytesOfBlob } from './blob.ts';
+import { bytesOfSource } from './buffer-source.ts';
 import { type BodyContent, bodyStream, newBody, readFile } from './body.ts';
 import { callHost, current } from './bridge.ts';
 import { arrivingBody, departingStream } from './channel.ts';

@@ -1,39 +1,72 @@
 // Owns FormData and multipart/form-data.
-import { Blob, bytesOfBlob, File, joinBytes } from './blob.ts';
+import { Blob, bytesOfBlob, File } from './blob.ts';
+import { joinBytes } from './buffer-source.ts';
 import { decodeText, encodeText } from './encoding.ts';
-import { defineInterface } from './web-idl.ts';
+import { defineInterface, definePairs, needArguments, usvString } from './web-idl.ts';
 
 type Value = string | File;
 
 export class FormData {
   #entries: [string, Value][] = [];
 
-  append(name: unknown, value: unknown, filename?: string): void { this.#entries.push([String(name), toValue(value, filename)]); }
-  set(name: unknown, value: unknown, filename?: string): void {
-    const key = String(name);
-    const at = this.#entries.findIndex((entry) => entry[0] === key);
-    const entry: [string, Value] = [key, toValue(value, filename)];
-    if (at < 0) this.#entries.push(entry);
-    else this.#entries = this.#entries.filter((other, index) => index <= at || other[0] !== key).with(at, entry);
+  static {
+    defineInterface(this);
+    definePairs(this, (form) => form.#entries);
   }
-  delete(name: unknown): void { this.#entries = this.#entries.filter((entry) => entry[0] !== String(name)); }
-  get(name: unknown): Value | null { return this.#entries.find((entry) => entry[0] === String(name))?.[1] ?? null; }
-  getAll(name: unknown): Value[] { return this.#entries.filter((entry) => entry[0] === String(name)).map((entry) => entry[1]); }
-  has(name: unknown): boolean { return this.#entries.some((entry) => entry[0] === String(name)); }
-  forEach(callback: (value: Value, name: string, form: FormData) => void, thisArg?: unknown): void {
-    for (const [name, value] of this.#entries) callback.call(thisArg, value, name, this);
-  }
-  *entries(): IterableIterator<[string, Value]> { for (const [name, value] of this.#entries) yield [name, value]; }
-  *keys(): IterableIterator<string> { for (const [name] of this.#entries) yield name; }
-  *values(): IterableIterator<Value> { for (const [, value] of this.#entries) yield value; }
-  [Symbol.iterator](): IterableIterator<[string, Value]> { return this.entries(); }
-}
-defineInterface(FormData);
 
-function toValue(value: unknown, filename?: string): Value {
-  if (!(value instanceof Blob)) return (String(value) as any).toWellFormed();
-  if (value instanceof File && filename === undefined) return value;
-  return new File([value], filename ?? 'blob', { type: value.type });
+  constructor(form?: undefined) {
+    if (form !== undefined) throw new TypeError('There are no HTML forms here');
+  }
+
+  append(name: unknown, value: unknown, filename?: unknown): void {
+    needArguments(arguments.length, 2, 'append');
+    this.#entries.push(toEntry(name, value, filename, arguments.length > 2));
+  }
+  set(name: unknown, value: unknown, filename?: unknown): void {
+    needArguments(arguments.length, 2, 'set');
+    const entry = toEntry(name, value, filename, arguments.length > 2);
+    const at = this.#entries.findIndex((other) => other[0] === entry[0]);
+    if (at < 0) this.#entries.push(entry);
+    else this.#entries = this.#entries.filter((other, index) => index <= at || other[0] !== entry[0]).with(at, entry);
+  }
+  delete(name: unknown): void {
+    needArguments(arguments.length, 1, 'delete');
+    const key = usvString(name);
+    this.#entries = this.#entries.filter((entry) => entry[0] !== key);
+  }
+  get(name: unknown): Value | null {
+    needArguments(arguments.length, 1, 'get');
+    const key = usvString(name);
+    return this.#entries.find((entry) => entry[0] === key)?.[1] ?? null;
+  }
+  getAll(name: unknown): Value[] {
+    needArguments(arguments.length, 1, 'getAll');
+    const key = usvString(name);
+    return this.#entries.filter((entry) => entry[0] === key).map((entry) => entry[1]);
+  }
+  has(name: unknown): boolean {
+    needArguments(arguments.length, 1, 'has');
+    const key = usvString(name);
+    return this.#entries.some((entry) => entry[0] === key);
+  }
+
+  // What the static block defines.
+  declare entries: () => IterableIterator<[string, Value]>;
+  declare keys: () => IterableIterator<string>;
+  declare values: () => IterableIterator<Value>;
+  declare forEach: (callback: (value: Value, name: string, form: FormData) => void, thisArg?: unknown) => void;
+  declare [Symbol.iterator]: () => IterableIterator<[string, Value]>;
+}
+
+function toEntry(name: unknown, value: unknown, filename: unknown, hasFilename: boolean): [string, Value] {
+  const key = usvString(name);
+  if (!(value instanceof Blob)) {
+    if (hasFilename) throw new TypeError('Only a Blob has a file name');
+    return [key, usvString(value)];
+  }
+  if (value instanceof File && filename === undefined) return [key, value];
+  const init = { type: value.type, ...(value instanceof File ? { lastModified: value.lastModified } : {}) };
+  return [key, new File([value], filename === undefined ? 'blob' : filename, init)];
 }
 
 export function formFromPairs(pairs: Iterable<[string, string]>): FormData {

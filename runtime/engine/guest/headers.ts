@@ -1,19 +1,19 @@
 // Owns Headers: names and values checked as HTTP demands, order and combination as the Fetch standard says.
-import { defineInterface } from './web-idl.ts';
+import { defineInterface, definePairs, domString, needArguments } from './web-idl.ts';
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const BAD_VALUE = /[\0\r\n]|[^\x00-\xff]/;
 
 /** @throws TypeError */
-export function checkName(name: unknown): string {
-  const text = String(name);
+function checkName(name: unknown): string {
+  const text = domString(name);
   if (!NAME.test(text)) throw new TypeError(`Invalid header name: ${JSON.stringify(text.slice(0, 100))}`);
   return text.toLowerCase();
 }
 
 /** @throws TypeError */
-export function checkValue(value: unknown): string {
-  const text = String(value).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '');
+function checkValue(value: unknown): string {
+  const text = domString(value).replace(/^[\t\n\r ]+|[\t\n\r ]+$/g, '');
   if (BAD_VALUE.test(text)) throw new TypeError(`Invalid header value: ${JSON.stringify(text.slice(0, 100))}`);
   return text;
 }
@@ -31,6 +31,8 @@ export class Headers {
   /** Lines of a head that nobody has asked for yet. */
   #raw: string | undefined = undefined;
   #immutable = false;
+  /** In the order of names, as a walk sees them. */
+  #sorted: [string, string][] | undefined = undefined;
 
   static {
     listOf = (headers) => headers.#parsed();
@@ -42,44 +44,41 @@ export class Headers {
       return headers;
     };
     setDefault = (headers, name, value) => {
-      if (!headers.has(name)) headers.#list.push(name, value);
+      const list = headers.#parsed();
+      if (valueAt(list, name, 0) >= 0) return;
+      list.push(name, value);
+      headers.#sorted = undefined;
     };
+    defineInterface(this);
+    definePairs(this, (headers) => headers.#sorted ??= sortedPairs(headers.#parsed()));
   }
 
   constructor(init?: HeadersInit) {
     if (init === undefined) return;
     if (init === null || (typeof init !== 'object' && typeof init !== 'function')) throw new TypeError('Headers: init is not an object');
-    if (#list in init) {
-      this.#list = init.#parsed().slice();
-    } else if (Symbol.iterator in init) {
-      for (const pair of init as Iterable<readonly [string, string]>) this.#appendPair([...pair]);
-    } else {
-      for (const name of Reflect.ownKeys(init)) {
-        if (typeof name === 'string' && Object.prototype.propertyIsEnumerable.call(init, name)) this.append(name, (init)[name]!);
-      }
-    }
+    const iterator = (init as any)[Symbol.iterator] as unknown;
+    if (iterator === undefined || iterator === null) this.#fillFromRecord(init as Record<string, unknown>);
+    else if (#list in init && iterator === PRISTINE_ITERATOR) this.#list = init.#parsed().slice();
+    else this.#fillFromPairs(init as Iterable<Iterable<unknown>>);
   }
 
   append(name: string, value: string): void {
+    needArguments(arguments.length, 2, 'append');
     const checked = checkName(name);
     const text = checkValue(value);
     this.#writable().push(checked, text);
   }
 
   delete(name: string): void {
+    needArguments(arguments.length, 1, 'delete');
     const checked = checkName(name);
     const list = this.#writable();
     this.#list = list.filter((_, at) => list[at & ~1] !== checked);
   }
 
   get(name: string): string | null {
-    const checked = checkName(name);
-    const list = this.#parsed();
-    let found: string | null = null;
-    for (let at = 0; at < list.length; at += 2) {
-      if (list[at] === checked) found = found === null ? list[at + 1]! : `${found}, ${list[at + 1]}`;
-    }
-    return found;
+    needArguments(arguments.length, 1, 'get');
+    return combined(this.#parsed(), checkName(name));
   }
 
   getSetCookie(): string[] {
@@ -88,49 +87,45 @@ export class Headers {
   }
 
   has(name: string): boolean {
-    const checked = checkName(name);
-    const list = this.#parsed();
-    for (let at = 0; at < list.length; at += 2) if (list[at] === checked) return true;
-    return false;
+    needArguments(arguments.length, 1, 'has');
+    return valueAt(this.#parsed(), checkName(name), 0) >= 0;
   }
 
   set(name: string, value: string): void {
+    needArguments(arguments.length, 2, 'set');
     const checked = checkName(name);
     const text = checkValue(value);
     const list = this.#writable();
-    let at = 0;
-    while (at < list.length && list[at] !== checked) at += 2;
-    if (at >= list.length) {
+    const at = valueAt(list, checked, 0);
+    if (at < 0) {
       list.push(checked, text);
     } else {
-      list[at + 1] = text;
-      this.#list = list.filter((_, index) => index <= at + 1 || list[index & ~1] !== checked);
+      list[at] = text;
+      this.#list = list.filter((_, index) => index <= at || list[index & ~1] !== checked);
     }
   }
 
-  forEach(callback: (value: string, name: string, headers: Headers) => void, thisArg?: unknown): void {
-    for (const [name, value] of this) callback.call(thisArg, value, name, this);
-  }
-  *entries(): IterableIterator<[string, string]> {
-    const list = this.#parsed();
-    const names: string[] = [];
-    for (let at = 0; at < list.length; at += 2) if (!names.includes(list[at]!)) names.push(list[at]!);
-    for (const name of names.sort()) {
-      if (name === 'set-cookie') for (const value of this.getSetCookie()) yield [name, value];
-      else yield [name, this.get(name)!];
+  /** Everything is read before the first of it is taken. */
+  #fillFromRecord(init: Record<string, unknown>): void {
+    const list: string[] = [];
+    for (const key of Reflect.ownKeys(init)) {
+      if (!Reflect.getOwnPropertyDescriptor(init, key)?.enumerable) continue;
+      const name = byteString(key);
+      list.push(name, byteString(init[name]));
     }
+    for (let at = 0; at < list.length; at += 2) this.#list.push(checkName(list[at]), checkValue(list[at + 1]));
   }
-  *keys(): IterableIterator<string> { for (const [name] of this) yield name; }
-  *values(): IterableIterator<string> { for (const [, value] of this) yield value; }
-  [Symbol.iterator](): IterableIterator<[string, string]> { return this.entries(); }
 
-  #appendPair(pair: unknown[]): void {
-    if (pair.length !== 2) throw new TypeError('Headers: each entry needs a name and a value');
-    this.append(pair[0] as string, pair[1] as string);
+  #fillFromPairs(init: Iterable<Iterable<unknown>>): void {
+    for (const pair of [...init].map((entry) => [...entry])) {
+      if (pair.length !== 2) throw new TypeError('Headers: each entry needs a name and a value');
+      this.#list.push(checkName(pair[0]), checkValue(pair[1]));
+    }
   }
 
   #writable(): string[] {
     if (this.#immutable) throw new TypeError('These headers cannot be changed; copy them with new Headers(headers)');
+    this.#sorted = undefined;
     return this.#parsed();
   }
 
@@ -142,5 +137,38 @@ export class Headers {
     }
     return this.#list;
   }
+
+  // What the static block defines.
+  declare entries: () => IterableIterator<[string, string]>;
+  declare keys: () => IterableIterator<string>;
+  declare values: () => IterableIterator<string>;
+  declare forEach: (callback: (value: string, name: string, headers: Headers) => void, thisArg?: unknown) => void;
+  declare [Symbol.iterator]: () => IterableIterator<[string, string]>;
 }
-defineInterface(Headers);
+const PRISTINE_ITERATOR = Headers.prototype[Symbol.iterator];
+
+function byteString(value: unknown): string {
+  const text = domString(value);
+  if (/[^\x00-\xff]/.test(text)) throw new TypeError(`Headers consist of Latin-1 characters: ${JSON.stringify(text.slice(0, 100))}`);
+  return text;
+}
+
+/** Where the value of a name stands, from `from` on; -1 for nowhere. */
+function valueAt(list: string[], name: string, from: number): number {
+  for (let at = from; at < list.length; at += 2) if (list[at] === name) return at + 1;
+  return -1;
+}
+
+function combined(list: string[], name: string): string | null {
+  let found: string | null = null;
+  for (let at = valueAt(list, name, 0); at >= 0; at = valueAt(list, name, at + 1)) found = found === null ? list[at]! : `${found}, ${list[at]}`;
+  return found;
+}
+
+function sortedPairs(list: string[]): [string, string][] {
+  const names = [...new Set(list.filter((_, at) => (at & 1) === 0))].sort();
+  return names.flatMap((name): [string, string][] => {
+    if (name !== 'set-cookie') return [[name, combined(list, name)!]];
+    return list.filter((_, at) => (at & 1) === 1 && list[at - 1] === name).map((value) => [name, value]);
+  });
+}

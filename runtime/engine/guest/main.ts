@@ -1,13 +1,14 @@
 // Owns the isolate's inside: global names, the turn, and how answers and failures leave. Compiled into the V8 snapshot.
+import { type AskCell, useAskCell } from './ask-cell.ts';
 import { AbortController, AbortSignal, abortSignal } from './abort.ts';
 import { Blob, File } from './blob.ts';
 import { isTooLarge, useBodyLimits } from './body.ts';
-import { type Answer, type AskCell, current, emit, emitLog, flush, RECORD, setCurrent, settle, takeBuffers } from './bridge.ts';
+import { type Answer, current, emit, emitLog, flush, RECORD, setCurrent, settle, takeBuffers } from './bridge.ts';
 import { announce, departingStream, takeCredit, takeData, takeEnd, takeStop } from './channel.ts';
 import { console } from './console.ts';
-import { crypto, useRandom } from './crypto.ts';
+import { crypto } from './crypto.ts';
 import './dom-exception.ts';
-import { atob, btoa, TextDecoder, TextEncoder } from './encoding.ts';
+import { atob, btoa, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream } from './encoding.ts';
 import { backgroundOf, beginWork, Context, createEnv, deta, type Env, finishWork, markAnswered, useReport } from './environment.ts';
 import { fetch } from './fetch.ts';
 import { CloseEvent, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent } from './events.ts';
@@ -20,7 +21,7 @@ import { isResponse, Response, spendResponse } from './response.ts';
 import * as streams from './stream.ts';
 import { refuseToClone, structuredClone } from './structured-clone.ts';
 import { announceTimers, clearTimeout, runTimers, setInterval, setTimeout } from './timers.ts';
-import { URL, URLSearchParams, useAskCell } from './url.ts';
+import { URL, URLSearchParams } from './url.ts';
 import { URLPattern } from 'urlpattern-polyfill';
 import { OwnMap } from './own-map.ts';
 
@@ -35,7 +36,7 @@ installGlobals();
 function installGlobals(): void {
   const names = {
     AbortController, AbortSignal, Blob, CloseEvent, CustomEvent, ErrorEvent, Event, EventTarget, File, FormData, Headers, MessageEvent, Request, Response,
-    ...streams.classes, TextDecoder, TextEncoder, URL, URLPattern, URLSearchParams, atob, btoa, clearTimeout, clearInterval: clearTimeout, console, crypto, fetch, setInterval,
+    ...streams.classes, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, URL, URLPattern, URLSearchParams, atob, btoa, clearTimeout, clearInterval: clearTimeout, console, crypto, fetch, setInterval,
     setTimeout, structuredClone, queueMicrotask, reportError, self: scope,
     performance: { now: () => Date.now() - started, get timeOrigin() { return started; } },
   };
@@ -209,7 +210,6 @@ scope.__boot = (askCell: AskCell, bodyMaxBytes: number, dataMaxBytes: number) =>
   started = Date.now();
   useAskCell(askCell);
   useBodyLimits(bodyMaxBytes, dataMaxBytes);
-  useRandom(askCell);
   Object.defineProperty(scope, '__deta', { value: deta, configurable: true, enumerable: false });
   return { turn, collect, takeBuffers, progress, adopt };
 };

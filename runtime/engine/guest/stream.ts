@@ -7,7 +7,7 @@ import {
   WritableStreamDefaultController, WritableStreamDefaultWriter,
 } from 'web-streams-polyfill';
 
-export { ReadableStream };
+export { ReadableStream, TransformStream, WritableStream };
 
 /** All that become global. */
 export const classes = {

@@ -1,14 +1,6 @@
 // Owns URL and URLSearchParams. Plain http(s) addresses are cut up here; everything else is parsed by the Cell's own URL.
-import type { AskCell } from './bridge.ts';
-import { defineInterface } from './web-idl.ts';
-
-let ask: AskCell;
-export function useAskCell(askCell: AskCell): void {
-  ask = askCell;
-}
-
-/** Questions of `AskCell`. */
-export const ASK = { parseUrl: 1, setUrl: 2, random: 3 } as const;
+import { ASK, askCell } from './ask-cell.ts';
+import { defineInterface, definePairs, needArguments, usvString } from './web-idl.ts';
 
 /** Lower-case host with a letter in its last label, no escapes and no dots to resolve: what needs no parser. */
 const PLAIN = /^(https?:)\/\/((?:[a-z0-9-]+\.)*[a-z][a-z0-9-]*)(?::([1-9][0-9]{0,4}))?(\/[A-Za-z0-9\-_~!$&()*+,;=:@/.]*)?(\?[A-Za-z0-9\-._~!$&()*+,;=:@/?%]*)?(#[A-Za-z0-9\-._~!$&()*+,;=:@/?%]*)?$/;
@@ -37,7 +29,7 @@ function fromAnswer(answer: string | undefined, shown: string): Parts {
 }
 
 function parse(text: string, base?: string): Parts {
-  return (base === undefined ? parsePlain(text) : undefined) ?? fromAnswer(ask(ASK.parseUrl, text, base), text);
+  return (base === undefined ? parsePlain(text) : undefined) ?? fromAnswer(askCell(ASK.parseUrl, text, base), text);
 }
 
 export class URL {
@@ -45,23 +37,26 @@ export class URL {
   #params: URLSearchParams | undefined;
 
   constructor(url: unknown, base?: unknown) {
-    if (arguments.length === 0) throw new TypeError('URL needs an address');
-    this.#parts = parse(String(url), base === undefined ? undefined : String(base));
+    needArguments(arguments.length, 1, 'URL');
+    this.#parts = parse(usvString(url), base === undefined ? undefined : usvString(base));
   }
 
   static canParse(url: unknown, base?: unknown): boolean {
+    needArguments(arguments.length, 1, 'URL.canParse');
     return URL.parse(url, base) !== null;
   }
   static parse(url: unknown, base?: unknown): URL | null {
+    needArguments(arguments.length, 1, 'URL.parse');
+    const [text, baseText] = [usvString(url), base === undefined ? undefined : usvString(base)];
     try {
-      return new URL(url, base);
+      return new URL(text, baseText);
     } catch {
       return null;
     }
   }
 
   get href() { return this.#parts.href; }
-  set href(value: string) { this.#parts = parse(String(value)); this.#refresh(); }
+  set href(value: string) { this.#parts = parse(usvString(value)); this.#refresh(); }
   get origin() { return this.#parts.origin; }
   get protocol() { return this.#parts.protocol; }
   set protocol(value: string) { this.#set('protocol', value); }
@@ -89,7 +84,7 @@ export class URL {
   toJSON(): string { return this.#parts.href; }
 
   #set(property: string, value: unknown): void {
-    this.#parts = fromAnswer(ask(ASK.setUrl, this.#parts.href, property, String(value)), this.#parts.href);
+    this.#parts = fromAnswer(askCell(ASK.setUrl, this.#parts.href, property, usvString(value)), this.#parts.href);
   }
   #refresh(): void {
     if (this.#params) refill(this.#params, this.#parts.search);
@@ -114,61 +109,90 @@ export class URLSearchParams {
       return params;
     };
     refill = (params, search) => { params.#pairs = parsePairs(search.replace(/^\?/, '')); };
+    defineInterface(this);
+    definePairs(this, (params) => params.#pairs);
   }
 
   constructor(init: unknown = '') {
-    if (typeof init === 'object' && init !== null) {
-      if (Symbol.iterator in init) for (const pair of init as Iterable<Iterable<unknown>>) this.#pairs.push(checkPair([...pair]));
-      else for (const name of Object.keys(init)) this.#pairs.push([wellFormed(name), wellFormed((init as any)[name])]);
-    } else {
-      this.#pairs = parsePairs(wellFormed(init).replace(/^\?/, ''));
+    if ((typeof init !== 'object' && typeof init !== 'function') || init === null) {
+      this.#pairs = parsePairs(usvString(init).replace(/^\?/, ''));
+      return;
     }
+    const iterator = (init as any)[Symbol.iterator] as unknown;
+    this.#pairs = iterator === undefined || iterator === null ? pairsOfRecord(init) : [...init as Iterable<Iterable<unknown>>].map(checkPair);
   }
 
   get size(): number { return this.#pairs.length; }
-  append(name: unknown, value: unknown): void { this.#pairs.push([wellFormed(name), wellFormed(value)]); this.#changed(); }
-  delete(name: unknown, value?: unknown): void {
-    this.#pairs = this.#pairs.filter((pair) => !matches(pair, name, value));
+  append(name: unknown, value: unknown): void {
+    needArguments(arguments.length, 2, 'append');
+    this.#pairs.push([usvString(name), usvString(value)]);
     this.#changed();
   }
-  get(name: unknown): string | null { return this.#pairs.find((pair) => matches(pair, name))?.[1] ?? null; }
-  getAll(name: unknown): string[] { return this.#pairs.filter((pair) => matches(pair, name)).map((pair) => pair[1]); }
-  has(name: unknown, value?: unknown): boolean { return this.#pairs.some((pair) => matches(pair, name, value)); }
+  delete(name: unknown, value?: unknown): void {
+    needArguments(arguments.length, 1, 'delete');
+    const matches = matcher(name, value);
+    this.#pairs = this.#pairs.filter((pair) => !matches(pair));
+    this.#changed();
+  }
+  get(name: unknown): string | null {
+    needArguments(arguments.length, 1, 'get');
+    return this.#pairs.find(matcher(name))?.[1] ?? null;
+  }
+  getAll(name: unknown): string[] {
+    needArguments(arguments.length, 1, 'getAll');
+    return this.#pairs.filter(matcher(name)).map((pair) => pair[1]);
+  }
+  has(name: unknown, value?: unknown): boolean {
+    needArguments(arguments.length, 1, 'has');
+    return this.#pairs.some(matcher(name, value));
+  }
   set(name: unknown, value: unknown): void {
-    const first = this.#pairs.findIndex((pair) => matches(pair, name));
-    const pair: Pair = [wellFormed(name), wellFormed(value)];
+    needArguments(arguments.length, 2, 'set');
+    const matches = matcher(name);
+    const first = this.#pairs.findIndex(matches);
+    const pair: Pair = [usvString(name), usvString(value)];
     if (first < 0) this.#pairs.push(pair);
-    else this.#pairs = this.#pairs.filter((other, at) => at <= first || !matches(other, name)).with(first, pair);
+    else this.#pairs = this.#pairs.filter((other, at) => at <= first || !matches(other)).with(first, pair);
     this.#changed();
   }
   sort(): void {
     this.#pairs.sort((a, b) => (a[0] < b[0] ? -1 : a[0] > b[0] ? 1 : 0));
     this.#changed();
   }
-  forEach(callback: (value: string, name: string, params: URLSearchParams) => void, thisArg?: unknown): void {
-    for (const [name, value] of this.#pairs) callback.call(thisArg, value, name, this);
-  }
-  *entries(): IterableIterator<Pair> { for (let at = 0; at < this.#pairs.length; at++) yield [...this.#pairs[at]!] as Pair; }
-  *keys(): IterableIterator<string> { for (const [name] of this.entries()) yield name; }
-  *values(): IterableIterator<string> { for (const [, value] of this.entries()) yield value; }
-  [Symbol.iterator](): IterableIterator<Pair> { return this.entries(); }
   toString(): string { return this.#pairs.map(([name, value]) => `${encode(name)}=${encode(value)}`).join('&'); }
 
   #changed(): void { this.#onChange?.(this.toString()); }
-}
-defineInterface(URLSearchParams);
 
-function matches(pair: Pair, name: unknown, value?: unknown): boolean {
-  return pair[0] === wellFormed(name) && (value === undefined || pair[1] === wellFormed(value));
+  // What the static block defines.
+  declare entries: () => IterableIterator<Pair>;
+  declare keys: () => IterableIterator<string>;
+  declare values: () => IterableIterator<string>;
+  declare forEach: (callback: (value: string, name: string, params: URLSearchParams) => void, thisArg?: unknown) => void;
+  declare [Symbol.iterator]: () => IterableIterator<Pair>;
 }
 
-function checkPair(pair: unknown[]): Pair {
+/** A value that is given has to be the same, too. */
+function matcher(name: unknown, value?: unknown): (pair: Pair) => boolean {
+  const key = usvString(name);
+  if (value === undefined) return (pair) => pair[0] === key;
+  const text = usvString(value);
+  return (pair) => pair[0] === key && pair[1] === text;
+}
+
+function checkPair(entry: Iterable<unknown>): Pair {
+  if (typeof entry !== 'object' || entry === null) throw new TypeError('URLSearchParams: each entry needs a name and a value');
+  const pair = [...entry];
   if (pair.length !== 2) throw new TypeError('URLSearchParams: each entry needs a name and a value');
-  return [wellFormed(pair[0]), wellFormed(pair[1])];
+  return [usvString(pair[0]), usvString(pair[1])];
 }
 
-function wellFormed(value: unknown): string {
-  return (String(value) as any).toWellFormed();
+/** Names that differ only in what is no Unicode are one name. */
+function pairsOfRecord(init: object): Pair[] {
+  const pairs = new Map<string, string>();
+  for (const key of Reflect.ownKeys(init)) {
+    if (Reflect.getOwnPropertyDescriptor(init, key)?.enumerable) pairs.set(usvString(key), usvString((init as any)[key]));
+  }
+  return [...pairs];
 }
 
 function parsePairs(text: string): Pair[] {

@@ -39,3 +39,49 @@ export function dictionary<T extends object>(value: T | null | undefined, what: 
   if (typeof value !== 'object' && typeof value !== 'function') throw new TypeError(`${what} is not an object`);
   return value;
 }
+
+type Pairs = readonly (readonly [string, unknown])[];
+type Kind = 'entries' | 'keys' | 'values';
+interface Walk { pairs: () => Pairs; at: number; kind: Kind }
+
+/** A private field on an object that is no instance of a class: so iterators have the prototype chain that Web IDL wants. */
+class Hidden extends (function (object: object) { return object; } as unknown as new (object: object) => object) {
+  #walk: Walk;
+  constructor(object: object, walk: Walk) {
+    super(object);
+    this.#walk = walk;
+  }
+  static walkOf(object: Hidden): Walk { return object.#walk; }
+}
+const { walkOf } = Hidden;
+const ITERATOR = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]()));
+
+/** entries, keys, values and forEach over pairs; what changes during a walk is seen by it. */
+export function definePairs<T extends object>(type: Interface & { prototype: T }, pairsOf: (target: T) => Pairs): void {
+  const prototype = Object.create(ITERATOR, {
+    next: { value: function next(this: Hidden) { return step(walkOf(this)); }, writable: true, enumerable: true, configurable: true },
+    [Symbol.toStringTag]: { value: `${type.name.replace(/^_/, '')} Iterator`, configurable: true },
+  });
+  const begin = (target: T, kind: Kind): object => {
+    pairsOf(target);
+    return new Hidden(Object.create(prototype), { pairs: () => pairsOf(target), at: 0, kind });
+  };
+  const methods = {
+    entries(this: T) { return begin(this, 'entries'); },
+    keys(this: T) { return begin(this, 'keys'); },
+    values(this: T) { return begin(this, 'values'); },
+    forEach(this: T, callback: unknown, thisArg?: unknown): void {
+      pairsOf(this);
+      if (typeof callback !== 'function') throw new TypeError('forEach needs a function');
+      for (let at = 0; at < pairsOf(this).length; at++) Reflect.apply(callback, thisArg, [pairsOf(this)[at]![1], pairsOf(this)[at]![0], this]);
+    },
+  };
+  for (const [name, value] of Object.entries(methods)) Object.defineProperty(type.prototype, name, { value, writable: true, enumerable: true, configurable: true });
+  Object.defineProperty(type.prototype, Symbol.iterator, { value: methods.entries, writable: true, configurable: true });
+}
+
+function step(walk: Walk): { value: unknown; done: boolean } {
+  const pair = walk.pairs()[walk.at++];
+  if (!pair) return { value: undefined, done: true };
+  return { value: walk.kind === 'entries' ? [pair[0], pair[1]] : walk.kind === 'keys' ? pair[0] : pair[1], done: false };
+}

@@ -2,6 +2,7 @@
 // Knows no frames. Reads no property of anything that a guest made: only texts and copied buffers come out.
 import { randomBytes } from 'node:crypto';
 import type ivm from 'isolated-vm';
+import { encodingTables } from './encoding-tables.ts';
 import type { CellInit } from '../protocol.ts';
 
 export type Ivm = typeof ivm;
@@ -21,6 +22,7 @@ function answerGuest(question: unknown, a: unknown, b: unknown, c: unknown): str
     if (question === 1) return urlText(new URL(a, typeof b === 'string' ? b : undefined));
     if (question === 2 && typeof b === 'string' && typeof c === 'string' && URL_PROPERTIES.has(b) && c.length <= ASK_MAX_CHARS) return changedUrl(a, b, c);
     if (question === 3) return randomBytes(512).toString('latin1');
+    if (question === 4) return encodingTables();
   } catch {
     // an address that cannot be parsed
   }
