@@ -13,6 +13,8 @@ const MISSING_AT_RUN_TIME = 'missing-at-run-time';
 const GUARDED = Symbol('guarded');
 const CODE_EXTENSIONS = new Set(['', '.js', '.mjs', '.cjs', '.jsx', '.ts', '.mts', '.cts', '.tsx']);
 const NODE_MODULES = new Set(builtinModules);
+/** Those for which npm has a package of the same name that does the same. */
+const STAND_INS = new Set(['assert', 'buffer', 'events', 'punycode', 'string_decoder', 'url', 'util']);
 
 /** @param root the real path of the Micro's folder */
 export function importGuard(root: string): Plugin {
@@ -51,9 +53,11 @@ async function resolveInside(build: PluginBuild, root: string, args: OnResolveAr
     return args.kind === 'require-call' ? { path: PROVIDED, namespace: PROVIDED_BY_REQUIRE } : { path: PROVIDED, external: true };
   }
   if (/^(data|https?):/.test(args.path)) return refusal(`\`${shorten(args.path)}\` is an address; only files of the source and npm packages can be imported`);
-  if (args.path.startsWith('node:')) return noNodeModule(args);
   const { importer, namespace, resolveDir, kind } = args;
-  const found = await build.resolve(args.path, { importer, namespace, resolveDir, kind, pluginData: GUARDED, with: args.with });
+  // A package of that name, where the source lists one, stands in for the module of Node.js.
+  const path = args.path.replace(/^node:/, '');
+  if (path !== args.path && !NODE_MODULES.has(path)) return noNodeModule(args);
+  const found = await build.resolve(path, { importer, namespace, resolveDir, kind, pluginData: GUARDED, with: args.with });
   if (found.errors.length > 0 || found.path === '') return unresolved(args);
   if (found.namespace !== 'file') return found;
   return (await isInside(root, found.path)) ? found : outside(args);
@@ -71,7 +75,7 @@ function outside(args: OnResolveArgs): OnResolveResult {
 }
 
 function unresolved(args: OnResolveArgs): OnResolveResult {
-  if (NODE_MODULES.has(args.path)) return noNodeModule(args);
+  if (NODE_MODULES.has(args.path) || args.path.startsWith('node:')) return noNodeModule(args);
   if (isBare(args.path)) return refusal(`\`${shorten(args.path)}\` is not installed: list it under \`dependencies\` in the package.json of the Micro's folder`);
   return refusal(`\`${shorten(args.path)}\` was not found`);
 }
@@ -83,7 +87,9 @@ function noNodeModule({ path, kind }: OnResolveArgs): OnResolveResult {
 }
 
 function noNode(path: string): string {
-  return `\`${path}\` is a module of Node.js, which an isolate does not have: use the web standard instead, or engine: nodejs16`;
+  const name = path.replace(/^node:/, '');
+  const remedy = STAND_INS.has(name) ? `list the npm package \`${name}\` under \`dependencies\`` : 'use the web standard instead';
+  return `\`${path}\` is a module of Node.js, which an isolate does not have: ${remedy}, or engine: nodejs16`;
 }
 
 function isBare(path: string): boolean {

@@ -152,6 +152,8 @@ describe('what does not compile names file, line, column and the line', () => {
     ['require of a Node.js module', { 'index.js': `const fs = require('fs'); ${START}` }, /index\.js:1:20: `fs` is a module of Node\.js/],
     ['import of a Node.js module', { 'index.js': `import path from 'node:path'; ${START}` }, /index\.js:1:18: `node:path` is a module of Node\.js/],
     ['a subpath of a Node.js module', { 'index.js': `import path from 'fs/promises'; ${START}` }, /`fs\/promises` is a module of Node\.js/],
+    ['a module of Node.js that npm has a package for', { 'index.js': `import { Buffer } from 'node:buffer'; ${START}` }, /`node:buffer` is a module of Node\.js, .*: list the npm package `buffer` under `dependencies`/],
+    ['something that only looks like a module of Node.js', { 'index.js': `import x from 'node:../secret'; ${START}`, '../secret.js': 'export default 1;' }, /`node:\.\.\/secret` is a module of Node\.js/],
     ['a missing name', { 'index.js': `import { gone } from './a.js'; export default gone;`, 'a.js': 'export const a = 1;' }, /index\.js:1:10: .*gone/],
     ['an unknown kind of file', { 'index.js': `import x from './x.xyz'; ${START}`, 'x.xyz': 'x' }, /index\.js:1:\d+: `\.xyz` files are imported with \{ type: 'text' \}/],
     ['an address', { 'index.js': `import x from 'https://example.com/x.js'; ${START}` }, /index\.js:1:15: .*is an address/],
@@ -173,10 +175,10 @@ describe('what does not compile names file, line, column and the line', () => {
 
   test('an npm package that stands in for a Node.js module is used', async () => {
     const code = await bundleOf({
-      'index.js': `import { EventEmitter } from 'events'; export default { all: () => EventEmitter };`,
+      'index.js': `import { EventEmitter } from 'events'; import * as same from 'node:events'; export default { all: () => EventEmitter + same.EventEmitter };`,
       'node_modules/events/package.json': '{"name":"events","main":"events.js"}', 'node_modules/events/events.js': 'exports.EventEmitter = 5;',
     });
-    expect((await load(code)).default.all()).toBe(5);
+    expect((await load(code)).default.all()).toBe(10);
   });
 });
 

@@ -16,7 +16,8 @@ it.each(examples)('%s has a valid Spacefile, and what it names is there', (name)
   const { spacefile, issues } = parseSpacefile(readFileSync(join(root, 'Spacefile'), 'utf8'));
   expect(issues).toEqual([]);
   const named = [spacefile?.icon, ...(spacefile?.micros ?? []).map(({ src, serve, run }) => join(src, serve ?? run ?? '.'))];
-  for (const path of named) expect(path !== undefined && existsSync(join(root, path)), path).toBe(true);
+  // A start module that is not named may be TypeScript.
+  for (const path of named) expect([path, path?.replace(/index\.js$/, 'index.ts')].some((one) => one !== undefined && existsSync(join(root, one))), path).toBe(true);
 });
 
 it.each(examples)('%s has an icon of 512 x 512 pixels', (name) => {
