@@ -7,6 +7,7 @@ const CHECK = 'test/architecture.test.ts';
 export default defineConfig({
   test: {
     pool: 'forks',
+    maxConcurrency: 3,
     // Guest code in fixtures and examples is built by the product, never by the test runner.
     exclude: ['**/node_modules/**', 'test/fixtures/**', 'examples/**'],
     projects: [

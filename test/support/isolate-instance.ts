@@ -18,11 +18,11 @@ export interface IsolateBench {
 }
 
 /** An Engine with a temporary folder. The snapshot is shared by all tests of one run: making it takes a while. */
-export async function openIsolateBench(options: Partial<IsolateEngineOptions> = {}): Promise<IsolateBench> {
+export async function openIsolateBench(options: Partial<IsolateEngineOptions> = {}, create = createIsolateEngine): Promise<IsolateBench> {
   const folder = await mkdtemp(join(tmpdir(), 'ownspace-isolate-'));
   const hostLog: LogFields[] = [];
   const log = createLog('debug', (line) => hostLog.push(JSON.parse(line) as LogFields));
-  const engine = createIsolateEngine({ log, clock: systemClock, cacheFolder: join(folder, 'cache'), ...options });
+  const engine = create({ log, clock: systemClock, cacheFolder: join(folder, 'cache'), ...options });
   return { engine, folder, hostLog, close: async () => { await engine.close(); await rm(folder, { recursive: true, force: true }); } };
 }
 

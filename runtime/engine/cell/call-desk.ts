@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { SpaceError } from '../../../core/errors.ts';
 import type { Log } from '../../../core/log.ts';
 import { type Live, originOf, type Slot } from './flight.ts';
-import { BadQuestion, collectBody, guestError, type HostAnswer, type HostCall, performHostCall } from './host-call.ts';
+import { collectBody, guestError, type HostAnswer, type HostCall, performHostCall, readQuestion } from './host-call.ts';
 import type { IsolateLimits } from './limits.ts';
 import type { CellProcess } from './process.ts';
 import { FLAG, FRAME, type Frame, ProtocolError, streamOpening } from './protocol.ts';
@@ -35,10 +35,10 @@ export class CallDesk {
   take(slot: Slot, frame: Frame): void {
     const { id } = frame;
     if (slot.calls >= this.#limits.callsMax * CALLS_TOLERANCE) throw new ProtocolError('too many calls');
-    const question: unknown = JSON.parse(frame.utf8());
+    const question = readQuestion(frame.utf8());
     const owner = this.#ownerOf(slot, frame.other);
     const body = this.#bodyOf(frame, owner?.liveId ?? 0);
-    const isNested = Array.isArray(question) && question[0] === 'micro';
+    const isNested = question?.[0] === 'micro';
     const refusal = !owner ? new SpaceError('BAD_REQUEST', { reason: 'The request is over; give work that goes on to ctx.waitUntil.' })
       : isNested && this.#nested >= this.#limits.nestedMax ? new SpaceError('MICRO_BUSY') : undefined;
     if (!owner || refusal) {
@@ -85,7 +85,6 @@ export class CallDesk {
     try {
       return performHostCall(call);
     } catch (error) {
-      if (error instanceof BadQuestion) throw new ProtocolError(error.message);
       return Promise.reject(error);
     }
   }

@@ -10,7 +10,7 @@ import { checkHeaders, responseHead } from './head.ts';
 import { CHUNK_BYTES, type GuestError } from './protocol.ts';
 
 export interface HostCall {
-  question: unknown;
+  question: unknown[] | undefined;
   body: Uint8Array | Readable | null;
   /** The body, once all of it is there. @throws PAYLOAD_TOO_LARGE */
   whole(): Promise<Uint8Array | null>;
@@ -27,24 +27,34 @@ export interface HostCall {
 /** By the frame that it becomes. The head of a value says what belongs to its body; a body that is text stays text. */
 export interface HostAnswer { kind: 'RESULT' | 'RESULT_RESPONSE'; head: string; body: string | Uint8Array | Readable | null }
 
-/** A question that no pristine guest asks: the Cell is not to be trusted any more. */
-export class BadQuestion extends Error {}
+/** A question that no pristine guest asks: a guest that bent its runtime may write anything here. */
+const badQuestion = (reason: string): SpaceError => new SpaceError('BAD_REQUEST', { reason: `This is no call to the host: ${reason}.` });
 
-/** @throws BadQuestion at once; a rejection is for the guest */
+/** The question as it came: `undefined` where it is none. */
+export function readQuestion(text: string): unknown[] | undefined {
+  try {
+    const question: unknown = JSON.parse(text);
+    return Array.isArray(question) ? question : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws SpaceError, at once or later, for the guest */
 export function performHostCall(call: HostCall): Promise<HostAnswer> {
   const { question } = call;
-  if (!Array.isArray(question)) throw new BadQuestion('not a list');
+  if (!question) throw badQuestion('it is not a list');
   switch (question[0]) {
     case 'base': return askBase(call, texts(question, question.length === 6 ? 6 : 4));
     case 'drive': return askDrive(call, question);
     case 'fetch': return askFetch(call, question.slice(1), (request) => call.services.fetchUrl(request));
     case 'micro': return askMicro(call, question);
-    default: throw new BadQuestion('unknown question');
+    default: throw badQuestion('its first word is unknown');
   }
 }
 
 function texts(question: unknown[], count: number): string[] {
-  if (question.length !== count || !question.every((part) => typeof part === 'string')) throw new BadQuestion('not texts');
+  if (question.length !== count || !question.every((part) => typeof part === 'string')) throw badQuestion('its parts are not texts');
   return question;
 }
 
@@ -125,10 +135,12 @@ function fileNames(body: Uint8Array | null): string[] {
 }
 
 const RELATIVE = 'http://micro.invalid/';
+const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,64}$/;
+const FORBIDDEN_METHOD = /^(?:connect|trace|track)$/i;
 
 function askMicro(call: HostCall, question: unknown[]): Promise<HostAnswer> {
   const [, name, method, url, ...rest] = question;
-  if (typeof name !== 'string' || typeof url !== 'string') throw new BadQuestion('not a Micro');
+  if (typeof name !== 'string' || typeof url !== 'string') throw badQuestion('it names no Micro');
   const address = url.startsWith(RELATIVE) ? `${call.origin}/${url.slice(RELATIVE.length)}` : url;
   return askFetch(call, [method, address, ...rest], (request) => call.services.fetchMicro(name, request));
 }
@@ -136,6 +148,7 @@ function askMicro(call: HostCall, question: unknown[]): Promise<HostAnswer> {
 async function askFetch(call: HostCall, parts: unknown[], send: (request: MicroRequest) => Promise<MicroResponse>): Promise<HostAnswer> {
   const [method, url, redirect, headers] = parts;
   if (typeof method !== 'string' || typeof url !== 'string' || typeof redirect !== 'string' || !isTexts(headers)) throw new SpaceError('BAD_REQUEST', { reason: 'This request cannot be sent.' });
+  if (!METHOD.test(method) || FORBIDDEN_METHOD.test(method)) throw new SpaceError('BAD_REQUEST', { reason: 'This method cannot be sent.' });
   if (!isRedirect(redirect)) throw new SpaceError('BAD_REQUEST', { reason: 'This way to redirect is unknown.' });
   const request: MicroRequest = { id: call.requestId, method, url, headers: checkHeaders(headers), body: call.body, hops: call.hops + 1, redirect, signal: call.signal };
   const response = await send(request);

@@ -120,6 +120,17 @@ export function readFailure(text: string): { code: string; reason: string; stack
   return { code, reason: reason.slice(0, TEXT_MAX_CHARS), stack: stack.slice(0, TEXT_MAX_CHARS) };
 }
 
+/** @throws ProtocolError */
+export function readLogEntry(text: string): { level: 'debug' | 'info' | 'warn' | 'error'; text: string } {
+  const entry: unknown = JSON.parse(text);
+  if (!Array.isArray(entry) || typeof entry[1] !== 'string' || !isLevel(entry[0])) throw new ProtocolError('no log entry');
+  return { level: entry[0], text: entry[1] };
+}
+
+function isLevel(level: unknown): level is 'debug' | 'info' | 'warn' | 'error' {
+  return level === 'debug' || level === 'info' || level === 'warn' || level === 'error';
+}
+
 function readObject(text: string): Record<string, unknown> {
   const value: unknown = JSON.parse(text);
   if (typeof value !== 'object' || value === null) throw new ProtocolError('no object');
@@ -134,7 +145,7 @@ const TEXT_MAX_CHARS = 16 * 1024;
 const HEADER_BYTES = 20;
 /** Bodies larger than this travel in pieces, so that one does not block the others. */
 export const CHUNK_BYTES = 64 * 1024;
-const META_MAX_BYTES = 1024 * 1024;
+export const META_MAX_BYTES = 1024 * 1024;
 const FRAME_MAX_BYTES = HEADER_BYTES + META_MAX_BYTES + CHUNK_BYTES;
 /** Most bytes of unfinished bodies that one end keeps for the other. */
 const ASSEMBLY_MAX_BYTES = 160 * 1024 * 1024;

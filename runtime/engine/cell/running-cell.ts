@@ -16,7 +16,7 @@ import type { IsolateLimits } from './limits.ts';
 import { Loader, unload } from './loader.ts';
 import { LogGate } from './log-gate.ts';
 import type { CellEnd, CellProcess } from './process.ts';
-import { FLAG, FRAME, type Frame, type IsolateLoss, ProtocolError, readFailure, readLoss, streamOpening } from './protocol.ts';
+import { FLAG, FRAME, type Frame, type IsolateLoss, ProtocolError, readFailure, readLogEntry, readLoss, streamOpening } from './protocol.ts';
 import { CellStreams } from './streams.ts';
 
 export interface RunningCellOptions {
@@ -243,8 +243,7 @@ export class RunningCell {
 
   #onLog(frame: Frame): void {
     const slot = this.#slot(frame);
-    const [level, text] = JSON.parse(frame.utf8()) as unknown[];
-    if (typeof text !== 'string' || !isLevel(level)) throw new ProtocolError('no log entry');
+    const { level, text } = readLogEntry(frame.utf8());
     const live = this.#live.get(frame.other) ?? this.#onlyLive(slot);
     this.#say(slot, { micro: slot.spec.name, level, text, requestId: live?.flight.request.id ?? null });
   }
@@ -366,8 +365,3 @@ export class RunningCell {
 function isAtWork(live: Live): boolean {
   return !live.isAnswered || live.body !== undefined;
 }
-
-function isLevel(level: unknown): level is MicroLogEntry['level'] {
-  return level === 'debug' || level === 'info' || level === 'warn' || level === 'error';
-}
-

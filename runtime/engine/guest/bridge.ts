@@ -7,6 +7,7 @@ export const RECORD = { response: 'R', failed: 'F', call: 'C', log: 'L', done: '
 
 const CALLS_IN_FLIGHT = 256;
 const CALLS_QUEUED = 10_000;
+const QUESTION_MAX_CHARS = 256 * 1024;
 const LOG_CHARS_PER_TURN = 64 * 1024;
 
 let out = '';
@@ -85,7 +86,8 @@ let lastCall = 0;
 export function callHost(question: unknown[], body: CallBody, { owner = current, onSent }: { owner?: number; onSent?: (id: number) => void } = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const call = { resolve, reject, owner, meta: JSON.stringify(question), body, onSent };
-    if (waiting.size < CALLS_IN_FLIGHT) send(call);
+    if (call.meta.length > QUESTION_MAX_CHARS) reject(new TypeError('The names, address and headers of a call are too long together.'));
+    else if (waiting.size < CALLS_IN_FLIGHT) send(call);
     else if (queue.length < CALLS_QUEUED) queue.push(call);
     else reject(new Error(`More than ${CALLS_QUEUED} calls are waiting; wait for some of them first.`));
   });

@@ -1,6 +1,7 @@
 // Owns how values look as text: console lines and guests' errors. Bounded in depth, width and length.
 
 const DEPTH = 4;
+const CAUSES = 5;
 const WIDTH = 100;
 const TEXT_MAX_CHARS = 8 * 1024;
 
@@ -76,17 +77,21 @@ function listed<T>(items: readonly T[], one: (item: T) => string): string {
 }
 
 /** What a guest threw, as text: message and stack. The only place that reads a guest's error. */
-export function describeError(error: unknown): { reason: string; stack?: string } {
+export function describeError(error: unknown, causes = CAUSES): { reason: string; stack?: string } {
   try {
     if (typeof error !== 'object' || error === null) return { reason: clip(`thrown: ${String(error)}`, 1000) };
     const { name, message, stack, cause } = error as { name?: unknown; message?: unknown; stack?: unknown; cause?: unknown };
     const reason = clip(`${String(name ?? 'Error')}: ${String(message ?? inspect(error))}`, 2000);
     if (typeof stack !== 'string') return { reason };
     const text = withoutOwnLines(stack);
-    return { reason, stack: clip(cause === undefined ? text : `${text}\n  caused by: ${describeError(cause).stack ?? inspect(cause)}`, TEXT_MAX_CHARS) };
+    return { reason, stack: clip(cause === undefined ? text : `${text}\n  caused by: ${describeCause(cause, causes - 1)}`, TEXT_MAX_CHARS) };
   } catch {
     return { reason: 'something was thrown that cannot be read' };
   }
+}
+
+function describeCause(cause: unknown, causes: number): string {
+  return causes === 0 ? '...' : (describeError(cause, causes).stack ?? inspect(cause));
 }
 
 /** Lines of this runtime say nothing to a developer. */

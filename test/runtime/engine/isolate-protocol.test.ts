@@ -108,7 +108,7 @@ describe('a Cell that was taken over', () => {
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
   /** Runs `script` in place of a Cell, `frame(type, id, other, meta, body, micro)` at hand. Gives how the one request ended, what was asked of the host, and how the Cell ended. */
-  async function run(script: string): Promise<{ outcome: string; asked: string[]; end: CellEnd | 'alive' }> {
+  async function run(script: string, limitMs = 10_000): Promise<{ outcome: string; asked: string[]; end: CellEnd | 'alive' }> {
     const programPath = join(folder, `${Math.random().toString(36).slice(2)}.cjs`);
     await writeFile(programPath, `
       const socket = new (require('net').Socket)({ fd: 3 });
@@ -132,7 +132,7 @@ describe('a Cell that was taken over', () => {
     const answer = new Promise<MicroResponse>((resolve, reject) => {
       running.run({ instance, micro: 'm', request: { id: 'r', method: 'GET', url: 'http://a.test/', headers: [], body: null, hops: 3 }, head: 'GET\nhttp://a.test/', body: null, resolve, reject, deadline: Date.now() + 60_000, attempts: 3, isOver: false });
     });
-    const outcome = await Promise.race([answer.then((response) => `${response.status}`, (error) => error.code as string), new Promise<string>((resolve) => { setTimeout(() => resolve('nothing'), 1_500); })]);
+    const outcome = await Promise.race([answer.then((response) => `${response.status}`, (error) => error.code as string), new Promise<string>((resolve) => { setTimeout(() => resolve('nothing'), limitMs); })]);
     cell.kill('retired');
     await cell.exited;
     return { outcome, asked, end };
@@ -151,8 +151,6 @@ describe('a Cell that was taken over', () => {
     ['a Micro that is none', `frame(${FRAME.CALL}, 1, 2, '["base","b","get","k"]', undefined, 7);`],
     ['a log entry that is none', `frame(${FRAME.LOG}, 0, 0, '{"length":2}');`],
     ['a log entry that is no JSON', `frame(${FRAME.LOG}, 0, 0, '[');`],
-    ['a question that is none', `frame(${FRAME.CALL}, 1, 2, '{"0":"base"}');`],
-    ['an unknown question', `frame(${FRAME.CALL}, 1, 2, '["constructor","x"]');`],
     ['a loss that is none', `frame(${FRAME.LOST}, 0, 0, 'null');`],
     ['ten thousand calls', `for (let i = 0; i < 10000; i++) frame(${FRAME.CALL}, i, 2, '["fetch","GET","http://never.test/","follow",[]]');`],
     ['its own end', 'process.exit(3);'],
@@ -160,6 +158,13 @@ describe('a Cell that was taken over', () => {
     const { outcome, end } = await run(script);
     expect(end).toMatch(/^(protocol|crash)$/);
     expect(outcome).toBe('MICRO_CRASHED');
+  });
+
+  it.each(['{"0":"base"}', '[', '', 'null', '["constructor","x"]', '["base",1,"get",{}]', '["micro",{},{}]'])('and asks %s, is told that this is no question', async (question) => {
+    const { outcome, asked } = await run(`
+      socket.on('data', (bytes) => { if (bytes.includes('no call to the host')) frame(${FRAME.RESPONSE}, 2, 0, '200'); });
+      frame(${FRAME.CALL}, 1, 2, ${JSON.stringify(question)});`);
+    expect({ outcome, asked }).toEqual({ outcome: '200', asked: [] });
   });
 
   it('cannot answer for others, forge its depth, or name another\'s data', async () => {
@@ -179,6 +184,7 @@ describe('a Cell that was taken over', () => {
     await Promise.all(Array.from({ length: 4 }, (_, seed) => run(`
       let state = ${seed + 1}; const random = (n) => { state = (state * 1103515245 + 12345) & 0x7fffffff; return state % n; };
       const metas = ['', '[]', 'null', '{}', '200', '["base"]', '["drive","d","put","f"]', '["fetch",1,2,3]', '{"reason":"cpu","culprits":[2],"unstarted":[]}', '["info","x"]', '{"code":"x"}', '["micro","m","GET","/","follow",["a"]]'];
-      for (let i = 0; i < 50; i++) frame(20 + random(14), random(4), random(4), metas[random(metas.length)], random(2) ? 'body' : undefined, random(8) ? 0 : 1, random(8));`)));
+      for (let i = 0; i < 50; i++) frame(20 + random(14), random(4), random(4), metas[random(metas.length)], random(2) ? 'body' : undefined, random(8) ? 0 : 1, random(8));
+      setTimeout(() => process.exit(), 500);`)));
   });
 });

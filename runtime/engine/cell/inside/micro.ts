@@ -4,7 +4,7 @@ import type ivm from 'isolated-vm';
 import { type CellInit, FLAG, FRAME, type Frame, type FrameWriter, type GuestFailure, type IsolateLoss, type MicroLoad, readOpening } from '../protocol.ts';
 import { CpuAccount } from './cpu-account.ts';
 import { EVENT, type GuestIsolate, guestStack, type Ivm, type TurnEnd } from './isolate.ts';
-import { type GuestRecord, readRecords } from './records.ts';
+import { checkMeta, type GuestRecord, isTooLong, readRecords } from './records.ts';
 import { MicroStreams } from './streams.ts';
 
 /** What the Micros of a Cell share. */
@@ -25,6 +25,7 @@ const BATCH_EVENTS = 64;
 const TEXT_MAX_BYTES = 64 * 1024;
 const STREAM_EVENT: Record<number, number> = { [FRAME.DATA]: EVENT.data, [FRAME.END]: EVENT.end, [FRAME.CREDIT]: EVENT.credit, [FRAME.STOP]: EVENT.stop };
 const CALLS_MAX = 1_024;
+const TOO_LONG_HEAD = JSON.stringify({ code: 'MICRO_BAD_RESPONSE', reason: 'its headers are too long' } satisfies GuestFailure);
 
 export class CellMicro {
   readonly index: number;
@@ -241,6 +242,8 @@ export class CellMicro {
   #send(record: GuestRecord): void {
     const { out } = this.#state;
     const { id, other, meta } = record;
+    if (record.kind === 'R' && isTooLong(meta)) return this.#send({ ...record, kind: 'F', meta: TOO_LONG_HEAD, body: null });
+    checkMeta(record);
     switch (record.kind) {
       case 'R': case 'F': {
         if (!this.#live.has(id)) return;
@@ -250,7 +253,7 @@ export class CellMicro {
         return;
       }
       case 'C': {
-        if (this.#calls.size >= CALLS_MAX) throw new TypeError('too many calls');
+        if (this.#calls.size >= CALLS_MAX || this.#calls.has(id)) throw new TypeError('too many calls');
         const owner = this.#ownerOf(other);
         this.#calls.set(id, owner);
         return this.#streams.sendBody({ type: FRAME.CALL, micro: this.index, id, other: owner, meta }, record, { body: this.#body(record), owner });

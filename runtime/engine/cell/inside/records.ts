@@ -1,4 +1,6 @@
-// Owns the text that leaves an isolate after a turn: records of (kind, id, other, meta, body). Trusts nothing in it.
+// Owns the text that leaves an isolate after a turn: records of (kind, id, other, meta, body). Trusts nothing in it: a guest that
+// bends its own runtime may write anything, and that must cost its isolate, never the Cell.
+import { META_MAX_BYTES, readFailure, readLogEntry } from '../protocol.ts';
 
 export interface GuestRecord {
   kind: string;
@@ -30,6 +32,17 @@ export function readRecords(text: string, take: (record: GuestRecord) => void): 
     take({ kind: text[at]!, id: count(fields[0]!), other: count(fields[1]!), meta: text.slice(lineEnd + 1, metaEnd), body, stream });
     at = bodyEnd;
   }
+}
+
+/** What the host takes for a breach of the protocol does not leave the Cell. @throws TypeError, SyntaxError, ProtocolError */
+export function checkMeta({ kind, meta }: GuestRecord): void {
+  if (isTooLong(meta)) throw new TypeError('a meta is too long');
+  if (kind === 'L') readLogEntry(meta);
+  if (kind === 'F') readFailure(meta);
+}
+
+export function isTooLong(meta: string): boolean {
+  return meta.length > META_MAX_BYTES / 3 && Buffer.byteLength(meta) > META_MAX_BYTES;
 }
 
 function count(text: string): number {

@@ -1,6 +1,6 @@
 // Owns the streams of one Micro inside the Cell: which request each belongs to, and the CPU time that it earns.
 // Large bodies that left the isolate whole become streams here, so that one neither blocks others nor fills the host.
-import { CHUNK_BYTES, FLAG, FRAME, type Frame, type FrameWriter, isGuestStream, isHostStream, type Outgoing, START_CREDIT_BYTES, streamOpening } from '../protocol.ts';
+import { CHUNK_BYTES, FLAG, FRAME, type Frame, type FrameWriter, isGuestStream, isHostStream, type Outgoing, readStreamFailure, START_CREDIT_BYTES, streamOpening, WINDOW_BYTES } from '../protocol.ts';
 import type { CpuAccount } from './cpu-account.ts';
 import type { GuestRecord } from './records.ts';
 
@@ -10,6 +10,9 @@ const MB = 1024 * 1024;
 const CPU_MS_PER_MB = 10;
 const CPU_MS_PER_SECOND = 100;
 
+/** A stream that the guest reads or writes: the request that it belongs to, and how many bytes its sender may still send. */
+interface Stream { owner: number; credit: number }
+
 /** A whole body on its way. */
 interface Parcel { bytes: Uint8Array; at: number; credit: number }
 
@@ -17,8 +20,8 @@ export class MicroStreams {
   #micro: number;
   #out: FrameWriter;
   #account: CpuAccount;
-  /** Streams that the guest reads or writes, and the request that each belongs to. */
-  #owners = new Map<number, number>();
+  /** A guest that bends its runtime may say anything of a stream: what it may say is known here too. */
+  #streams = new Map<number, Stream>();
   #parcels = new Map<number, Parcel>();
   #lastParcel = -2;
   #sweptAt = 0;
@@ -31,20 +34,25 @@ export class MicroStreams {
 
   /** A stream into the guest. */
   arrive(id: number, owner: number): void {
-    this.#owners.set(id, owner);
+    this.#streams.set(id, { owner, credit: START_CREDIT_BYTES });
   }
 
   /** A frame of a stream. @returns the request that it belongs to, where the guest has to hear of it */
   take(frame: Frame): number | undefined {
-    const { id, type, body } = frame;
+    const { id, type, body, other } = frame;
     if (!isHostStream(id) && !isGuestStream(id)) {
       this.#takeForParcel(frame);
       return undefined;
     }
-    const owner = this.#owners.get(id);
-    if (owner !== undefined && body !== null) this.#account.refund(owner, body.length / MB * CPU_MS_PER_MB);
-    if (type === FRAME.END) this.#owners.delete(id);
-    return owner;
+    const stream = this.#streams.get(id);
+    if (!stream) return undefined;
+    if (type === FRAME.CREDIT) stream.credit += other;
+    if (body !== null) {
+      stream.credit -= body.length;
+      this.#account.refund(stream.owner, body.length / MB * CPU_MS_PER_MB);
+    }
+    if (type === FRAME.END) this.#streams.delete(id);
+    return stream.owner;
   }
 
   /** What the guest says of a stream. @returns false when it says something else  @throws TypeError for what no sound guest says */
@@ -53,28 +61,44 @@ export class MicroStreams {
     switch (kind) {
       case 'P': this.#sendPiece(id, body); return true;
       case 'E':
-        if (!this.#owners.delete(id)) throw new TypeError('no such stream');
+        if (!isGuestStream(id) || !this.#streams.delete(id)) throw new TypeError('no such stream');
+        if (meta !== '') readStreamFailure(meta);
         this.#out.add({ ...frame, type: FRAME.END, meta });
         return true;
-      case 'W': this.#out.add({ ...frame, type: FRAME.CREDIT, other }); return true;
-      case 'Q': this.#out.add({ ...frame, type: FRAME.STOP }); return true;
+      case 'W': this.#grant(id, other); return true;
+      case 'Q': if (this.#arriving(id)) this.#out.add({ ...frame, type: FRAME.STOP }); return true;
       default: return false;
     }
   }
 
+  /** One that has ended may still be spoken of. @throws TypeError for one that the guest writes itself */
+  #arriving(id: number): Stream | undefined {
+    if (!isHostStream(id)) throw new TypeError('no such stream');
+    return this.#streams.get(id);
+  }
+
+  #grant(id: number, bytes: number): void {
+    const stream = this.#arriving(id);
+    if (!stream) return;
+    if (bytes === 0 || stream.credit + bytes > WINDOW_BYTES) throw new TypeError('too much credit');
+    stream.credit += bytes;
+    this.#out.add({ type: FRAME.CREDIT, micro: this.#micro, id, other: bytes });
+  }
+
   #sendPiece(id: number, body: string | Uint8Array | null): void {
-    const owner = this.#owners.get(id);
-    if (owner === undefined || body === null) throw new TypeError('no piece of a stream');
+    const stream = this.#streams.get(id);
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;
-    this.#account.refund(owner, bytes.length / MB * CPU_MS_PER_MB);
+    if (!stream || !isGuestStream(id) || bytes === null || bytes.length === 0 || bytes.length > stream.credit) throw new TypeError('no piece of a stream');
+    stream.credit -= bytes.length;
+    this.#account.refund(stream.owner, bytes.length / MB * CPU_MS_PER_MB);
     this.#out.add({ type: FRAME.DATA, micro: this.#micro, id, body: bytes });
   }
 
   /** Send a frame with the guest's body: as it is, or announced, when it follows by the guest's doing or for its size. */
   sendBody(frame: Outgoing, { stream }: GuestRecord, { body, owner }: { body: string | Uint8Array | null; owner: number }): void {
     if (stream !== 0) {
-      if (!isGuestStream(stream) || this.#owners.size >= STREAMS_MAX) throw new TypeError('no such stream');
-      this.#owners.set(stream, owner);
+      if (!isGuestStream(stream) || this.#streams.has(stream) || this.#streams.size >= STREAMS_MAX) throw new TypeError('no such stream');
+      this.#streams.set(stream, { owner, credit: START_CREDIT_BYTES });
       return this.#out.add({ ...frame, flags: FLAG.stream, body: streamOpening(stream) });
     }
     if (body === null || body.length <= CHUNK_BYTES / 4) return this.#out.add({ ...frame, body });
@@ -114,12 +138,12 @@ export class MicroStreams {
   sweep(now: number): void {
     const openMs = Math.min(now - this.#sweptAt, 1_000);
     this.#sweptAt = now;
-    for (const owner of new Set(this.#owners.values())) this.#account.refund(owner, openMs / 1_000 * CPU_MS_PER_SECOND);
+    for (const owner of new Set([...this.#streams.values()].map((stream) => stream.owner))) this.#account.refund(owner, openMs / 1_000 * CPU_MS_PER_SECOND);
   }
 
   /** The isolate is gone. */
   drop(): void {
-    this.#owners.clear();
+    this.#streams.clear();
     this.#parcels.clear();
   }
 }
