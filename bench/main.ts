@@ -2,6 +2,8 @@
 import { appendFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { measureBaseHttp } from './base-http.ts';
+import { measureCellMemory } from './cell-memory.ts';
+import { measureColdStart } from './cold-start.ts';
 import { measureDataScale } from './data-scale.ts';
 import { measureDrive } from './drive.ts';
 import type { Effort, RowResult } from './harness.ts';
@@ -18,6 +20,8 @@ const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'orders': measureOrders,
   'host-calls': measureHostCalls,
   'hot-instances': measureHotInstances,
+  'cold-start': measureColdStart,
+  'cell-memory': measureCellMemory,
   'base-http': measureBaseHttp,
   'data-scale': measureDataScale,
   'drive': (effort) => measureDrive({ ...effort, driveMb: Number(values['drive-mb']) }),

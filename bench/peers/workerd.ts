@@ -18,14 +18,17 @@ const worker :Workerd.Worker = (
 );
 `;
 
-/** @param source an ES module with a default export that has `fetch` */
-export async function startWorkerd(source: string): Promise<Running & { port: number }> {
+/** @param source an ES module with a default export that has `fetch`
+ *  @param onSpawn called as soon as the process is being started; started means that this is done, too */
+export async function startWorkerd(source: string, { onSpawn }: { onSpawn?: (port: number) => Promise<unknown> } = {}): Promise<Running & { port: number }> {
   const folder = await mkdtemp(join(tmpdir(), 'bench-workerd-'));
   await writeFile(join(folder, 'config.capnp'), CONFIG);
   await writeFile(join(folder, 'worker.js'), source);
   const port = await findFreePort();
   const command = [join(ROOT, 'node_modules/.bin/workerd'), 'serve', join(folder, 'config.capnp'), '--socket-addr', `http=127.0.0.1:${port}`];
   const isReady = (): Promise<boolean> => ask({ url: `http://127.0.0.1:${port}/` }).then(() => true, () => false);
-  const running = await startProgram(command, { isReady });
+  const starting = startProgram(command, { isReady });
+  await onSpawn?.(port);
+  const running = await starting;
   return { ...running, port, stop: async () => { await running.stop(); await rm(folder, { recursive: true }); } };
 }
