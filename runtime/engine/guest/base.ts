@@ -11,10 +11,8 @@ interface Expiry { expireIn?: number; expireAt?: Date | number }
 interface Condition { ifMatch?: string; ifNoneMatch?: string }
 type Item = Record<string, unknown>;
 
-/** Gives back what it is given, so that a class made from it can put private fields into that. */
-class Given {
-  constructor(given: object) { return given; }
-}
+/** A constructor that gives back what it is given: a class made from it can put private fields into that. */
+const Given = function Given(given: object): object { return given; } as unknown as new (given: object) => object;
 
 /** The ETag of an Item that was returned, kept in the Item itself, where nobody sees it: Items look as the SDK's do.
  *  A WeakMap of them costs ten times as much, in the collector too. */
@@ -23,6 +21,9 @@ class Tagged extends Given {
   constructor(item: Item, etag: string) {
     super(item);
     this.#etag = etag;
+  }
+  static tag(item: Item, etag: string): Item {
+    return new Tagged(item, etag) as unknown as Item;
   }
   static etagOf(item: object): string | undefined {
     return #etag in item ? item.#etag : undefined;
@@ -51,7 +52,7 @@ export class Base {
 
   async put(data: unknown, key?: string | null, options?: Expiry & Condition): Promise<Item> {
     const answer = await this.#ask('put', { items: [toItem(data, key, options)] }, '', options);
-    return known((parsed(answer) as any).processed.items[0], answer);
+    return Tagged.tag((parsed(answer) as any).processed.items[0], answer.meta);
   }
 
   async putMany(items: unknown[], options?: Expiry & Condition): Promise<unknown> {
@@ -64,7 +65,7 @@ export class Base {
   async insert(data: unknown, key?: string | null, options?: Expiry & Condition): Promise<Item> {
     try {
       const answer = await this.#ask('insert', { item: toItem(data, key, options) }, '', options);
-      return known(parsed(answer) as Item, answer);
+      return Tagged.tag(parsed(answer) as Item, answer.meta);
     } catch (error: any) {
       if (error?.code === 'BASE_KEY_EXISTS') error.message = `Item with key ${key ?? (data as any)?.key} already exists`;
       throw error;
@@ -74,7 +75,7 @@ export class Base {
   async get(key: string): Promise<Item | null> {
     const answer = await this.#ask('get', undefined, checkText(key, 'Key'));
     const item = parsed(answer) as Item | null;
-    return item && known(item, answer);
+    return item && Tagged.tag(item, answer.meta);
   }
 
   async delete(key: string, options?: Condition): Promise<null> {
@@ -105,10 +106,6 @@ function parsed({ body }: Answer): unknown {
   return body === undefined || body === '' ? null : JSON.parse(body as string);
 }
 
-function known(item: Item, { meta }: Answer): Item {
-  new Tagged(item, meta);
-  return item;
-}
 
 /** One that was meant and got lost on the way must not turn into none. */
 function condition(options: Condition | undefined): string[] {
