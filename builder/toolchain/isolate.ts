@@ -16,8 +16,6 @@ export const BUNDLE_MAX_BYTES = 10 * 1024 * 1024;
 const BUNDLE_TIMEOUT_MS = 60_000;
 const MAX_ERRORS = 10;
 const BUNDLE = 'index.js';
-/** The exports stand at the end of a bundle. */
-const EXPORTS_MAX_CHARS = 64 * 1024;
 
 /** Where the code starts when `run` was left at its default. */
 const DEFAULT_ENTRIES = ['index.js', 'index.ts', 'index.mjs', 'index.jsx', 'index.tsx', 'src/index.js', 'src/index.ts'];
@@ -78,10 +76,11 @@ async function bundleMicro(job: ToolchainJob): Promise<Package> {
   return { entry: BUNDLE, handlerAt: handlerPlace(Buffer.from(code).toString()), files: new Map([...outputs].map(([path, content]) => [path, { content }])) };
 }
 
-/** Where a bundle declares what it exports as default. */
+/** Where a bundle declares what it exports as default: the list of exports is the last thing in it. */
 export function handlerPlace(code: string): string | undefined {
-  const name = /\bexport \{[^}]*?([\w$]+) as default\b/.exec(code.slice(-EXPORTS_MAX_CHARS))?.[1];
-  if (name === undefined) return undefined;
+  const exported = code.slice(code.lastIndexOf('\nexport {')).split('}', 1)[0]!.slice('\nexport {'.length);
+  const name = exported.split(',').map((one) => one.trim().split(' as ')).find(([, as]) => as === 'default')?.[0];
+  if (name === undefined || !/^[\w$]{1,200}$/.test(name)) return undefined;
   const declared = new RegExp(`^(?:var|let|const|class|(?:async )?function\\*?) (?=${name.replaceAll('$', '\\$')}[^\\w$])`, 'm').exec(code);
   if (!declared) return undefined;
   const line = code.slice(0, declared.index).split('\n').length;

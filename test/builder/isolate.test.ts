@@ -1,7 +1,7 @@
 import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
-import { createIsolateToolchain } from '../../builder/toolchain/isolate.ts';
+import { createIsolateToolchain, handlerPlace } from '../../builder/toolchain/isolate.ts';
 import type { SpacefileMicro } from '../../spacefile-schema/types.ts';
 import { contentOf, packageOf, toolchainJob } from './toolchain-job.ts';
 import type { TestJob } from './toolchain-job.ts';
@@ -112,6 +112,14 @@ describe('a bundle', () => {
     const [at, column] = built.handlerAt!.split(':').map(Number) as [number, number];
     expect(lines[at - 1]).toContain(line);
     expect(lines[at - 1]!.slice(column - 1)).toMatch(/^(index_default|answer|\$a)\b/);
+  });
+
+  test.each([
+    ['an endless name in the exports', `\nexport {${'a'.repeat(2_000_000)}`], ['many exports', '\nexport {'.repeat(300_000)], ['no exports', 'x'.repeat(2_000_000)], ['an export that is declared nowhere', '\nexport {\n  a as default\n};'],
+  ])('without a place of its handler is looked through quickly: %s', (_, code) => {
+    const began = performance.now();
+    expect(handlerPlace(code)).toBeUndefined();
+    expect(performance.now() - began).toBeLessThan(500);
   });
 
   test('of equal sources is equal, wherever they lie', async () => {
