@@ -23,7 +23,7 @@ import { createRevisions } from './revision.ts';
 import type { Revisions } from './revision.ts';
 import type { PackageTools } from './toolchain/dependencies.ts';
 import { createIsolateToolchain } from './toolchain/isolate.ts';
-import { staticToolchain } from './toolchain/static.ts';
+import { createStaticToolchain } from './toolchain/static.ts';
 
 export interface BuilderOptions {
   /** The host's own records. */
@@ -41,6 +41,8 @@ export interface BuilderOptions {
   /** Variables that package managers see besides PATH and HOME, such as NODE_EXTRA_CA_CERTS, HTTPS_PROXY or
    *  npm_config_registry. None by default; never secrets. */
   toolEnv?: Readonly<Record<string, string>>;
+  /** Run the `commands` of Spacefiles, which can do whatever the host can. */
+  allowsCommands?: boolean;
   onRevision?: OnRevision;
 }
 
@@ -70,7 +72,7 @@ export async function createBuilder(options: BuilderOptions): Promise<Builder> {
     table: createBuildTable(store),
     sourcePath: (id) => join(sourceFolder, `${id}.zip`),
     jobFolder: join(workFolder, 'jobs'),
-    toolchains: { static: staticToolchain, isolate: createIsolateToolchain(packageTools(options)) },
+    toolchains: { static: createStaticToolchain(packageTools(options)), isolate: createIsolateToolchain(packageTools(options)) },
     onRevision: options.onRevision ?? (async () => {}),
   };
   const jobs = new Map<string, AbortController>();
@@ -110,7 +112,7 @@ async function deleteProject(id: string, { projects, builds, releases }: Pick<Bu
 function packageTools(options: BuilderOptions): PackageTools {
   const [program = 'npm', ...args] = options.npmCommand ?? [];
   const toolPath = options.toolPath ?? `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`;
-  return { npmCommand: [program, ...args], toolPath, toolEnv: options.toolEnv ?? {}, cacheFolder: join(options.workFolder, 'cache') };
+  return { npmCommand: [program, ...args], toolPath, toolEnv: options.toolEnv ?? {}, cacheFolder: join(options.workFolder, 'cache'), allowsCommands: options.allowsCommands ?? false };
 }
 
 /** Instants that never repeat, so that what is made later sorts later. */

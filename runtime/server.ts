@@ -174,7 +174,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const started = Promise.withResolvers<ApiParts>();
   const builder = await createBuilder({
     store, artifacts: await (blobs?.open('artifacts') ?? openFileBlobStore(join(folder, 'artifacts'))), workFolder: join(folder, 'builder'), log, clock,
-    npmCommand: config.buildTools.npmCommand, toolPath: config.buildTools.path, toolEnv: config.buildTools.env,
+    allowsCommands: config.unsafeNoSandbox, npmCommand: config.buildTools.npmCommand, toolPath: config.buildTools.path, toolEnv: config.buildTools.env,
     onRevision: async (project, revision) => (await started.promise).lifecycle.followPush(project, revision),
   });
   const revision = (id: string): Promise<Awaited<ReturnType<Builder['revisions']['get']>> | undefined> => orMissing(builder.revisions.get(id));

@@ -1,5 +1,5 @@
 // Owns running a foreign program for a build: its environment is composed from nothing, its output goes to the log
-// line by line, and it ends with everything it started. No shell anywhere. Knows not which programs there are.
+// line by line, and it ends with everything it started. Knows not which programs there are.
 import { StringDecoder } from 'node:string_decoder';
 import type { Readable } from 'node:stream';
 import { execa } from 'execa';

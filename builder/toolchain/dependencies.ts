@@ -4,6 +4,7 @@
 import { access, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpaceError } from '../../core/errors.ts';
+import { commandsOf } from './build-commands.ts';
 import { runCommand } from './command.ts';
 import type { ToolchainJob } from './toolchain.ts';
 
@@ -16,11 +17,13 @@ export interface PackageTools {
   toolEnv: Record<string, string>;
   /** Where downloaded packages are kept, one folder a Space. */
   cacheFolder: string;
+  /** Whether what the source says may be run: no sandbox stands around builds. */
+  allowsCommands: boolean;
 }
 
-interface Manifest { dependencies?: Record<string, string>; [field: string]: unknown }
+interface Manifest { dependencies?: Record<string, string>; devDependencies?: Record<string, string>; [field: string]: unknown }
 
-interface PackageManager { name: string; lockFiles: string[]; argv: (tools: PackageTools, cache: string) => [string, ...string[]] }
+interface PackageManager { name: string; lockFiles: string[]; withoutDev: string; argv: (tools: PackageTools, cache: string) => [string, ...string[]] }
 
 const STAGING = 'dependencies';
 const INSTALL_TIMEOUT_MS = 5 * 60_000;
@@ -36,22 +39,22 @@ const PROVIDED = new Set(['deta']);
 const KEPT_FIELDS = ['name', 'version', 'dependencies', 'devDependencies', 'optionalDependencies', 'peerDependencies', 'overrides', 'resolutions'];
 
 /** `--git=false` names the program for git dependencies: the one that always fails. */
-const NPM_FLAGS = ['--ignore-scripts', '--omit=dev', '--no-audit', '--no-fund', '--no-update-notifier', '--no-progress', '--no-workspaces', '--git=false',
+const NPM_FLAGS = ['--ignore-scripts', '--no-audit', '--no-fund', '--no-update-notifier', '--no-progress', '--no-workspaces', '--git=false',
   '--fetch-retries=1', '--fetch-retry-mintimeout=1000'];
 
 /** The first whose lock file is there; npm when there is none (@source reference, Appendix B 20). */
 const PACKAGE_MANAGERS: PackageManager[] = [
-  { name: 'pnpm', lockFiles: ['pnpm-lock.yaml'], argv: (_, cache) => ['pnpm', 'install', '--frozen-lockfile', '--ignore-scripts', '--ignore-pnpmfile', '--prod', '--node-linker=hoisted', `--store-dir=${cache}`] },
-  { name: 'yarn', lockFiles: ['yarn.lock'], argv: (_, cache) => ['yarn', 'install', '--frozen-lockfile', '--ignore-scripts', '--production', '--non-interactive', '--no-default-rc', `--cache-folder=${cache}`] },
-  { name: 'npm', lockFiles: ['package-lock.json', 'npm-shrinkwrap.json'], argv: (tools, cache) => [...tools.npmCommand, 'ci', ...NPM_FLAGS, `--cache=${cache}`] },
+  { name: 'pnpm', lockFiles: ['pnpm-lock.yaml'], withoutDev: '--prod', argv: (_, cache) => ['pnpm', 'install', '--frozen-lockfile', '--ignore-scripts', '--ignore-pnpmfile', '--node-linker=hoisted', `--store-dir=${cache}`] },
+  { name: 'yarn', lockFiles: ['yarn.lock'], withoutDev: '--production', argv: (_, cache) => ['yarn', 'install', '--frozen-lockfile', '--ignore-scripts', '--non-interactive', '--no-default-rc', `--cache-folder=${cache}`] },
+  { name: 'npm', lockFiles: ['package-lock.json', 'npm-shrinkwrap.json'], withoutDev: '--omit=dev', argv: (tools, cache) => [...tools.npmCommand, 'ci', ...NPM_FLAGS, `--cache=${cache}`] },
 ];
-const NPM_WITHOUT_LOCK: PackageManager = { name: 'npm', lockFiles: [], argv: (tools, cache) => [...tools.npmCommand, 'install', '--no-package-lock', ...NPM_FLAGS, `--cache=${cache}`] };
+const NPM_WITHOUT_LOCK: PackageManager = { name: 'npm', lockFiles: [], withoutDev: '--omit=dev', argv: (tools, cache) => [...tools.npmCommand, 'install', '--no-package-lock', ...NPM_FLAGS, `--cache=${cache}`] };
 
 /** Put `node_modules` into the Micro's folder, unless nothing is needed or everything is there.
  *  @throws BUILD_FAILED, BUILD_TOOL_MISSING */
 export async function installDependencies(job: ToolchainJob, tools: PackageTools): Promise<void> {
   const manifest = await readManifest(job);
-  if (!manifest || (await isVendored(job.folder, manifest))) return;
+  if (!manifest || (await isVendored(job, manifest))) return;
   assertFromRegistry(job, manifest);
   const manager = await managerFor(job.folder);
   job.report(`[${job.micro.name}] Installing dependencies with ${manager.name}`);
@@ -84,10 +87,13 @@ async function readManifest(job: ToolchainJob): Promise<Manifest | undefined> {
   throw failed(job, 'package.json is not a JSON object');
 }
 
+/** What builds is listed among them. */
+const needsDev = (job: ToolchainJob): boolean => commandsOf(job.micro).length > 0;
+
 /** True when the packages came with the source, or there are none. */
-async function isVendored(folder: string, manifest: Manifest): Promise<boolean> {
-  const names = Object.keys(manifest.dependencies ?? {}).filter((name) => !PROVIDED.has(name));
-  const found = await Promise.all(names.map((name) => isThere(join(folder, 'node_modules', name, 'package.json'))));
+async function isVendored(job: ToolchainJob, manifest: Manifest): Promise<boolean> {
+  const names = Object.keys({ ...manifest.dependencies, ...(needsDev(job) && manifest.devDependencies) }).filter((name) => !PROVIDED.has(name));
+  const found = await Promise.all(names.map((name) => isThere(join(job.folder, 'node_modules', name, 'package.json'))));
   return found.every(Boolean);
 }
 
@@ -158,7 +164,7 @@ async function fetchPackages(job: ToolchainJob, manager: PackageManager, to: { s
   const cache = join(to.tools.cacheFolder, manager.name, job.spaceId);
   await Promise.all([mkdir(home, { recursive: true }), mkdir(cache, { recursive: true })]);
   const end = await runCommand({
-    argv: manager.argv(to.tools, cache),
+    argv: [...manager.argv(to.tools, cache), ...(needsDev(job) ? [] : [manager.withoutDev])],
     folder: to.staging,
     env: { ...to.tools.toolEnv, PATH: to.tools.toolPath, HOME: home, TMPDIR: home, CI: '1', LANG: 'C.UTF-8', npm_config_globalconfig: join(home, 'none'), npm_config_userconfig: join(home, '.npmrc') },
     timeoutMs: INSTALL_TIMEOUT_MS,

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import * as esbuild from 'esbuild';
 import { parse as parseJsonc } from 'jsonc-parser';
 import { SpaceError } from '../../core/errors.ts';
+import { assertCommands, commandsOf, runBuildCommands } from './build-commands.ts';
 import { installDependencies, removeDependencies } from './dependencies.ts';
 import type { PackageTools } from './dependencies.ts';
 import { importGuard } from './import-guard.ts';
-import { noCommands } from './static.ts';
 import type { Package, Toolchain, ToolchainJob } from './toolchain.ts';
 import { wasmModules } from './wasm-modules.ts';
 
@@ -40,11 +40,12 @@ const OPTIONS = {
 export function createIsolateToolchain(tools: PackageTools): Toolchain {
   return {
     async detect(job) {
-      if (job.micro.commands[0] !== undefined) throw noCommands(job, job.micro.commands[0]);
-      await findEntry(job);
+      assertCommands(job, tools);
+      // Commands may be what makes it.
+      if (commandsOf(job.micro).length === 0) await findEntry(job);
     },
     install: (job) => installDependencies(job, tools),
-    build: (job) => bundleMicro(job).finally(() => removeDependencies(job)),
+    build: (job) => runBuildCommands(job, tools).then(() => bundleMicro(job)).finally(() => removeDependencies(job)),
   };
 }
 

@@ -2,31 +2,27 @@
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { SpaceError } from '../../core/errors.ts';
-import { ENGINES } from '../../spacefile-schema/engines.ts';
 import type { ArtifactSource } from '../artifact.ts';
-import type { Toolchain, ToolchainJob } from './toolchain.ts';
+import { assertCommands, commandsOf, runBuildCommands } from './build-commands.ts';
+import { installDependencies, removeDependencies } from './dependencies.ts';
+import type { PackageTools } from './dependencies.ts';
+import type { Package, Toolchain, ToolchainJob } from './toolchain.ts';
 
-export const staticToolchain: Toolchain = {
-  async detect(job) {
-    const { engine, commands } = job.micro;
-    const command = ENGINES[engine].buildCommand ?? commands[0];
-    if (command !== undefined) throw noCommands(job, command);
-  },
-  async install() {},
-  async build(job) {
-    const folder = await servedFolder(job);
-    const files = new Map<string, ArtifactSource>();
-    for (const path of await filesBelow(folder)) files.set(path, { path: join(folder, path) });
-    if (files.size === 0) throw failed(job, `\`serve: ${job.micro.serve ?? '.'}\` has no files`);
-    return { entry: '', files };
-  },
-};
+export function createStaticToolchain(tools: PackageTools): Toolchain {
+  return {
+    detect: async (job) => assertCommands(job, tools),
+    // Files as they are need none; what makes them may.
+    install: async (job) => (commandsOf(job.micro).length > 0 ? installDependencies(job, tools) : undefined),
+    build: (job) => runBuildCommands(job, tools).then(() => packageFiles(job)).finally(() => removeDependencies(job)),
+  };
+}
 
-/** A command of the source would run with everything that the host can reach. */
-export function noCommands(job: ToolchainJob, command: string): SpaceError {
-  const reason = `Micro \`${job.micro.name}\` runs ${JSON.stringify(command)} in its build, and this host has no sandbox for build commands. `
-    + 'Run it on your machine and push what it makes, with an engine that needs no command.';
-  return new SpaceError('BUILD_TOOL_MISSING', { engine: job.micro.engine, reason });
+async function packageFiles(job: ToolchainJob): Promise<Package> {
+  const folder = await servedFolder(job);
+  const files = new Map<string, ArtifactSource>();
+  for (const path of await filesBelow(folder)) files.set(path, { path: join(folder, path) });
+  if (files.size === 0) throw failed(job, `\`serve: ${job.micro.serve ?? '.'}\` has no files`);
+  return { entry: '', files };
 }
 
 async function servedFolder(job: ToolchainJob): Promise<string> {

@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 const tools = (more: Partial<Parameters<typeof installDependencies>[1]> = {}) =>
-  ({ npmCommand: ['npm'] as [string], toolPath: SYSTEM_PATH, toolEnv: {}, cacheFolder: join(base, 'cache'), ...more });
+  ({ npmCommand: ['npm'] as [string], toolPath: SYSTEM_PATH, toolEnv: {}, cacheFolder: join(base, 'cache'), allowsCommands: false, ...more });
 
 /** A program that stands where npm is looked for and writes down how it was called. */
 async function witness(name = 'npm'): Promise<string> {

@@ -6,7 +6,7 @@ import type { SpacefileMicro } from '../../spacefile-schema/types.ts';
 import { contentOf, packageOf, toolchainJob } from './toolchain-job.ts';
 import type { TestJob } from './toolchain-job.ts';
 
-const toolchain = createIsolateToolchain({ npmCommand: ['npm-is-not-for-this-test'], toolPath: '/nowhere', toolEnv: {}, cacheFolder: '/nowhere' });
+const toolchain = createIsolateToolchain({ npmCommand: ['npm-is-not-for-this-test'], toolPath: '/nowhere', toolEnv: {}, cacheFolder: '/nowhere', allowsCommands: false });
 const START = 'export default { async fetch() { return new Response("hello"); } };\n';
 
 const jobs: TestJob[] = [];

@@ -1,10 +1,11 @@
 import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { staticToolchain } from '../../builder/toolchain/static.ts';
+import { createStaticToolchain } from '../../builder/toolchain/static.ts';
 import type { SpacefileMicro } from '../../spacefile-schema/types.ts';
 import { contentOf, packageOf, toolchainJob } from './toolchain-job.ts';
 
+const staticToolchain = createStaticToolchain({ npmCommand: ['no-npm'], toolPath: '/nowhere', toolEnv: {}, cacheFolder: '/nowhere', allowsCommands: false });
 const FILES = { 'index.html': '<p>', 'public/a.css': 'a{}', 'public/deep/b.bin': Buffer.from([0, 255, 1]), 'public/.well-known/x': 'x' };
 const micro = (more: Partial<SpacefileMicro>): Partial<SpacefileMicro> => ({ engine: 'static', ...more });
 
