@@ -120,6 +120,8 @@ export const ERRORS = {
   MICRO_OUT_OF_MEMORY: entry(502, 'micro', (d) => `The app used more than its ${d.limitMb} MB of memory.`),
   MICRO_CRASHED: entry(502, 'micro', 'The app stopped while it answered. It has been restarted.'),
   MICRO_BUSY: entry(503, 'micro', 'The app has too many requests at once. Try again in a moment.'),
+  MICRO_CALLS_EXCEEDED: entry(429, 'micro', (d) => `One request may make ${d.limit} ${d.what}; this one made more.`),
+  MICRO_PAUSED: entry(503, 'micro', (d) => `The app is paused. ${d.reason} Its owner can start it again, and so does an update.`),
   MICRO_QUARANTINED: entry(503, 'micro', (d) => `The app was stopped and rests for ${d.retryAfterSeconds} seconds. ${d.reason}`),
   MICRO_LOOP: entry(508, 'micro', (d) => `Micros called each other more than ${d.limit} times deep.`),
   EGRESS_BLOCKED: entry(403, 'micro', (d) => `Calls to ${d.target} are not allowed: ${d.reason}.`),

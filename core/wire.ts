@@ -50,6 +50,19 @@ export interface WireInstance {
   update: { release_id: string; version: string; release_notes: string } | null;
   micros: WireMicro[];
 }
+/** The numbers that hold for an Instance, and those that were set for it. */
+export interface WireLimits { limits: Record<string, number>; set: Record<string, number> }
+/** Where an Instance may call, and how much it did since the host started. */
+export interface WireEgress {
+  policy: 'internet' | 'none' | 'list';
+  hosts: string[];
+  calls: { open: number; in_minute: number; total: number; refused: number };
+}
+export interface WireHost {
+  version: string;
+  sandbox: { level: 'full' | 'namespaces' | 'limits' | 'none'; findings: { what: string; holds: boolean; detail: string }[] };
+  cells: { running: number; ready: number; used_mb: number; limit_mb: number };
+}
 /** How much is in a Collection: Items and bytes of their JSON, Files and their bytes, automatic indexes. */
 export interface WireUsage {
   bases: { name: string; items: number; bytes: number; indexes: { field: string; state: 'building' | 'ready'; used_at: string }[] }[];

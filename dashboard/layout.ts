@@ -14,7 +14,7 @@ export interface Chrome {
 }
 
 /** Where a page stands in the navigation. */
-export type Place = 'apps' | 'discover' | 'tokens' | 'invites' | 'collections' | 'none';
+export type Place = 'apps' | 'discover' | 'tokens' | 'invites' | 'collections' | 'host' | 'none';
 
 export interface Frame extends Chrome {
   title: string;
@@ -84,6 +84,7 @@ const settingsPlaces: readonly { place: Place; url: string; label: string; owner
   { place: 'tokens', url: '/tokens', label: 'Access tokens' },
   { place: 'collections', url: '/collections', label: 'Collections' },
   { place: 'invites', url: '/invites', label: 'Invitations', ownerOnly: true },
+  { place: 'host', url: '/host', label: 'This host', ownerOnly: true },
 ];
 
 function settingsTabs(frame: Frame): Markup {

@@ -4,6 +4,7 @@ import { delimiter, dirname, resolve } from 'node:path';
 import { isIP } from 'node:net';
 import { SpaceError } from '../core/errors.ts';
 import type { LogLevel } from '../core/log.ts';
+import { type IsolateLimits, limitProblem } from './engine/cell/limits.ts';
 import { readS3Place, S3_URL_FORM, type S3Place } from '../sandbox-data/blob/s3-place.ts';
 
 export interface Config {
@@ -21,6 +22,8 @@ export interface Config {
   /** The S3 server that keeps what Files and Revisions are made of; undefined: the data folder does. Holds a secret. */
   readonly blobs: S3Place | undefined;
   readonly unsafeNoSandbox: boolean;
+  /** Numbers of isolate Micros that differ from the defaults. */
+  readonly limits: Readonly<Partial<IsolateLimits>>;
   /** One-time secret of the first set-up; random when undefined. */
   readonly setupSecret: string | undefined;
   readonly logLevel: LogLevel;
@@ -60,6 +63,7 @@ const SETTINGS = {
   bus: { flag: 'bus', variable: 'OWNSPACE_BUS', value: 'URL', fallback: 'local:', meaning: 'how several hosts talk; local: is one host' },
   grpcPort: { flag: 'grpc-port', variable: 'OWNSPACE_GRPC_PORT', value: 'N', fallback: 'off', meaning: 'gRPC of the data plane' },
   unsafeNoSandbox: { flag: 'unsafe-no-sandbox', variable: 'OWNSPACE_UNSAFE_NO_SANDBOX', fallback: '', meaning: 'run process Micros and builds without a sandbox; every page says so' },
+  limits: { flag: 'limits', variable: 'OWNSPACE_LIMITS', value: 'LIST', fallback: '', meaning: 'what apps may use, as cpuMs=5000,heapMb=256; docs/limits.md has all of them' },
   setupSecret: { variable: 'OWNSPACE_SETUP_SECRET', fallback: '', meaning: 'one-time secret of the first set-up; random unless given' },
   log: { variable: 'OWNSPACE_LOG', fallback: 'info', meaning: 'debug, info, warn or error; JSON lines on stderr' },
   openStores: { variable: 'OWNSPACE_OPEN_STORES', fallback: '200', meaning: 'Stores of Collections that a data worker holds open' },
@@ -124,6 +128,7 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
     appsDomain: text('appsDomain') === '' ? domain : domainName('appsDomain', text('appsDomain')),
     blobs,
     unsafeNoSandbox: isOn ?? false,
+    limits: readLimits(text('limits'), (problem) => problems.push(`${where('limits')}: ${problem}`)),
     setupSecret: secret === '' ? undefined : secret,
     logLevel: level as LogLevel,
     openStores: Number(openStores),
@@ -153,6 +158,18 @@ function readBlobs(value: string, report: (problem: string) => void): S3Place | 
   if (!Array.isArray(place)) return Object.freeze(place);
   place.forEach(report);
   return undefined;
+}
+
+/** `name=number,name=number`. */
+function readLimits(list: string, report: (problem: string) => void): Partial<IsolateLimits> {
+  const limits: Record<string, number> = {};
+  for (const part of list.split(',').map((piece) => piece.trim()).filter(Boolean)) {
+    const [, name = '', value = ''] = /^(\w+)=(\d+)$/.exec(part) ?? [];
+    const problem = name === '' ? 'use name=number, such as cpuMs=5000' : limitProblem(name, Number(value), 'host');
+    if (problem === undefined) limits[name] = Number(value);
+    else report(`"${part.slice(0, 40)}" ${name === '' ? 'is not understood: ' : ''}${problem}`);
+  }
+  return Object.freeze(limits);
 }
 
 /** A setting that may hold a secret: its scheme or a number, and never what follows. */

@@ -14,14 +14,16 @@ import { projectRoutes } from './api/projects.ts';
 import { quotaRoutes } from './api/quotas.ts';
 import { releaseRoutes } from './api/releases.ts';
 import type { Route } from './api/route.ts';
+import { settingsRoutes } from './api/settings.ts';
 import { snapshotRoutes } from './api/snapshots.ts';
+import { hostPages } from './page/host.ts';
 import { spaceRoutes } from './api/spaces.ts';
 
 export function apiRoutes(parts: ApiParts, assets: Assets): Route[] {
   return [
     ...spaceRoutes(parts), ...projectRoutes(parts), ...buildRoutes(parts), ...releaseRoutes(parts),
     ...installationRoutes(parts), ...instanceRoutes(parts), ...collectionRoutes(parts),
-    ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts),
-    ...accountPages(parts), ...appPages(parts), ...releasePages(parts), ...assetPages(assets),
+    ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts), ...settingsRoutes(parts),
+    ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...releasePages(parts), ...assetPages(assets),
   ];
 }

@@ -14,10 +14,10 @@ import { openS3 } from '../sandbox-data/blob/s3.ts';
 import type { CollectionRef, Data } from '../sandbox-data/data.ts';
 import { createData } from '../sandbox-data/open.ts';
 import type { Damage } from '../sandbox-data/store/damage.ts';
-import { createCallMeter } from '../sandbox/call-meter.ts';
+import { type CallMeter, createCallMeter } from '../sandbox/call-meter.ts';
 import { createDataPlane } from './api/data-plane.ts';
 import { loaderOf } from './api/load.ts';
-import type { ApiParts } from './api/parts.ts';
+import type { ApiParts, Machine } from './api/parts.ts';
 import { createReserved } from './api/reserved.ts';
 import { createAccess, type Access } from './auth/access.ts';
 import { createAccessTokens } from './auth/access-token.ts';
@@ -30,6 +30,7 @@ import { createSpaces } from './auth/space.ts';
 import { openVault, type Vault } from './auth/vault.ts';
 import type { Config } from './config.ts';
 import { claimDataFolder, lockedError, prepareDataFolder, releaseDataFolder } from './data-folder.ts';
+import { DEFAULT_LIMITS } from './engine/cell/limits.ts';
 import type { Engine } from './engine/engine.ts';
 import { createIsolateEngine } from './engine/isolate.ts';
 import { createStaticEngine } from './engine/static.ts';
@@ -50,6 +51,7 @@ import { createInstanceLogs } from './instance/logs.ts';
 import { fetchOutside } from './instance/outside.ts';
 import { createSourcePlaces } from './instance/source-places.ts';
 import { createRefuse } from './instance/refuse.ts';
+import { createSettings } from './instance/settings.ts';
 import { chrome } from './page/chrome.ts';
 import { apiRoutes } from './routes.ts';
 
@@ -120,8 +122,8 @@ export async function startHost(config: Config, { log, clock, version }: { log: 
 async function assemble(ground: Ground, ports: { http: number; tls: number | undefined }): Promise<{ needsSetup: boolean }> {
   const { config, closers } = ground;
   const auth = assembleAuth(ground);
-  const { parts, live, engineFor, calls } = await assembleInstances(ground, auth);
-  const frontDoor = await assembleDoors(ground, { parts, live, engineFor, calls, access: auth.access });
+  const { parts, live, engineFor, calls, meter } = await assembleInstances(ground, auth);
+  const frontDoor = await assembleDoors(ground, { parts, live, engineFor, calls, meter, access: auth.access });
   const tls = await openOwnTls(ground, parts);
   const listeners = await listen(frontDoor, { address: config.listenAddress, port: config.port, tlsPort: config.tlsPort, tls });
   Object.assign(ports, listeners.ports);
@@ -151,14 +153,26 @@ function assembleAuth({ data, clock, vault, setupSecret }: Ground): AuthParts {
 /** How calls leave a Micro; set when the way to Micros stands, since it is the same way. */
 type Calls = Partial<Pick<LiveParts, 'fetchMicro' | 'fetchUrl'>>;
 
-interface Running { parts: ApiParts; live: LiveInstances; engineFor(micro: RevisionMicro): Engine; calls: Calls }
+interface Running { parts: ApiParts; live: LiveInstances; engineFor(micro: RevisionMicro): Engine; calls: Calls; meter: CallMeter }
 
 /** What runs: Engines, Builder, Instances. Builder and runtime meet at the Revision; the Builder calls back. */
 async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthParts): Promise<Running> {
   const { config, log, clock, data, blobs, vault, addresses, closers } = ground;
   const store = data.hostStore;
   const folder = config.dataFolder;
-  const engines = { static: createStaticEngine(), isolate: createIsolateEngine({ log, clock, cacheFolder: join(folder, 'cache', 'isolate') }) };
+  const settings = createSettings({ store, clock });
+  const meter = createCallMeter(clock, log);
+  const instances = createInstances(store, clock);
+  const isolate = createIsolateEngine({
+    log, clock, cacheFolder: join(folder, 'cache', 'isolate'), limits: config.limits,
+    onPause: ({ instanceId }, micro, reason) => void keepPause(instanceId, micro, reason).catch((error) => log.error('pause.not-kept', { instanceId, error })),
+  });
+  async function keepPause(instanceId: string, micro: string, reason: string): Promise<void> {
+    const { revisionId } = (await instances.get(instanceId)) ?? {};
+    if (revisionId) await settings.pause(instanceId, { micro, reason, revisionId });
+    live.forget(instanceId);
+  }
+  const engines = { static: createStaticEngine(), isolate };
   const engineFor = (micro: RevisionMicro): Engine => {
     if (micro.runs === 'process') throw new SpaceError('MICRO_ENGINE_UNSUPPORTED', { engine: micro.engine });
     return engines[micro.runs];
@@ -169,8 +183,6 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   closers.push(() => places.close(), () => logs.close());
   const collections = createCollections({ store, data, clock });
   data.onDamage((ref, damage) => void tellOfDamage(ref, damage, { collections, logs }).catch((error) => log.warn('damage.not-told', { error })));
-  const instances = createInstances(store, clock);
-
   const started = Promise.withResolvers<ApiParts>();
   const builder = await createBuilder({
     store, artifacts: await (blobs?.open('artifacts') ?? openFileBlobStore(join(folder, 'artifacts'))), workFolder: join(folder, 'builder'), log, clock,
@@ -180,7 +192,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const revision = (id: string): Promise<Awaited<ReturnType<Builder['revisions']['get']>> | undefined> => orMissing(builder.revisions.get(id));
   const calls: Calls = {};
   const live = createLiveInstances({
-    instances, data, logs, places, revision,
+    instances, data, logs, places, settings, revision,
     readArtifact: (hash) => builder.artifacts.readFile(hash),
     keysOf: (instance) => ({ dataKey: auth.dataKeys.ownKey(instance.collectionId), microKey: vault.derivedSecret('micro-key', instance.id) }),
     hostnameOf: (instance) => addresses.instanceHostname(instance.label),
@@ -198,19 +210,36 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
     onRemoved: async (instance) => {
       await auth.apiKeys.deleteAll(instance.id);
       await logs.remove({ spaceId: instance.spaceId, instanceId: instance.id });
+      await settings.remove(instance.id);
     },
     urlOf: (instance) => addresses.instanceUrl(instance.label),
   });
   closers.push(() => installations.close(), () => builder.close());
   const lifecycle = createLifecycle({ instances, installations, releases: builder.releases, project: (id) => builder.projects.get(id) });
   const warning = config.unsafeNoSandbox ? 'This host runs without a sandbox (--unsafe-no-sandbox): apps can reach everything that it can.' : undefined;
-  const parts: ApiParts = { ...auth, builder, instances, installations, collections, lifecycle, quotas: createQuotaLimits({ store, data }), data, logs, addresses, warning, version: ground.version, clock, log };
+  const machine: Machine = {
+    sandbox: () => isolate.sandbox(), cells: () => isolate.cells(), calls: (instanceId) => meter.counts(instanceId), limits: { ...DEFAULT_LIMITS, ...config.limits },
+    settingsChanged: (instanceId) => live.forget(instanceId),
+    async resume(instanceId) {
+      await settings.resume(instanceId);
+      isolate.resume(instanceId);
+      live.forget(instanceId);
+    },
+    async cordonChanged(spaceId) {
+      for (const { id } of await instances.list(spaceId)) {
+        live.forget(id);
+        void isolate.stop(id, DRAIN_MS);
+      }
+    },
+  };
+  const parts: ApiParts = { ...auth, builder, instances, installations, collections, lifecycle, quotas: createQuotaLimits({ store, data }), settings, machine, data, logs, addresses, warning, version: ground.version, clock, log };
+  void isolate.sandbox().then(({ level, findings }) => log.info('sandbox.tested', { reached: level, failed: findings.filter(({ holds }) => !holds).map(({ what }) => what) }));
   started.resolve(parts);
-  return { parts, live, engineFor, calls };
+  return { parts, live, engineFor, calls, meter };
 }
 
 /** Three planes behind one door. */
-async function assembleDoors({ config, log, data, addresses }: Ground, { parts, live, engineFor, calls, access }: Running & { access: Access }): Promise<ReturnType<typeof createFrontDoor>> {
+async function assembleDoors({ config, log, data, addresses }: Ground, { parts, live, engineFor, calls, meter, access }: Running & { access: Access }): Promise<ReturnType<typeof createFrontDoor>> {
   const assets = await loadAssets();
   const dataPlane = createDataPlane({ data, dataKeys: parts.dataKeys, collections: parts.collections, log });
   const loginUrl = (call: { origin: string; path: string; query: string }): string =>
@@ -218,9 +247,8 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
   const refuse = createRefuse({ log, assets, dashboardUrl: (request) => addresses.controlOrigin(originOf(request)) });
   const reserved = createReserved({ instanceSessions: parts.instanceSessions, data, dataPlane, assets, loginUrl });
   const dispatch = createDispatch({ live, access, engineFor, reserved, refuse, loginUrl });
-  const meter = createCallMeter(parts.clock, log);
   calls.fetchMicro = dispatch.fetchMicro;
-  calls.fetchUrl = (from, request) => fetchOutside({ dispatch, live, addresses, meter }, from, request);
+  calls.fetchUrl = (from, request) => fetchOutside({ dispatch, live, addresses, meter, settings: parts.settings, limits: config.limits }, from, request);
   const spoolFolder = join(config.dataFolder, 'incoming');
   await rm(spoolFolder, { recursive: true, force: true });
   const edge = createEdge({

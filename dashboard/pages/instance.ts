@@ -20,22 +20,29 @@ export interface InstanceView extends Chrome {
   /** A key made by the request before this page; its value is shown this once. */
   created?: { name: string; kind: KeyKind; value: string };
   error?: string;
+  /** Micros that were stopped too often. */
+  paused: { micro: string; reason: string; at: string }[];
+  /** Where the app may call, and how often it did. */
+  egress: { policy: 'internet' | 'none' | 'list'; hosts: string[]; total: number; refused: number };
   /** The last few lines of the log. */
   logs?: LogLine[];
 }
 
-/** `GET /apps/<id>`. Making a key posts `name` and `kind` to `/apps/<id>/keys`, revoking one to `/apps/<id>/keys/revoke`. */
+/** `GET /apps/<id>`. Making a key posts `name` and `kind` to `/apps/<id>/keys`, revoking one to `/apps/<id>/keys/revoke`.
+ *  `/apps/<id>/egress` takes `policy` and `hosts`, `/apps/<id>/resume` nothing. */
 export function instancePage(view: InstanceView): string {
   const { instance } = view;
   return layout({
     ...view, title: instance.name,
     body: html`${hero(view)}
+${view.paused.length > 0 ? pausedCard(view) : ''}
 ${instance.update ? updateCard(view) : ''}
 <div class="columns">
 <section class="card"><h2>Micros</h2>${micros(view)}
 <dl><dt>Collection</dt><dd><code>${instance.collectionId}</code></dd><dt>${instance.builder ? 'Since' : 'Installed'}</dt><dd>${day(instance.createdAt)}</dd></dl></section>
 <section class="card" aria-labelledby="keys"><h2 id="keys">Keys</h2>${keys(view)}</section>
 </div>
+<section class="card" aria-labelledby="egress"><h2 id="egress">Calls to the outside</h2>${egress(view)}</section>
 ${view.logs ? html`<section class="card"><h2>Last log lines</h2>${view.logs.length === 0 ? html`<p class="muted">Nothing yet.</p>` : logTable(view.logs)}<p><a href="${path`/apps/${instance.id}/logs`}">All logs</a></p></section>` : ''}
 <section class="card action"><p>Done with this app? You choose what happens to its data.</p>
 <a class="button danger" href="${path`/apps/${instance.id}/uninstall`}">Uninstall…</a></section>`,
@@ -60,6 +67,23 @@ function updateCard({ instance }: InstanceView): Markup {
 function micros(view: InstanceView): Markup {
   return html`<ul class="rows">${view.micros.map((each) => html`<li><p><strong><bdi>${each.name}</bdi></strong>${each.primary ? html` <span class="tag">primary</span>` : ''}</p>
 <p class="muted"><code>${each.path}</code> <bdi>${each.engine}</bdi></p></li>`)}</ul>`;
+}
+
+function pausedCard({ instance, paused }: InstanceView): Markup {
+  return html`<section class="card highlight" aria-labelledby="paused"><h2 id="paused">Paused</h2>
+${paused.map((each) => html`<p><bdi>${each.reason}</bdi> <span class="muted">${day(each.at)}</span></p>`)}
+<form method="post" action="${path`/apps/${instance.id}/resume`}"><button class="primary" type="submit">Start it again</button></form></section>`;
+}
+
+const POLICIES = [['internet', 'Anything on the public internet'], ['list', 'Only these hosts'], ['none', 'Nothing']] as const;
+
+function egress({ instance, egress: { policy, hosts, total, refused } }: InstanceView): Markup {
+  return html`<p class="muted">${String(total)} calls since the host started, ${String(refused)} refused.</p>
+<form class="stack" method="post" action="${path`/apps/${instance.id}/egress`}">
+<fieldset class="choices"><legend>This app may call</legend>
+${POLICIES.map(([value, label]) => html`<label><input type="radio" name="policy" value="${value}"${value === policy ? html` checked` : ''}> ${label}</label>`)}</fieldset>
+${field({ name: 'hosts', label: 'Hosts', value: hosts.join(' '), isOptional: true, placeholder: 'api.example.org *.example.net', hint: 'Names with spaces between them; *. stands for every name below one.' })}
+<button type="submit">Save</button></form>`;
 }
 
 const KIND_WORDS: Record<KeyKind, string> = { data: 'data key', api: 'API key' };

@@ -16,6 +16,27 @@ import type { Instances } from '../instance/instance.ts';
 import type { Lifecycle } from '../instance/lifecycle.ts';
 import type { QuotaLimits } from '../instance/quota.ts';
 import type { InstanceLogs } from '../instance/logs.ts';
+import type { Settings } from '../instance/settings.ts';
+import type { CallCounts } from '../../sandbox/call-meter.ts';
+import type { SandboxReport } from '../../sandbox/self-test.ts';
+import type { CellsReport } from '../engine/isolate.ts';
+import type { IsolateLimits } from '../engine/cell/limits.ts';
+
+/** What runs on this machine, and how well it is contained. */
+export interface Machine {
+  sandbox(): Promise<SandboxReport>;
+  cells(): Promise<CellsReport>;
+  /** Calls to the outside. */
+  calls(instanceId: string): CallCounts;
+  /** The host's own numbers. */
+  limits: Readonly<IsolateLimits>;
+  /** What was set for an Instance is different: it counts from the next request on. */
+  settingsChanged(instanceId: string): void;
+  /** Paused Micros may run again. */
+  resume(instanceId: string): Promise<void>;
+  /** Who shares a process is different: what runs drains. */
+  cordonChanged(spaceId: string): Promise<void>;
+}
 
 export interface ApiParts {
   spaces: Spaces;
@@ -30,6 +51,8 @@ export interface ApiParts {
   collections: Collections;
   lifecycle: Lifecycle;
   quotas: QuotaLimits;
+  settings: Settings;
+  machine: Machine;
   data: Data;
   logs: InstanceLogs;
   addresses: Addresses;

@@ -5,7 +5,7 @@ import type { QuotaUsage } from '../instance/quota.ts';
 import type { ApiParts } from './parts.ts';
 import { api, type PersonalRequest, type Route } from './route.ts';
 
-export function quotaRoutes({ quotas, spaces }: ApiParts): Route[] {
+export function quotaRoutes({ quotas, spaces, settings }: ApiParts): Route[] {
   const setCollection = async (request: PersonalRequest, collectionId: string) => {
     const ref = { spaceId: request.person.id, collectionId };
     await quotas.setCollection(ref, limitOf(await request.json()));
@@ -20,7 +20,7 @@ export function quotaRoutes({ quotas, spaces }: ApiParts): Route[] {
       async handle() {
         const listed = await Promise.all((await spaces.list()).map(async ({ id, username, role }) => {
           const { usedBytes, limitBytes } = await quotas.usage(id);
-          return { id, name: username, role, used_bytes: usedBytes, limit_bytes: limitBytes };
+          return { id, name: username, role, used_bytes: usedBytes, limit_bytes: limitBytes, cordon: await settings.cordonOf(id) };
         }));
         return { json: { spaces: listed } };
       },

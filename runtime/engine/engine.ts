@@ -66,12 +66,18 @@ export interface InstanceSpec {
   generation: string;
   micros: MicroSpec[];
   services: InstanceServices;
+  /** Numbers that its owner raised or lowered; the host's own hold for the rest. */
+  limits?: Readonly<Record<string, number>>;
+  /** Who may share a process with it: nobody, unless the owner of the host says so of its Space. */
+  cordon?: 'instance' | 'space';
+  /** Why a Micro may not run, by its name. */
+  paused?: Readonly<Record<string, string>>;
 }
 
 export interface Engine {
   /** Send a request to a Micro, waking what sleeps. Errors are SpaceErrors with blame `micro`:
    *  MICRO_START_FAILED, MICRO_THREW, MICRO_TIMEOUT, MICRO_CPU_EXCEEDED, MICRO_OUT_OF_MEMORY, MICRO_CRASHED,
-   *  MICRO_BAD_RESPONSE, MICRO_BUSY, MICRO_QUARANTINED. */
+   *  MICRO_BAD_RESPONSE, MICRO_BUSY, MICRO_QUARANTINED, MICRO_PAUSED. */
   fetch(instance: InstanceSpec, micro: string, request: MicroRequest): Promise<MicroResponse>;
   /** End everything that runs for this Instance; requests in flight get `graceMs` to finish. */
   stop(instanceId: string, graceMs?: number): Promise<void>;

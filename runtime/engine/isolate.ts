@@ -1,22 +1,23 @@
-// Owns the isolate Engine: which Cell runs which Instance, waking, retiring, retrying, quarantine.
+// Owns the isolate Engine: which Cell runs which Instance, waking, retiring, retrying, quarantine, and what all Cells may hold.
 // Never loads isolated-vm: that happens in Cells, processes of their own.
+import { totalmem } from 'node:os';
 import { Readable } from 'node:stream';
-import { isSpaceError, SpaceError, toSpaceError } from '../../core/errors.ts';
+import { SpaceError, toSpaceError } from '../../core/errors.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
-import type { Jail } from '../../sandbox/jail.ts';
-import { type SandboxReport, testSandbox } from '../../sandbox/self-test.ts';
+import type { SandboxReport } from '../../sandbox/self-test.ts';
+import { readPrivateBytes } from '../../sandbox/watch.ts';
 import { headerValue } from '../http/headers.ts';
-import { buildCell, type CellParts, CodeCache, findAddon } from './cell/build.ts';
+import { CodeCache } from './cell/build.ts';
 import { requestHead } from './cell/head.ts';
-import type { Flight } from './cell/flight.ts';
+import type { Flight, Slot } from './cell/flight.ts';
 import { collectBody } from './cell/host-call.ts';
 import { DEFAULT_LIMITS, type IsolateLimits } from './cell/limits.ts';
-import { CellPool } from './cell/pool.ts';
-import { CellProcess } from './cell/process.ts';
-import { type CellInit, CHUNK_BYTES, FRAME } from './cell/protocol.ts';
+import type { CellProcess } from './cell/process.ts';
+import { CHUNK_BYTES } from './cell/protocol.ts';
 import { Quarantine } from './cell/quarantine.ts';
 import { RunningCell } from './cell/running-cell.ts';
+import { CellSupply } from './cell/supply.ts';
 import type { Engine, InstanceSpec, MicroRequest, MicroResponse } from './engine.ts';
 
 export interface IsolateEngineOptions {
@@ -27,64 +28,97 @@ export interface IsolateEngineOptions {
   limits?: Partial<IsolateLimits>;
   /** `false`: Cells without a jail, also where this machine could make one. */
   isJailed?: boolean;
+  /** A Micro had to be stopped too often and is paused, for this reason, until `resume` or a new generation. */
+  onPause?(instance: InstanceSpec, micro: string, reason: string): void;
 }
 
-/** Who may share an OS process. One Instance, unless an owner widens it. */
-export function cordonOf(instance: InstanceSpec): string {
-  return instance.instanceId;
-}
+/** What the owner of the host is shown. */
+export interface CellsReport { running: number; ready: number; usedMb: number; limitMb: number }
 
 export interface CellEngine extends Engine {
   /** How well this machine contains a Cell. */
   sandbox(): Promise<SandboxReport>;
+  cells(): Promise<CellsReport>;
+  /** Let a paused Micro run again. */
+  resume(instanceId: string): void;
+}
+
+/** Who may share an OS process: one Instance, unless the owner of the host widened it to their Space. */
+export function cordonOf({ cordon, instanceId, spaceId }: Pick<InstanceSpec, 'cordon' | 'instanceId' | 'spaceId'>): string {
+  return cordon === 'space' ? `space/${spaceId}` : instanceId;
 }
 
 /** @throws ISOLATED_VM_MISSING */
 export function createIsolateEngine(options: IsolateEngineOptions): CellEngine {
-  return new IsolateEngine(options, findAddon());
+  return new IsolateEngine(options);
 }
 
 interface Cordon {
-  /** Of the Instance, when the cordon is one Instance. */
-  generation: string;
+  isShared: boolean;
+  /** Of each Instance in it. */
+  generations: Map<string, string>;
   running: RunningCell | undefined;
   starting: Flight[] | undefined;
   carefulUntil: number;
-  /** Stopped while it was waking. */
-  isStopped: boolean;
 }
 
 const ATTEMPTS_MAX = 3;
 const CAREFUL_MS = 30_000;
-const DRAIN_MS = 30_000;
+const MIB = 1024 * 1024;
+/** What all Cells hold is added up once in so many sweeps. */
+const WEIGH_SWEEPS = 10;
 
 class IsolateEngine implements CellEngine {
   #options: IsolateEngineOptions;
   #limits: IsolateLimits;
+  #limitsOf = new WeakMap<InstanceSpec, IsolateLimits>();
   #cordons = new Map<string, Cordon>();
   /** All that run, also those that only finish what they have. */
-  #running = new Set<RunningCell>();
+  #running = new Map<RunningCell, Cordon>();
   #quarantine: Quarantine;
   #codeCache: CodeCache;
-  #addonPath: string;
-  #built: Promise<{ parts: CellParts; pool: CellPool }> | undefined;
+  #supply: CellSupply;
   #stopSweep: (() => void) | undefined;
+  #sweeps = 0;
   #isClosed = false;
 
-  constructor(options: IsolateEngineOptions, addonPath: string) {
+  constructor(options: IsolateEngineOptions) {
+    const { log, clock, cacheFolder, isJailed = true } = options;
     this.#options = options;
-    this.#addonPath = addonPath;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.#quarantine = new Quarantine(this.#limits.quarantineMs, options.clock);
-    this.#codeCache = new CodeCache(options.cacheFolder);
-    this.#build().catch((error) => options.log.error('isolate_engine.build_failed', { error }));
+    const { quarantineMs, strikesMax } = this.#limits;
+    this.#quarantine = new Quarantine({ firstMs: quarantineMs, strikesMax, clock });
+    this.#codeCache = new CodeCache(cacheFolder);
+    this.#supply = new CellSupply({ log, cacheFolder, isJailed, limits: this.#limits });
+  }
+
+  sandbox(): Promise<SandboxReport> {
+    return this.#supply.sandbox();
+  }
+
+  async cells(): Promise<CellsReport> {
+    const ready = await this.#supply.readyPids();
+    const pids = [...ready, ...[...this.#running.keys()].map(({ cell }) => cell.pid)];
+    const usedBytes = pids.reduce((sum, pid) => sum + readPrivateBytes(pid), 0);
+    return { running: this.#running.size, ready: ready.length, usedMb: Math.round(usedBytes / MIB), limitMb: Math.round(this.#cellsBytes() / MIB) };
+  }
+
+  resume(instanceId: string): void {
+    this.#quarantine.forgive(instanceId);
+  }
+
+  #limitsFor(instance: InstanceSpec): IsolateLimits {
+    if (!instance.limits) return this.#limits;
+    let limits = this.#limitsOf.get(instance);
+    if (!limits) this.#limitsOf.set(instance, limits = { ...this.#limits, ...instance.limits });
+    return limits;
   }
 
   fetch(instance: InstanceSpec, micro: string, request: MicroRequest): Promise<MicroResponse> {
     if (request.hops > this.#limits.hopsMax) return Promise.reject(new SpaceError('MICRO_LOOP', { limit: this.#limits.hopsMax }));
     const { body } = request;
     if (body === null) return this.#dispatch(instance, micro, request, body);
-    if (body instanceof Uint8Array) return this.#dispatch(instance, micro, request, body.length > this.#limits.bodyMaxBytes ? Readable.from([body]) : body);
+    if (body instanceof Uint8Array) return this.#dispatch(instance, micro, request, body.length > this.#limitsFor(instance).bodyMaxBytes ? Readable.from([body]) : body);
     // One frame is cheaper than a stream, and can be sent again.
     const length = Number(headerValue(request.headers, 'content-length') ?? Infinity);
     if (length > CHUNK_BYTES) return this.#dispatch(instance, micro, request, body);
@@ -92,11 +126,12 @@ class IsolateEngine implements CellEngine {
   }
 
   #dispatch(instance: InstanceSpec, micro: string, request: MicroRequest, body: Uint8Array | Readable | null): Promise<MicroResponse> {
+    const limits = this.#limitsFor(instance);
     return new Promise((resolve, reject) => {
       const flight: Flight = {
-        instance, micro, request, body, resolve, reject, attempts: 0, isOver: false,
+        instance, micro, request, body, limits, resolve, reject, attempts: 0, isOver: false,
         head: requestHead(request.method, request.url, request.headers),
-        deadline: this.#options.clock.now() + this.#limits.wallMs,
+        deadline: this.#options.clock.now() + limits.wallMs,
       };
       if (request.signal) this.#abortable(flight, request.signal);
       this.#run(flight);
@@ -108,7 +143,7 @@ class IsolateEngine implements CellEngine {
       if (flight.isOver) return;
       flight.isOver = true;
       this.#cordons.get(cordonOf(flight.instance))?.running?.cancel(flight);
-      flight.reject(new SpaceError('MICRO_TIMEOUT', { limitMs: this.#limits.wallMs }, { cause: signal.reason }));
+      flight.reject(new SpaceError('MICRO_TIMEOUT', { limitMs: flight.limits.wallMs }, { cause: signal.reason }));
     };
     if (signal.aborted) gone();
     else signal.addEventListener('abort', gone, { once: true });
@@ -116,7 +151,7 @@ class IsolateEngine implements CellEngine {
 
   #run(flight: Flight): void {
     if (flight.isOver) return;
-    const refusal = this.#isClosed ? new SpaceError('MICRO_CRASHED') : this.#quarantine.refusal(flight.instance.instanceId, flight.micro);
+    const refusal = this.#isClosed ? new SpaceError('MICRO_CRASHED') : this.#refusal(flight);
     // Who was there before and is not to blame may finish.
     if (refusal && (this.#isClosed || flight.attempts === 0)) return this.#fail(flight, refusal);
     flight.attempts++;
@@ -124,7 +159,12 @@ class IsolateEngine implements CellEngine {
     if (cordon.running && !cordon.running.isRetired && !cordon.running.cell.isDead) return cordon.running.run(flight);
     if (cordon.starting) { cordon.starting.push(flight); return; }
     cordon.starting = [flight];
-    void this.#wake(cordon);
+    void this.#wake(cordon, flight.limits);
+  }
+
+  #refusal({ instance, micro }: Flight): SpaceError | undefined {
+    const reason = instance.paused?.[micro];
+    return reason === undefined ? this.#quarantine.refusal(instance.instanceId, micro) : new SpaceError('MICRO_PAUSED', { reason });
   }
 
   #fail(flight: Flight, error: SpaceError): void {
@@ -136,28 +176,36 @@ class IsolateEngine implements CellEngine {
   #cordonFor(instance: InstanceSpec): Cordon {
     const id = cordonOf(instance);
     let cordon = this.#cordons.get(id);
-    if (!cordon) this.#cordons.set(id, cordon = { generation: instance.generation, running: undefined, starting: undefined, carefulUntil: 0, isStopped: false });
-    if (cordon.generation !== instance.generation) {
-      cordon.generation = instance.generation;
+    if (!cordon) this.#cordons.set(id, cordon = { isShared: instance.cordon === 'space', generations: new Map(), running: undefined, starting: undefined, carefulUntil: 0 });
+    const before = cordon.generations.get(instance.instanceId);
+    cordon.generations.set(instance.instanceId, instance.generation);
+    if (before !== undefined && before !== instance.generation) {
       this.#quarantine.forgive(instance.instanceId);
-      if (cordon.running) this.#retire(cordon.running, DRAIN_MS);
-      cordon.running = undefined;
+      if (cordon.running?.serves(instance.instanceId)) this.#replace(cordon);
     }
     return cordon;
   }
 
+  /** What runs finishes what it has; whoever comes next gets a fresh Cell. */
+  #replace(cordon: Cordon): void {
+    const { running } = cordon;
+    cordon.running = undefined;
+    if (running) this.#retire(running, this.#limits.drainMs);
+  }
+
   /** Concurrent first requests share one start. */
-  async #wake(cordon: Cordon): Promise<void> {
+  async #wake(cordon: Cordon, limits: IsolateLimits): Promise<void> {
     try {
-      const { pool } = await this.#build();
-      if (this.#isClosed || cordon.isStopped) throw new SpaceError('MICRO_CRASHED');
-      const careful = this.#options.clock.now() < cordon.carefulUntil;
-      const running = this.#runIn(pool.take(), cordon, careful);
-      cordon.running = running;
-      this.#running.add(running);
-      this.#startSweep();
-      const flights = cordon.starting ?? [];
+      const cell = await this.#supply.take(limits, cordon.isShared);
+      const flights = cordon.starting?.filter((flight) => !flight.isOver) ?? [];
       cordon.starting = undefined;
+      if (this.#isClosed || flights.length === 0) {
+        // Stopped while it was waking.
+        cell.kill('retired');
+        for (const flight of flights) this.#fail(flight, new SpaceError('MICRO_CRASHED'));
+        return;
+      }
+      const running = this.#runIn(cell, cordon, limits);
       for (const flight of flights) running.run(flight);
     } catch (error) {
       const flights = cordon.starting ?? [];
@@ -166,18 +214,32 @@ class IsolateEngine implements CellEngine {
     }
   }
 
-  #runIn(cell: CellProcess, cordon: Cordon, careful: boolean): RunningCell {
+  #runIn(cell: CellProcess, cordon: Cordon, limits: IsolateLimits): RunningCell {
     const { log, clock } = this.#options;
+    const careful = clock.now() < cordon.carefulUntil;
+    const cellMb = cordon.isShared ? this.#limits.sharedCellMb : limits.cellMb;
     const running: RunningCell = new RunningCell({
-      cell, careful, limits: this.#limits, clock, log, codeCache: this.#codeCache,
+      cell, careful, clock, log, limits: { ...limits, cellMb }, codeCache: this.#codeCache,
       onRetry: (flights, failure) => this.#retry(cordon, flights, failure),
-      onStrike: (instanceId, micro, reason) => this.#quarantine.strike(instanceId, micro, reason),
+      onStrike: (slot, reason) => this.#strike(slot, reason),
       onEnd: () => {
         this.#running.delete(running);
         if (cordon.running === running) cordon.running = undefined;
       },
     });
+    cordon.running = running;
+    this.#running.set(running, cordon);
+    this.#startSweep();
     return running;
+  }
+
+  #strike({ instance, spec }: Slot, reason: string): void {
+    const paused = this.#quarantine.strike(instance.instanceId, spec.name, reason);
+    if (paused === undefined) return;
+    const { log, onPause } = this.#options;
+    log.warn('micro.paused', { instanceId: instance.instanceId, micro: spec.name, reason: paused });
+    instance.services.log({ micro: spec.name, level: 'error', text: `Paused: ${paused}`, requestId: null });
+    onPause?.(instance, spec.name, paused);
   }
 
   #retry(cordon: Cordon, flights: Flight[], failure: SpaceError): void {
@@ -188,69 +250,37 @@ class IsolateEngine implements CellEngine {
     }
   }
 
-  #build(): Promise<{ parts: CellParts; pool: CellPool }> {
-    this.#built ??= this.#buildNow().catch((error) => {
-      this.#built = undefined;
-      throw error;
-    });
-    return this.#built;
-  }
-
-  async #buildNow(): Promise<{ parts: CellParts; pool: CellPool }> {
-    const { jail } = this.#options.isJailed === false ? { jail: undefined } : await this.sandbox();
-    const parts = await buildCell(this.#options.cacheFolder, this.#addonPath, (base, source) => this.#makeSnapshot(base, source, jail));
-    const pool = new CellPool(this.#limits.poolSize, () => this.#spawn(parts, jail));
-    pool.fill();
-    return { parts, pool };
-  }
-
-  sandbox(): Promise<SandboxReport> {
-    return testSandbox(this.#addonPath);
-  }
-
-  #newProcess(parts: Omit<CellParts, 'snapshot'>, jail: Jail | undefined): CellProcess {
-    return new CellProcess({ parts, jail, limits: this.#limits, log: this.#options.log });
-  }
-
-  #init(mode: CellInit['mode']): CellInit {
-    const { heapMb, bodyMaxBytes, dataMaxBytes, cpuMs, startMs } = this.#limits;
-    return { mode, heapMb, bodyMaxBytes, dataMaxBytes, cpuMs, startMs, careful: false };
-  }
-
-  #spawn(parts: CellParts, jail: Jail | undefined): CellProcess {
-    const cell = this.#newProcess(parts, jail);
-    cell.start(this.#init('serve'), parts.snapshot);
-    return cell;
-  }
-
-  /** In a Cell that runs nothing else. */
-  async #makeSnapshot(parts: Omit<CellParts, 'snapshot'>, source: string, jail: Jail | undefined): Promise<Buffer> {
-    const cell = this.#newProcess(parts, jail);
-    try {
-      return await new Promise((resolve, reject) => {
-        cell.onFrame = (frame) => { if (frame.type === FRAME.SNAPSHOT && frame.body) resolve(Buffer.from(frame.body)); };
-        cell.onEnd = (end) => reject(new Error(`the snapshot was not made: ${end}`));
-        cell.start(this.#init('snapshot'), Buffer.from(source));
-      });
-    } finally {
-      cell.onEnd = () => {};
-      cell.kill('retired');
-    }
-  }
-
   #startSweep(): void {
     this.#stopSweep ??= this.#options.clock.after(this.#limits.watchMs, () => this.#sweep());
   }
 
   #sweep(): void {
     const now = this.#options.clock.now();
-    for (const running of this.#running) {
+    for (const [running, cordon] of this.#running) {
       running.sweep(now);
-      const isIdle = running.load === 0;
-      if (isIdle && (running.isRetired || now - running.idleSince > this.#limits.idleMs)) running.cell.kill(running.isRetired ? 'retired' : 'idle');
+      if (running.load === 0 && (running.isRetired || now - running.idleSince > running.idleMs)) running.cell.kill(running.isRetired ? 'retired' : 'idle');
+      // Better replaced in peace than killed with requests in it.
+      else if (running.isFull && cordon.running === running) this.#replace(cordon);
     }
+    if (++this.#sweeps % WEIGH_SWEEPS === 0) this.#relieve();
     this.#stopSweep = undefined;
     if (this.#running.size > 0 && !this.#isClosed) this.#startSweep();
+  }
+
+  #cellsBytes(): number {
+    return this.#limits.cellsMb === 0 ? totalmem() / 2 : this.#limits.cellsMb * MIB;
+  }
+
+  /** When all Cells together hold too much, those go that were used least lately: at once where nobody waits, else when they have drained. */
+  #relieve(): void {
+    const weighed = [...this.#running.keys()].filter((running) => !running.isRetired).map((running) => ({ running, bytes: readPrivateBytes(running.cell.pid) }));
+    let excess = weighed.reduce((sum, { bytes }) => sum + bytes, 0) - this.#cellsBytes();
+    for (const { running, bytes } of weighed.toSorted((a, b) => a.running.usedAt - b.running.usedAt)) {
+      if (excess <= 0) return;
+      excess -= bytes;
+      this.#options.log.info('cell.relieved', { pid: running.cell.pid, bytes });
+      this.#replace(this.#running.get(running)!);
+    }
   }
 
   /** No new requests; those in flight may finish. */
@@ -261,11 +291,13 @@ class IsolateEngine implements CellEngine {
   }
 
   async stop(instanceId: string, graceMs = 5_000): Promise<void> {
-    const mine = [...this.#running].filter((running) => running.serves(instanceId));
+    const mine = [...this.#running.keys()].filter((running) => running.serves(instanceId));
     for (const running of mine) this.#retire(running, graceMs);
     this.#quarantine.forgive(instanceId);
-    const cordon = this.#cordons.get(instanceId);
-    if (cordon) cordon.isStopped = true;
+    for (const cordon of this.#cordons.values()) {
+      if (!cordon.generations.delete(instanceId)) continue;
+      for (const flight of cordon.starting ?? []) if (flight.instance.instanceId === instanceId) this.#fail(flight, new SpaceError('MICRO_CRASHED'));
+    }
     this.#cordons.delete(instanceId);
     await Promise.all(mine.map((running) => running.cell.exited));
   }
@@ -273,8 +305,7 @@ class IsolateEngine implements CellEngine {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#stopSweep?.();
-    const ended = [...this.#running].map((running) => { running.cell.kill('retired'); return running.cell.exited; });
-    const built = await this.#built?.catch((error) => { if (!isSpaceError(error)) this.#options.log.debug('isolate_engine.not_built', { error }); return undefined; });
-    await Promise.all([...ended, built?.pool.close()]);
+    const ended = [...this.#running.keys()].map((running) => { running.cell.kill('retired'); return running.cell.exited; });
+    await Promise.all([...ended, this.#supply.close()]);
   }
 }

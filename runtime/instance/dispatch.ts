@@ -53,9 +53,6 @@ export interface Dispatch {
   fetchMicro(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse>;
 }
 
-/** Micros calling Micros: deeper than this is a loop (attack A23). */
-export const MAX_HOPS = 8;
-
 export function createDispatch(parts: DispatchParts): Dispatch {
   function handle(request: IncomingMessage, response: ServerResponse, at: { label: string; host: string; isSecure: boolean }): void {
     const id = newId('request');
@@ -122,7 +119,6 @@ export function createDispatch(parts: DispatchParts): Dispatch {
   }
 
   async function fetchByUrl(live: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
-    checkHops(request);
     const url = new URL(request.url);
     const path = normalizePath(url.pathname);
     if (path === undefined) throw new SpaceError('BAD_REQUEST', { reason: 'The path is malformed.' });
@@ -137,7 +133,6 @@ export function createDispatch(parts: DispatchParts): Dispatch {
   }
 
   async function fetchMicro(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse> {
-    checkHops(request);
     const micro = live.micro(name);
     if (!micro) throw new SpaceError('MICRO_NOT_FOUND');
     return parts.engineFor(micro).fetch(live.spec, name, framed(request, request.headers));
@@ -151,10 +146,6 @@ function framed(request: MicroRequest, claimed: HeaderList): MicroRequest {
   const headers = claimed.filter((_, index) => (claimed[index - (index % 2)] ?? '').toLowerCase() !== 'content-length');
   if (request.body instanceof Uint8Array) headers.push('content-length', String(request.body.length));
   return { ...request, headers };
-}
-
-function checkHops(request: MicroRequest): void {
-  if (request.hops > MAX_HOPS) throw new SpaceError('MICRO_LOOP', { limit: MAX_HOPS });
 }
 
 function unauthorized(): MicroResponse {

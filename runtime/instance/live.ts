@@ -8,6 +8,7 @@ import type { InstanceServices, InstanceSpec, MicroRequest, MicroResponse, Micro
 import { composeEnv, type MicroKeys } from './env.ts';
 import type { Instance, Instances } from './instance.ts';
 import type { InstanceLogs } from './logs.ts';
+import type { CordonKind, InstanceSettings, Settings } from './settings.ts';
 import type { SourceMapFile, SourcePlaces } from './source-places.ts';
 
 export type RevisionMicro = Revision['micros'][number];
@@ -33,6 +34,7 @@ export interface LiveParts {
   instances: Instances;
   data: Data;
   logs: InstanceLogs;
+  settings: Settings;
   places: SourcePlaces;
   revision(id: string): Promise<Revision | undefined>;
   readArtifact(hash: string): Promise<Buffer>;
@@ -58,7 +60,8 @@ export function createLiveInstances(parts: LiveParts): LiveInstances {
     if (!record || record.state === 'removing') return undefined;
     const revision = record.revisionId === null ? undefined : await parts.revision(record.revisionId);
     if (!revision) throw new SpaceError('INSTANCE_NOT_READY');
-    const live = join(parts, record, revision);
+    const [settings, cordon] = await Promise.all([parts.settings.of(record.id), parts.settings.cordonOf(record.spaceId)]);
+    const live = join(parts, record, { revision, settings, cordon });
     if (before === changes && record.state === 'ready') known.set(label, live);
     return live;
   }
@@ -81,7 +84,9 @@ export function createLiveInstances(parts: LiveParts): LiveInstances {
   };
 }
 
-function join(parts: LiveParts, record: Instance, revision: Revision): LiveInstance {
+interface Belongings { revision: Revision; settings: InstanceSettings; cordon: CordonKind }
+
+function join(parts: LiveParts, record: Instance, { revision, settings, cordon }: Belongings): LiveInstance {
   const keys = parts.keysOf(record);
   const hostname = parts.hostnameOf(record);
   const byName = new Map(revision.micros.map((micro) => [micro.name, micro]));
@@ -89,13 +94,19 @@ function join(parts: LiveParts, record: Instance, revision: Revision): LiveInsta
     record, revision, microKey: keys.microKey,
     micro: (name) => byName.get(name),
     spec: {
-      instanceId: record.id, spaceId: record.spaceId, generation: `${record.generation}.${revision.id}`,
+      instanceId: record.id, spaceId: record.spaceId, generation: `${record.generation}.${revision.id}.${settings.revision}`, cordon,
+      limits: settings.limits, paused: pausedIn(settings, revision.id),
       micros: revision.micros.map((micro) => microSpec(micro, composeEnv(record, micro, { ...keys, hostname }), parts)),
       services: undefined as unknown as InstanceServices,
     },
   };
   live.spec.services = services(parts, live);
   return live;
+}
+
+/** Other code than that which was paused may run. */
+function pausedIn({ paused }: InstanceSettings, revisionId: string): Record<string, string> {
+  return Object.fromEntries(paused.filter((each) => each.revisionId === revisionId).map(({ micro, reason }) => [micro, reason]));
 }
 
 function microSpec(micro: RevisionMicro, env: Record<string, string>, parts: LiveParts): MicroSpec {

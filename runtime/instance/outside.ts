@@ -1,15 +1,26 @@
 // Owns calls by URL that leave a Micro: to Instances of this host they stay inside, with their keys and hops; everything
 // else passes the egress rules. Redirects are followed here, so that each hop is judged anew (attack C4).
 import { networkInterfaces } from 'node:os';
-import { SpaceError } from '../../core/errors.ts';
+import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import type { CallMeter } from '../../sandbox/call-meter.ts';
 import { checkedFetch, redirected, redirectOf } from '../../sandbox/egress.ts';
+import { checkReached } from '../../sandbox/reach.ts';
+import { DEFAULT_LIMITS } from '../engine/cell/limits.ts';
 import type { MicroRequest, MicroResponse } from '../engine/engine.ts';
 import type { Addresses } from '../http/address.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { LiveInstance, LiveInstances } from './live.ts';
+import type { InstanceSettings, Settings } from './settings.ts';
 
-export interface OutsideParts { dispatch: Dispatch; live: LiveInstances; addresses: Addresses; meter: CallMeter }
+export interface OutsideParts {
+  dispatch: Dispatch;
+  live: LiveInstances;
+  addresses: Addresses;
+  meter: CallMeter;
+  settings: Settings;
+  /** Of the host; an Instance may have its own. */
+  limits?: Partial<Record<'callsOpen' | 'callsPerMinute', number>>;
+}
 
 /** @source Fetch standard: 20 redirects */
 const MAX_REDIRECTS = 20;
@@ -31,11 +42,24 @@ export async function fetchOutside(parts: OutsideParts, from: LiveInstance, requ
   }
 }
 
-async function fetchOnce({ dispatch, live, addresses, meter }: OutsideParts, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
+/** Its own app is always reached; whatever else there is, other apps of this host too, as its owner has it now. */
+async function fetchOnce(parts: OutsideParts, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
+  try {
+    return await fetchReached(parts, from, request);
+  } catch (error) {
+    if (isSpaceError(error, 'EGRESS_BLOCKED')) parts.meter.refused(from.record.id);
+    throw error;
+  }
+}
+
+async function fetchReached(parts: OutsideParts, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
+  const { dispatch, live, addresses, settings } = parts;
   const url = URL.parse(request.url);
   if (url && DETA_HOSTS.includes(url.hostname)) throw new SpaceError('EGRESS_BLOCKED', { target: url.hostname, reason: 'this name is gone from the internet; use env.Base and env.Drive' });
   const label = url ? addresses.labelOf(url) : undefined;
-  if (label === undefined) return outgoing(meter, from, request);
+  const set = await settings.of(from.record.id);
+  if (url && label !== from.record.label) checkReached(set.reach, url);
+  if (label === undefined) return outgoing(parts, set, request);
   const target = label === from.record.label ? from : await live.byLabel(label);
   if (!target) throw new SpaceError('EGRESS_BLOCKED', { target: url?.hostname, reason: 'no app lives there' });
   return dispatch.fetchByUrl(target, request);
@@ -46,8 +70,8 @@ function withoutUrl({ status, headers, body }: MicroResponse): MicroResponse {
 }
 
 /** Under the egress rules, and counted for the Instance until its answer has ended. */
-async function outgoing(meter: CallMeter, from: LiveInstance, request: MicroRequest): Promise<MicroResponse> {
-  const release = meter.enter(from.record.id);
+async function outgoing({ meter, limits }: OutsideParts, { id, limits: own }: InstanceSettings, request: MicroRequest): Promise<MicroResponse> {
+  const release = meter.enter(id, { ...DEFAULT_LIMITS, ...limits, ...own });
   try {
     const answer = await checkedFetch({ ...request, redirect: 'manual' }, { deniedHosts: ownAddresses(), responseMaxBytes: Infinity, idleMs: STREAM_IDLE_MS });
     answer.body.once('close', release);

@@ -12,7 +12,7 @@ export interface Refusal { id: string; request: IncomingMessage; response: Serve
 
 const TROUBLE: Partial<Record<SpaceError['code'], Trouble>> = {
   INSTANCE_NOT_READY: 'installing', MICRO_START_FAILED: 'failed', MICRO_BUSY: 'busy', MICRO_CRASHED: 'crashed', MICRO_THREW: 'crashed',
-  MICRO_TIMEOUT: 'crashed', MICRO_CPU_EXCEEDED: 'crashed', MICRO_OUT_OF_MEMORY: 'crashed', MICRO_BAD_RESPONSE: 'crashed', MICRO_LOOP: 'crashed',
+  MICRO_TIMEOUT: 'crashed', MICRO_CPU_EXCEEDED: 'crashed', MICRO_OUT_OF_MEMORY: 'crashed', MICRO_BAD_RESPONSE: 'crashed', MICRO_LOOP: 'crashed', MICRO_PAUSED: 'paused',
 };
 
 const POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";

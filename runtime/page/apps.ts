@@ -52,6 +52,23 @@ export function appPages(parts: ApiParts): Route[] {
         return { redirect: `/apps/${instance.id}` };
       },
     }),
+    page('POST /apps/:id/egress', {
+      access: 'person', object: 'instance',
+      async handle(request, instance) {
+        const { policy, hosts = '' } = await request.form();
+        return retried(async () => {
+          await parts.settings.setReach(instance.id, { policy, hosts: hosts.split(/[\s,]+/).filter(Boolean) });
+          return { redirect: `/apps/${instance.id}` };
+        }, async (error) => instancePage({ ...(await instanceView(parts, request, instance)), error: error.message }));
+      },
+    }),
+    page('POST /apps/:id/resume', {
+      access: 'person', object: 'instance',
+      async handle(_, { id }) {
+        await parts.machine.resume(id);
+        return { redirect: `/apps/${id}` };
+      },
+    }),
     page('GET /apps/:id/logs', {
       access: 'person', object: 'instance',
       async handle({ person }, instance) {
@@ -139,6 +156,8 @@ function pageState({ state }: Instance): HomeApp['state'] {
 async function instanceView(parts: ApiParts, { person, origin }: PersonalRequest, instance: Instance): Promise<InstanceView> {
   const revision = instance.revisionId === null ? undefined : await orMissing(parts.builder.revisions.get(instance.revisionId));
   const offer = await parts.lifecycle.offer(instance);
+  const settings = await parts.settings.of(instance.id);
+  const calls = parts.machine.calls(instance.id);
   const lines = await parts.logs.read({ spaceId: instance.spaceId, instanceId: instance.id }, PREVIEW_LINES);
   return {
     ...ownChrome(parts, person),
@@ -150,6 +169,8 @@ async function instanceView(parts: ApiParts, { person, origin }: PersonalRequest
     micros: (revision?.micros ?? []).map(({ name, engine, path, primary }) => ({ name, engine, path, primary })),
     keys: (await keysOf(parts, instance)).map(({ name, kind, created_at: createdAt }) => ({ name, kind, createdAt })),
     logs: lines.map(pageLine),
+    paused: settings.paused.filter((each) => each.revisionId === instance.revisionId),
+    egress: { ...settings.reach, total: calls.total, refused: calls.refused },
   };
 }
 

@@ -3,6 +3,7 @@ import { collectionsPage, type CollectionsView } from '../../dashboard/pages/col
 import { discoveryPage, type DiscoveryView } from '../../dashboard/pages/discovery.ts';
 import { errorPage, troublePage, unknownHostPage, type ErrorView, type TroubleView, type UnknownHostView } from '../../dashboard/pages/error.ts';
 import { homePage, type HomeView } from '../../dashboard/pages/home.ts';
+import { hostPage, type HostView } from '../../dashboard/pages/host.ts';
 import { installingPage, type InstallingView } from '../../dashboard/pages/installing.ts';
 import { instancePage, type InstanceView } from '../../dashboard/pages/instance.ts';
 import { acceptInvitePage, invitesPage, type AcceptInviteView, type InvitesView } from '../../dashboard/pages/invite.ts';
@@ -63,7 +64,13 @@ export const CASES: readonly Case[] = [
   page<InstallingView>('not installed', installingPage, installation('failed')),
   page<InstanceView>('instance', instancePage, {
     ...chrome, instance, logs: lines, error: 'Wrong.', micros: [{ name: 'web', engine: 'static', path: '/', primary: true }],
+    paused: [{ micro: 'web', reason: 'It had to be stopped 3 times.', at: time }], egress: { policy: 'list', hosts: ['api.example.org', '*.example.net'], total: 12, refused: 1 },
     keys: [{ name: 'backup', kind: 'data', createdAt: time }], created: { name: 'backup', kind: 'api', value: 'c1_secret' },
+  }),
+  page<HostView>('host', hostPage, {
+    ...chrome, version: '0.1.0', cells: { running: 2, ready: 2, usedMb: 80, limitMb: 8000 },
+    sandbox: { level: 'full', findings: [{ what: 'has no network', holds: true, detail: 'EPERM' }, { what: 'is not root', holds: false, detail: 'root' }] },
+    spaces: [{ id: 's1', name: 'ada', cordon: 'instance' }, { id: 's2', name: 'bob', cordon: 'space' }],
   }),
   page<LogsView>('logs', logsPage, { ...chrome, instance: app, lines }),
   page<LogsView>('logs, empty', logsPage, { ...chrome, instance: app, lines: [] }),

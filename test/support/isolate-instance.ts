@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { systemClock } from '../../core/clock.ts';
 import { createLog, type LogFields } from '../../core/log.ts';
-import { createIsolateEngine, type IsolateEngineOptions } from '../../runtime/engine/isolate.ts';
+import { type CellEngine, createIsolateEngine, type IsolateEngineOptions } from '../../runtime/engine/isolate.ts';
 import type { Engine, InstanceServices, InstanceSpec, MicroLogEntry, MicroRequest, MicroResponse } from '../../runtime/engine/engine.ts';
 import { SpaceError } from '../../core/errors.ts';
 
 export interface IsolateBench {
-  engine: Engine;
+  engine: CellEngine;
   folder: string;
   /** Lines of the host's own log. */
   hostLog: LogFields[];
@@ -42,6 +42,9 @@ export interface InstanceInit {
   env?: Record<string, string>;
   generation?: string;
   instanceId?: string;
+  spaceId?: string;
+  limits?: InstanceSpec['limits'];
+  cordon?: InstanceSpec['cordon'];
 }
 
 let last = 0;
@@ -61,7 +64,7 @@ export function createTestInstance(engine: Engine, code: string | Record<string,
   };
   const sources = typeof code === 'string' ? { main: code } : code;
   const spec: InstanceSpec = {
-    instanceId, spaceId: 'space1', generation: init.generation ?? '1', services,
+    instanceId, spaceId: init.spaceId ?? 'space1', generation: init.generation ?? '1', services, ...(init.limits ? { limits: init.limits } : {}), ...(init.cordon ? { cordon: init.cordon } : {}),
     micros: Object.entries(sources).map(([name, source]) => ({ name, env: { MICRO: name, ...init.env }, entry: 'index.js', files: {}, readFile: async () => Buffer.from(source) })),
   };
   const call = async (path: string, { micro = 'main', method = 'GET', headers = [], body = null, hops = 0, signal, id = `req${++last}` }: CallInit = {}): Promise<TestAnswer> => {

@@ -37,21 +37,22 @@ export class CallDesk {
     if (slot.calls >= this.#limits.callsMax * CALLS_TOLERANCE) throw new ProtocolError('too many calls');
     const question = readQuestion(frame.utf8());
     const owner = this.#ownerOf(slot, frame.other);
-    const body = this.#bodyOf(frame, owner?.liveId ?? 0);
-    const isNested = question?.[0] === 'micro';
+    const body = this.#bodyOf(frame, owner?.live.id ?? 0);
+    const kind = question?.[0];
+    const isNested = kind === 'micro';
     const refusal = !owner ? new SpaceError('BAD_REQUEST', { reason: 'The request is over; give work that goes on to ctx.waitUntil.' })
-      : isNested && this.#nested >= this.#limits.nestedMax ? new SpaceError('MICRO_BUSY') : undefined;
+      : isNested && this.#nested >= slot.limits.nestedMax ? new SpaceError('MICRO_BUSY') : count(owner.live, kind, slot.limits);
     if (!owner || refusal) {
       discardBody(body);
       return this.#refuse(slot, id, refusal);
     }
     const abort = new AbortController();
-    this.#open.set(keyOf(slot, id), { owner: owner.liveId, abort });
+    this.#open.set(keyOf(slot, id), { owner: owner.live.id, abort });
     const answer = this.#perform({
-      question, body, services: slot.instance.services, ...owner, bodyMaxBytes: this.#limits.bodyMaxBytes, signal: abort.signal,
-      whole: () => this.#collect(body),
+      question, body, services: slot.instance.services, ...owner.asker, bodyMaxBytes: slot.limits.bodyMaxBytes, signal: abort.signal,
+      whole: () => this.#collect(body, slot.limits),
     });
-    this.#await({ slot, id, isNested, owner: owner.liveId }, answer.then(
+    this.#await({ slot, id, isNested, owner: owner.live.id }, answer.then(
       (result) => { if (result.kind === 'RESULT') discardBody(body); return result; },
       (error) => { discardBody(body); throw error; },
     ));
@@ -73,8 +74,7 @@ export class CallDesk {
     return this.#streams.open(frame, owner, ({ reason }) => new SpaceError('BAD_REQUEST', { reason }));
   }
 
-  #collect(body: Uint8Array | Readable | null): Promise<Uint8Array | null> {
-    const { dataMaxBytes } = this.#limits;
+  #collect(body: Uint8Array | Readable | null, { dataMaxBytes }: IsolateLimits): Promise<Uint8Array | null> {
     if (!(body instanceof Readable)) return collectBody(body, dataMaxBytes);
     const collected = this.#collected.then(() => collectBody(body, dataMaxBytes));
     this.#collected = collected.catch(() => {});
@@ -107,13 +107,13 @@ export class CallDesk {
 
   /** The request that a call is made for. A claim counts only for a living request of this very Micro; without
    *  one, the deepest of them is taken, so that nobody can make himself less deep than he is. */
-  #ownerOf(slot: Slot, claimed: number): (Pick<HostCall, 'requestId' | 'hops' | 'origin'> & { liveId: number }) | undefined {
+  #ownerOf(slot: Slot, claimed: number): { live: Live; asker: Pick<HostCall, 'requestId' | 'hops' | 'origin'> } | undefined {
     const direct = this.#live.get(claimed);
     const live = direct?.slot === slot ? direct : this.#deepest(slot);
     if (!live) return undefined;
     const { request } = live.flight;
     const hops = slot.state === 'loading' ? Math.max(slot.hops, request.hops) : request.hops;
-    return { liveId: live.id, requestId: request.id, hops, origin: originOf(request.url) };
+    return { live, asker: { requestId: request.id, hops, origin: originOf(request.url) } };
   }
 
   #deepest(slot: Slot): Live | undefined {
@@ -145,4 +145,13 @@ const keyOf = (slot: Slot, id: number): number => slot.index * MICRO_FACTOR + id
 
 function discardBody(body: string | Uint8Array | Readable | null): void {
   if (body instanceof Readable) body.destroy();
+}
+
+/** One more call of a request. @returns why there may be no more */
+function count(live: Live, kind: unknown, { hostCallsMax, subrequestsMax }: IsolateLimits): SpaceError | undefined {
+  live.calls++;
+  if (kind === 'fetch' || kind === 'micro') live.subrequests++;
+  if (live.calls > hostCallsMax) return new SpaceError('MICRO_CALLS_EXCEEDED', { limit: hostCallsMax, what: 'calls to the host' });
+  if (live.subrequests > subrequestsMax) return new SpaceError('MICRO_CALLS_EXCEEDED', { limit: subrequestsMax, what: 'calls by fetch and to other Micros' });
+  return undefined;
 }

@@ -3,6 +3,7 @@ import { Readable } from 'node:stream';
 import type { SpaceError } from '../../../core/errors.ts';
 import type { InstanceSpec, MicroRequest, MicroResponse, MicroSpec } from '../engine.ts';
 import type { ArrivingBody } from './arriving-body.ts';
+import type { IsolateLimits } from './limits.ts';
 
 /** A request on its way: kept until it is answered, so that it can be tried again elsewhere. */
 export interface Flight {
@@ -14,19 +15,32 @@ export interface Flight {
   readonly resolve: (response: MicroResponse) => void;
   readonly reject: (error: SpaceError) => void;
   readonly deadline: number;
+  /** The host's numbers, with those of this Instance. */
+  readonly limits: IsolateLimits;
   attempts: number;
   /** Somebody got an answer or an error already. */
   isOver: boolean;
 }
 
 /** A flight in this Cell. After its answer it may live on: while its body streams, and for background work. */
-export interface Live { id: number; flight: Flight; slot: Slot; until: number; isAnswered: boolean; body: ArrivingBody | undefined }
+export interface Live {
+  id: number;
+  flight: Flight;
+  slot: Slot;
+  until: number;
+  isAnswered: boolean;
+  body: ArrivingBody | undefined;
+  /** Made so far on its behalf: calls of all kinds, and those that leave the Micro. */
+  calls: number;
+  subrequests: number;
+}
 
 /** A Micro's place in a Cell. */
 export interface Slot {
   index: number;
   instance: InstanceSpec;
   spec: MicroSpec;
+  limits: IsolateLimits;
   state: 'absent' | 'reading' | 'loading' | 'loaded';
   loadId: number;
   loadedAt: number;

@@ -5,6 +5,7 @@ import type { Log } from '../../../core/log.ts';
 import type { CodeCache } from './build.ts';
 import type { Slot } from './flight.ts';
 import type { CellProcess } from './process.ts';
+import { innerLimits } from './limits.ts';
 import { FRAME, type Frame, type MicroLoad, readFailure } from './protocol.ts';
 
 export interface LoaderOptions {
@@ -46,7 +47,7 @@ export class Loader {
     slot.loadId = nextId();
     slot.loadedAt = clock.now();
     if (cache) cell.send({ type: FRAME.CACHE, micro: slot.index, id: slot.loadId, body: cache, whole: true });
-    const meta: MicroLoad = { name: spec.name, micros: instance.micros.map((micro) => micro.name), env: spec.env };
+    const meta: MicroLoad = { name: spec.name, micros: instance.micros.map((micro) => micro.name), env: spec.env, limits: innerLimits(slot.limits) };
     cell.send({ type: FRAME.LOAD, micro: slot.index, id: slot.loadId, meta: JSON.stringify(meta), body: slot.source!, whole: true });
     onSent(slot);
   }

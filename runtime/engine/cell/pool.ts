@@ -14,6 +14,10 @@ export class CellPool {
     this.#spawn = spawn;
   }
 
+  get pids(): number[] {
+    return this.#waiting.map((cell) => cell.pid).filter((pid) => pid > 0);
+  }
+
   /** A ready Cell where there is one, else one that is starting: frames may be sent at once. */
   take(): CellProcess {
     this.#waiting = this.#waiting.filter((cell) => !cell.isDead);

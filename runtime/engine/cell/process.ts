@@ -8,15 +8,17 @@ import type { Jail } from '../../../sandbox/jail.ts';
 import { jailedPid, keepTail, killTree, launch, type LaunchSpec } from '../../../sandbox/launch.ts';
 import { INSIDE } from '../../../sandbox/self-test.ts';
 import { CELL_FLAGS, type CellParts } from './build.ts';
-import type { IsolateLimits } from './limits.ts';
+import { type IsolateLimits, LIMITS } from './limits.ts';
 import { type CellInit, FRAME, type Frame, FrameReader, FrameWriter, type Outgoing, ProtocolError } from './protocol.ts';
 
 /** Why a Cell ended. `idle` and `retired` are ours; `crash` is its own doing. */
-export type CellEnd = 'cpu' | 'memory' | 'protocol' | 'crash' | 'idle' | 'retired';
+export type CellEnd = 'cpu' | 'silent' | 'memory' | 'protocol' | 'crash' | 'idle' | 'retired';
 
 export interface CellProcessOptions {
   parts: Omit<CellParts, 'snapshot'>;
   limits: IsolateLimits;
+  /** For the apps of a whole Space: then it holds more isolates than a limit on addresses bears. */
+  isShared: boolean;
   /** Undefined where this machine has none. */
   jail: Jail | undefined;
   log: Log;
@@ -30,7 +32,8 @@ const OUT_OF_MEMORY = /out of memory|Allocation failed|JavaScript heap|bad_alloc
 
 export class CellProcess {
   onFrame: (frame: Frame) => void = () => {};
-  onEnd: (end: CellEnd) => void = () => {};
+  /** `used`: what was measured when it was killed for a limit, else 0. */
+  onEnd: (end: CellEnd, used: number) => void = () => {};
   /** Settles when the Cell said READY, or died before. */
   readonly ready: Promise<void>;
   readonly exited: Promise<void>;
@@ -43,6 +46,7 @@ export class CellProcess {
   #reader: FrameReader;
   #flushing = false;
   #end: CellEnd | undefined;
+  #used = 0;
   #log: Log;
 
   constructor(options: CellProcessOptions) {
@@ -52,7 +56,7 @@ export class CellProcess {
     if (options.jail) void jailedPid(this.#child, STDIO.length).then((pid) => { this.#innerPid = pid; });
     const socket = this.#child.stdio[3] as unknown as Socket;
     this.#writer = new FrameWriter(socket);
-    this.#reader = new FrameReader(options.limits.dataMaxBytes + options.limits.bodyMaxBytes, (frame) => this.#take(frame));
+    this.#reader = new FrameReader(LIMITS.dataMaxBytes.max + LIMITS.bodyMaxBytes.max, (frame) => this.#take(frame));
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('drain', () => this.#writer.flush());
     // The exit itself follows and says more; a process that only closed its door is ended.
@@ -90,9 +94,11 @@ export class CellProcess {
     if (this.#writer.backlogBytes > BACKLOG_MAX_BYTES) this.kill('protocol');
   };
 
-  kill(end: CellEnd): void {
+  /** @param used milliseconds or megabytes, where a limit is the reason */
+  kill(end: CellEnd, used = 0): void {
     if (this.isDead) return;
     this.#end ??= end;
+    this.#used = used;
     killTree(this.#child);
     this.#die();
   }
@@ -135,15 +141,15 @@ export class CellProcess {
   #die(): void {
     if (this.isDead) return;
     this.isDead = true;
-    this.onEnd(this.#end ?? 'crash');
+    this.onEnd(this.#end ?? 'crash', this.#used);
   }
 }
 
 const STDIO: LaunchSpec['stdio'] = ['ignore', 'pipe', 'pipe', 'pipe'];
 
 /** A jailed Cell has no file that it could write, and bubblewrap, which starts it, has to. */
-function cellLimits({ limits, jail }: CellProcessOptions): LaunchSpec['limits'] {
-  return { dataBytes: (limits.cellMb + DATA_HEADROOM_MB) * 1024 * 1024, openFiles: 64, ...(jail ? {} : { fileSizeBytes: 0 }) };
+function cellLimits({ limits, jail, isShared }: CellProcessOptions): LaunchSpec['limits'] {
+  return { ...(isShared ? {} : { dataBytes: (limits.cellMb + DATA_HEADROOM_MB) * 1024 * 1024 }), openFiles: 64, ...(jail ? {} : { fileSizeBytes: 0 }) };
 }
 
 function cellProgram({ parts, jail }: CellProcessOptions): Pick<LaunchSpec, 'command' | 'jail'> {

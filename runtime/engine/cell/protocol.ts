@@ -79,12 +79,20 @@ export const WINDOW_BYTES = 256 * 1024;
 export const isHostStream = (id: number): boolean => id % 2 === 1;
 export const isGuestStream = (id: number): boolean => id % 4 === 0;
 
-export interface CellInit { mode: 'serve' | 'snapshot'; heapMb: number; bodyMaxBytes: number; dataMaxBytes: number; cpuMs: number; startMs: number; careful: boolean }
-export interface MicroLoad { name: string; micros: string[]; env: Record<string, string> }
+/** What a Micro may use, as far as the Cell itself sees to it. */
+export interface InnerLimits { heapMb: number; bodyMaxBytes: number; dataMaxBytes: number; cpuMs: number; startMs: number }
+export interface CellInit extends InnerLimits { mode: 'serve' | 'snapshot'; careful: boolean }
+export interface MicroLoad { name: string; micros: string[]; env: Record<string, string>; limits: InnerLimits }
 /** What a guest's error becomes: text only, made inside the isolate. */
 export interface GuestFailure { code: 'MICRO_THREW' | 'MICRO_BAD_RESPONSE' | 'MICRO_CPU_EXCEEDED' | 'MICRO_START_FAILED'; reason: string; stack?: string }
 /** An isolate that is gone: who did it, and which requests had not been started. */
-export interface IsolateLoss { reason: 'cpu' | 'memory' | 'broken'; culprits: number[]; unstarted: number[] }
+export interface IsolateLoss {
+  reason: 'cpu' | 'memory' | 'broken';
+  culprits: number[];
+  unstarted: number[];
+  /** CPU milliseconds of the culprit, where they are the reason. */
+  used: number;
+}
 export interface GuestError { code: string; message: string; status: number }
 
 /** What stands in place of a body that follows as a stream; the size only where it is known. */
@@ -108,9 +116,9 @@ export function readStreamFailure(text: string): { reason: string; stack: string
 
 /** @throws ProtocolError */
 export function readLoss(text: string): IsolateLoss {
-  const { reason, culprits, unstarted } = readObject(text);
-  if ((reason !== 'cpu' && reason !== 'memory' && reason !== 'broken') || !isIds(culprits) || !isIds(unstarted)) throw new ProtocolError('no loss');
-  return { reason, culprits, unstarted };
+  const { reason, culprits, unstarted, used } = readObject(text);
+  if ((reason !== 'cpu' && reason !== 'memory' && reason !== 'broken') || !isIds(culprits) || !isIds(unstarted) || typeof used !== 'number') throw new ProtocolError('no loss');
+  return { reason, culprits, unstarted, used };
 }
 
 /** @throws ProtocolError */

@@ -1,41 +1,52 @@
-// Owns Micros that brought their Cell down: each strike keeps them off longer, quiet time forgives.
+// Owns Micros that brought their Cell down: each strike keeps them off longer, quiet time forgives, too many strikes pause them.
 import type { Clock } from '../../../core/clock.ts';
 import { SpaceError } from '../../../core/errors.ts';
 
-interface Record { strikes: number; until: number; lastAt: number; reason: string }
+interface Strikes { count: number; until: number; lastAt: number; reason: string; isPaused: boolean }
+
+export interface QuarantineOptions { firstMs: number; strikesMax: number; clock: Clock }
 
 const DOUBLINGS_MAX = 6;
 const FORGIVE_MS = 10 * 60_000;
 
 export class Quarantine {
-  #firstMs: number;
-  #clock: Clock;
-  #records = new Map<string, Map<string, Record>>();
+  #options: QuarantineOptions;
+  #instances = new Map<string, Map<string, Strikes>>();
 
-  constructor(firstMs: number, clock: Clock) {
-    this.#firstMs = firstMs;
-    this.#clock = clock;
+  constructor(options: QuarantineOptions) {
+    this.#options = options;
   }
 
-  strike(instanceId: string, micro: string, reason: string): void {
-    const now = this.#clock.now();
-    const micros = this.#records.get(instanceId) ?? new Map<string, Record>();
-    this.#records.set(instanceId, micros);
+  /** @returns why it is paused, when this strike was one too many */
+  strike(instanceId: string, micro: string, reason: string): string | undefined {
+    const { firstMs, strikesMax, clock } = this.#options;
+    const now = clock.now();
+    const micros = this.#instances.get(instanceId) ?? new Map<string, Strikes>();
+    this.#instances.set(instanceId, micros);
     const before = micros.get(micro);
-    const strikes = before && now - before.lastAt < FORGIVE_MS ? before.strikes + 1 : 1;
-    micros.set(micro, { strikes, reason, lastAt: now, until: now + this.#firstMs * 2 ** Math.min(strikes - 1, DOUBLINGS_MAX) });
+    const count = before && now - before.lastAt < FORGIVE_MS ? before.count + 1 : 1;
+    const isPaused = count >= strikesMax;
+    const told = isPaused ? pauseReason(micro, count, reason) : reason;
+    micros.set(micro, { count, reason: told, isPaused, lastAt: now, until: now + firstMs * 2 ** Math.min(count - 1, DOUBLINGS_MAX) });
+    return isPaused ? told : undefined;
   }
 
   /** Why a Micro may not run now; `undefined` when it may. */
   refusal(instanceId: string, micro: string): SpaceError | undefined {
-    if (this.#records.size === 0) return undefined;
-    const record = this.#records.get(instanceId)?.get(micro);
-    const leftMs = record ? record.until - this.#clock.now() : 0;
-    return leftMs > 0 ? new SpaceError('MICRO_QUARANTINED', { reason: record!.reason, retryAfterSeconds: Math.ceil(leftMs / 1000) }) : undefined;
+    if (this.#instances.size === 0) return undefined;
+    const strikes = this.#instances.get(instanceId)?.get(micro);
+    if (!strikes) return undefined;
+    if (strikes.isPaused) return new SpaceError('MICRO_PAUSED', { reason: strikes.reason });
+    const leftMs = strikes.until - this.#options.clock.now();
+    return leftMs > 0 ? new SpaceError('MICRO_QUARANTINED', { reason: strikes.reason, retryAfterSeconds: Math.ceil(leftMs / 1000) }) : undefined;
   }
 
-  /** New code, new chance. */
+  /** New code, or its owner's word: a new chance. */
   forgive(instanceId: string): void {
-    this.#records.delete(instanceId);
+    this.#instances.delete(instanceId);
   }
+}
+
+function pauseReason(micro: string, count: number, reason: string): string {
+  return `Its Micro \`${micro}\` had to be stopped ${count} times in a short while, the last time so: ${reason}`;
 }

@@ -4,9 +4,8 @@ import { Readable } from 'node:stream';
 import { errorFromRecord, SpaceError, type ErrorCode } from '../../../core/errors.ts';
 import type { Clock } from '../../../core/clock.ts';
 import type { Log } from '../../../core/log.ts';
-import type { MicroLogEntry } from '../engine.ts';
 import type { CodeCache } from './build.ts';
-import { judgeEnd, judgeLoss, placed, type Verdict } from './blame.ts';
+import { judgeEnd, judgeLoss, requestText, type Scene, timeoutEvent, type Verdict } from './blame.ts';
 import { CallDesk } from './call-desk.ts';
 import { CellWatch } from './cell-watch.ts';
 import type { ArrivingBody } from './arriving-body.ts';
@@ -14,9 +13,9 @@ import { type Flight, isRepeatable, isWhole, type Live, type Slot } from './flig
 import { parseResponseHead } from './head.ts';
 import type { IsolateLimits } from './limits.ts';
 import { Loader, unload } from './loader.ts';
-import { LogGate } from './log-gate.ts';
+import { MicroLog } from './micro-log.ts';
 import type { CellEnd, CellProcess } from './process.ts';
-import { FLAG, FRAME, type Frame, type IsolateLoss, ProtocolError, readFailure, readLogEntry, readLoss, streamOpening } from './protocol.ts';
+import { FLAG, FRAME, type Frame, type IsolateLoss, ProtocolError, readFailure, readLoss, streamOpening } from './protocol.ts';
 import { CellStreams } from './streams.ts';
 
 export interface RunningCellOptions {
@@ -28,7 +27,7 @@ export interface RunningCellOptions {
   careful: boolean;
   /** Ask for another attempt of these requests, or fail them. */
   onRetry(flights: Flight[], failure: SpaceError): void;
-  onStrike(instanceId: string, micro: string, reason: string): void;
+  onStrike(slot: Slot, reason: string): void;
   onEnd(): void;
 }
 
@@ -40,6 +39,8 @@ export class RunningCell {
   readonly cell: CellProcess;
   isRetired = false;
   idleSince: number;
+  /** When it was last asked for something. */
+  usedAt: number;
   #options: RunningCellOptions;
   #slots: Slot[] = [];
   #byKey = new Map<string, Slot>();
@@ -52,15 +53,17 @@ export class RunningCell {
   #calls: CallDesk;
   #streams: CellStreams;
   #watch: CellWatch;
-  #gates = new Map<string, LogGate>();
+  #log: MicroLog;
   #loader: Loader;
 
   constructor(options: RunningCellOptions) {
     this.#options = options;
     this.cell = options.cell;
     this.idleSince = options.clock.now();
+    this.usedAt = this.idleSince;
     this.#streams = new CellStreams((frame) => this.cell.send(frame), options.clock);
     this.#calls = new CallDesk(this.cell, { ...options, live: this.#live, streams: this.#streams });
+    this.#log = new MicroLog(this.#live, options.clock);
     this.#watch = new CellWatch(this.cell, options.limits);
     this.#loader = new Loader({
       ...options, nextId: () => ++this.#lastId,
@@ -69,7 +72,7 @@ export class RunningCell {
     });
     if (options.careful) this.#goCareful();
     this.cell.onFrame = (frame) => this.#onFrame(frame);
-    this.cell.onEnd = (end) => this.#onCellEnd(end);
+    this.cell.onEnd = (end, used) => this.#onCellEnd(end, used);
   }
 
   /** Requests that wait for an answer or work in the background, and bodies that stream. */
@@ -79,13 +82,21 @@ export class RunningCell {
     return this.#live.size + waiting + this.#streams.size;
   }
 
+  get isFull(): boolean {
+    return this.#watch.isFull;
+  }
+
+  /** How long it may be without a request. */
+  get idleMs(): number {
+    return this.#slots.reduce((longest, { limits }) => Math.max(longest, limits.idleMs), this.#slots.length === 0 ? this.#options.limits.idleMs : 0);
+  }
+
   serves(instanceId: string): boolean {
     return this.#slots.some((slot) => slot.instance.instanceId === instanceId);
   }
 
   run(flight: Flight): void {
-    const { limits } = this.#options;
-    if (this.load >= limits.requestsMax) return this.#reject(flight, new SpaceError('MICRO_BUSY'));
+    if (this.load >= flight.limits.requestsMax) return this.#reject(flight, new SpaceError('MICRO_BUSY'));
     const slot = this.#slotOf(flight);
     if (!slot) return this.#reject(flight, new SpaceError('MICRO_NOT_FOUND'));
     if (slot.state === 'loaded' || slot.state === 'loading') return this.#send(slot, flight);
@@ -94,7 +105,7 @@ export class RunningCell {
     if (slot.state === 'absent') void this.#loader.load(slot);
   }
 
-  #slotOf({ instance, micro }: Flight): Slot | undefined {
+  #slotOf({ instance, micro, limits }: Flight): Slot | undefined {
     const key = `${instance.instanceId}/${instance.generation}/${micro}`;
     let slot = this.#byKey.get(key);
     if (slot) {
@@ -103,7 +114,7 @@ export class RunningCell {
     }
     const spec = instance.micros.find((candidate) => candidate.name === micro);
     if (!spec) return undefined;
-    slot = { index: this.#slots.length, instance, spec, state: 'absent', loadId: 0, loadedAt: 0, source: undefined, waiting: [], calls: 0, hops: 0 };
+    slot = { index: this.#slots.length, instance, spec, limits, state: 'absent', loadId: 0, loadedAt: 0, source: undefined, waiting: [], calls: 0, hops: 0 };
     this.#slots.push(slot);
     this.#byKey.set(key, slot);
     return slot;
@@ -112,7 +123,7 @@ export class RunningCell {
   #send(slot: Slot, flight: Flight): void {
     if (flight.isOver) return;
     const id = ++this.#lastId;
-    const live: Live = { id, flight, slot, until: flight.deadline, isAnswered: false, body: undefined };
+    const live: Live = { id, flight, slot, until: flight.deadline, isAnswered: false, body: undefined, calls: 0, subrequests: 0 };
     this.#live.set(id, live);
     const { body } = flight;
     const request = { type: FRAME.REQUEST, micro: slot.index, id, meta: flight.head, latin1: true };
@@ -122,8 +133,9 @@ export class RunningCell {
 
   /** While its body arrives, the clock of a request stands still. */
   #streamRequest(live: Live, source: Readable): number {
-    const { clock, limits } = this.#options;
-    const onMoved = (): void => { if (!live.isAnswered) live.until = clock.now() + limits.wallMs; };
+    const { clock } = this.#options;
+    const { wallMs } = live.slot.limits;
+    const onMoved = (): void => { if (!live.isAnswered) live.until = clock.now() + wallMs; };
     return this.#streams.depart(source, { micro: live.slot.index, owner: live.id, destroysSource: live.flight.request.hops > 0, onMoved });
   }
 
@@ -142,9 +154,9 @@ export class RunningCell {
       case FRAME.CALL: return this.#calls.take(this.#slot(frame), frame);
       case FRAME.ABORT: return this.#calls.abort(this.#slot(frame), frame.id);
       case FRAME.FAILED: return this.#onFailed(frame);
-      case FRAME.LOG: return this.#onLog(frame);
+      case FRAME.LOG: return this.#log.take(this.#slot(frame), frame);
       case FRAME.PONG: return this.#watch.pong(frame.id);
-      case FRAME.DONE: return this.#onDone(frame.id);
+      case FRAME.DONE: return this.#onDone(frame);
       case FRAME.ENTER: this.#entered = { slot: this.#slots[frame.micro], id: frame.other }; return;
       case FRAME.LOADED: this.#entered = undefined; return this.#loader.loaded(this.#slot(frame), frame);
       case FRAME.LOAD_FAILED: this.#entered = undefined; return this.#loader.failed(this.#slot(frame), frame);
@@ -160,8 +172,15 @@ export class RunningCell {
     return slot;
   }
 
-  #onResponse(frame: Frame): void {
+  /** A Micro speaks for its own requests only. @throws ProtocolError */
+  #liveOf(frame: Frame): Live | undefined {
     const live = this.#live.get(frame.id);
+    if (live && live.slot.index !== frame.micro) throw new ProtocolError('the request of another Micro');
+    return live;
+  }
+
+  #onResponse(frame: Frame): void {
+    const live = this.#liveOf(frame);
     const stream = (frame.flags & FLAG.stream) === 0 ? undefined : this.#openResponse(live, frame);
     if (!live || live.isAnswered) {
       stream?.destroy();
@@ -192,39 +211,39 @@ export class RunningCell {
     live.body = stream;
     stream.once('close', () => {
       live.body = undefined;
-      live.until = this.#options.clock.now() + this.#options.limits.backgroundMs;
+      live.until = this.#options.clock.now() + live.slot.limits.backgroundMs;
     });
   }
 
   #onFailed(frame: Frame): void {
-    const live = this.#live.get(frame.id);
+    const live = this.#liveOf(frame);
     if (!live || live.isAnswered) return;
     const { code, reason, stack } = readFailure(frame.utf8());
     this.#settleLive(live, frame.other === 1);
     const known: ErrorCode = code === 'MICRO_BAD_RESPONSE' || code === 'PAYLOAD_TOO_LARGE' ? code : 'MICRO_THREW';
-    this.#blame(live, errorFromRecord({ code: known, details: { reason, limitBytes: this.#options.limits.bodyMaxBytes } }), stack === '' ? reason : stack);
+    this.#blame(live, errorFromRecord({ code: known, details: { reason, limitBytes: live.slot.limits.bodyMaxBytes } }), stack === '' ? reason : stack);
   }
 
   #settleLive(live: Live, goesOn: boolean): void {
     live.isAnswered = true;
-    if (goesOn) live.until = live.body ? Infinity : this.#options.clock.now() + this.#options.limits.backgroundMs;
+    if (goesOn) live.until = live.body ? Infinity : this.#options.clock.now() + live.slot.limits.backgroundMs;
     else this.#forget(live.id);
   }
 
-  #onDone(id: number): void {
-    if (this.#live.get(id)?.isAnswered) this.#forget(id);
+  #onDone(frame: Frame): void {
+    if (this.#liveOf(frame)?.isAnswered) this.#forget(frame.id);
   }
 
   #forget(id: number): void {
     this.#live.delete(id);
     this.#calls.release(id);
     this.#streams.release(id);
-    if (this.#live.size === 0) this.idleSince = this.#options.clock.now();
+    if (this.#live.size === 0) this.idleSince = this.usedAt = this.#options.clock.now();
   }
 
   /** Reject, and tell the Instance's log. */
   #blame(live: Live, error: SpaceError, text: string = error.message): void {
-    this.#say(live.slot, { micro: live.slot.spec.name, level: 'error', text: placed(text, live.slot), requestId: live.flight.request.id });
+    this.#log.say(live.slot, { level: 'error', text, requestId: live.flight.request.id });
     this.#reject(live.flight, error);
   }
 
@@ -234,30 +253,9 @@ export class RunningCell {
     flight.reject(error);
   }
 
-  #say(slot: Slot, entry: MicroLogEntry): void {
-    const { instance } = slot;
-    let gate = this.#gates.get(instance.instanceId);
-    if (!gate) this.#gates.set(instance.instanceId, gate = new LogGate(this.#options.limits, () => this.#options.clock.now()));
-    gate.pass(entry, (passed) => slot.instance.services.log(passed));
-  }
-
-  #onLog(frame: Frame): void {
-    const slot = this.#slot(frame);
-    const { level, text } = readLogEntry(frame.utf8());
-    const live = this.#live.get(frame.other) ?? this.#onlyLive(slot);
-    this.#say(slot, { micro: slot.spec.name, level, text, requestId: live?.flight.request.id ?? null });
-  }
-
-  /** With one request in a Micro there is no doubt whose code runs. */
-  #onlyLive(slot: Slot): Live | undefined {
-    if (this.#live.size !== 1) return undefined;
-    const [live] = this.#live.values();
-    return live!.slot === slot ? live : undefined;
-  }
-
   #failLoad(slot: Slot, reason: string, stack: string): void {
     const error = new SpaceError('MICRO_START_FAILED', { reason });
-    this.#say(slot, { micro: slot.spec.name, level: 'error', text: placed(stack === '' ? error.message : `${error.message}\n${stack}`, slot), requestId: null });
+    this.#log.say(slot, { level: 'error', text: stack === '' ? error.message : `${error.message}\n${stack}`, requestId: null });
     for (const flight of slot.waiting.splice(0)) this.#reject(flight, error);
     for (const live of this.#livesOf(slot)) { this.#forget(live.id); this.#reject(live.flight, error); }
   }
@@ -272,14 +270,17 @@ export class RunningCell {
     for (const live of all) this.#forget(live.id);
     unload(slot);
     this.#goCareful();
-    const verdict = judgeLoss(slot, loss, { lives: all.filter(isAtWork), limits: this.#options.limits });
+    const verdict = judgeLoss(slot, loss, all.filter(isAtWork));
     this.#streams.lose(verdict.failure, slot.index);
     this.#settle(verdict, loss.unstarted);
   }
 
-  #settle({ failure, culprits, innocent, slot }: Verdict, unstarted: number[] = []): void {
-    for (const live of culprits) this.#blame(live, failure);
-    if (culprits.length === 0 && slot) this.#say(slot, { micro: slot.spec.name, level: 'error', text: placed(failure.message, slot), requestId: null });
+  #settle({ failure, culprits, innocent, slot, event }: Verdict, unstarted: number[] = []): void {
+    for (const live of culprits) {
+      this.#log.tell(live.slot, { level: 'error', text: `${event} ${requestText(live.flight.request)}`, requestId: live.flight.request.id });
+      this.#reject(live.flight, failure);
+    }
+    if (culprits.length === 0 && slot) this.#log.tell(slot, { level: 'error', text: event, requestId: null });
     this.#retry(innocent, unstarted);
   }
 
@@ -298,7 +299,7 @@ export class RunningCell {
   }
 
   /** The process is gone, whoever ended it. */
-  #onCellEnd(end: CellEnd): void {
+  #onCellEnd(end: CellEnd, used: number): void {
     this.#options.onEnd();
     const lives = [...this.#live.values()].filter(isAtWork);
     const waiting = this.#slots.flatMap((slot) => slot.waiting.splice(0));
@@ -309,17 +310,17 @@ export class RunningCell {
     if (end === 'idle' || end === 'retired') {
       for (const live of lives) this.#reject(live.flight, new SpaceError('MICRO_CRASHED'));
     } else {
-      this.#settleCrash(end, lives, loading);
+      this.#settleCrash(end, { lives, loading, used });
     }
     if (waiting.length > 0) this.#options.onRetry(waiting, new SpaceError('MICRO_CRASHED'));
   }
 
-  #settleCrash(end: CellEnd, lives: Live[], loading: Slot[]): void {
+  #settleCrash(end: CellEnd, scene: Pick<Scene, 'lives' | 'loading' | 'used'>): void {
     const entered = this.#isCareful || this.#entered?.id === 0 ? this.#entered : undefined;
-    const verdict = judgeEnd(end, { lives, loading, entered }, this.#options.limits);
-    const { culprits, slot, failure } = verdict;
-    this.#options.log.warn('cell.ended', { pid: this.cell.pid, reason: end, instanceId: slot?.instance.instanceId, micro: slot?.spec.name, inFlight: lives.length, culprits: culprits.length });
-    if (slot && lives.length > 0) this.#options.onStrike(slot.instance.instanceId, slot.spec.name, failure.message);
+    const verdict = judgeEnd(end, { ...scene, entered, limits: this.#options.limits });
+    const { culprits, slot, event } = verdict;
+    this.#options.log.warn('cell.ended', { pid: this.cell.pid, reason: end, instanceId: slot?.instance.instanceId, micro: slot?.spec.name, inFlight: scene.lives.length, culprits: culprits.length, used: Math.round(scene.used) });
+    if (slot && scene.lives.length > 0) this.#options.onStrike(slot, event);
     this.#settle(verdict);
   }
 
@@ -327,32 +328,49 @@ export class RunningCell {
   sweep(now: number): void {
     if (this.cell.isDead) return;
     this.#sweeps++;
+    if (this.load > 0) this.usedAt = now;
     this.#expire(now);
     if (this.#isCareful && now > this.#carefulUntil) {
       this.#isCareful = false;
       this.#entered = undefined;
       this.cell.send({ type: FRAME.CAREFUL, id: 0, meta: '0' });
     }
-    if (this.load > 0 || this.#watch.isWaiting || this.#sweeps % IDLE_SWEEPS === 0) this.#watch.look(now, this.#slots.some((slot) => slot.state === 'loading'));
+    if (this.load > 0 || this.#watch.isWaiting || this.#sweeps % IDLE_SWEEPS === 0) this.#watch.look(now, this.#silenceMs());
+  }
+
+  /** How long this Cell may be busy with one thing. */
+  #silenceMs(): number {
+    let longest = 0;
+    for (const { state, limits } of this.#slots) {
+      if (state !== 'absent') longest = Math.max(longest, limits.cpuMs, state === 'loaded' ? 0 : limits.startMs);
+    }
+    return longest === 0 ? this.#options.limits.cpuMs : longest;
   }
 
   #expire(now: number): void {
     for (const live of this.#live.values()) {
-      if (live.body && now - live.body.movedAt > this.#options.limits.streamIdleMs) this.#cutIdle(live, live.body);
+      if (live.body && now - live.body.movedAt > live.slot.limits.streamIdleMs) this.#cutIdle(live, live.body);
       if (now < live.until) continue;
-      if (!live.isAnswered) this.#blame(live, new SpaceError('MICRO_TIMEOUT', { limitMs: this.#options.limits.wallMs }));
+      if (!live.isAnswered) this.#timeOut(live.slot, live.flight, now);
+      else this.#log.say(live.slot, { level: 'warn', text: `Background work was ended: it took longer than ${live.slot.limits.backgroundMs} ms. ${requestText(live.flight.request)}`, requestId: live.flight.request.id });
       this.#drop(live);
     }
     for (const slot of this.#slots) {
-      for (const flight of slot.waiting) if (now >= flight.deadline) this.#reject(flight, new SpaceError('MICRO_TIMEOUT', { limitMs: this.#options.limits.wallMs }));
+      for (const flight of slot.waiting) if (now >= flight.deadline) this.#timeOut(slot, flight, now);
       if (slot.waiting.some((flight) => flight.isOver)) slot.waiting = slot.waiting.filter((flight) => !flight.isOver);
     }
   }
 
   #cutIdle(live: Live, stream: ArrivingBody): void {
-    const { streamIdleMs } = this.#options.limits;
-    this.#say(live.slot, { micro: live.slot.spec.name, level: 'warn', text: `The answer was cut off: nothing of its stream moved for ${streamIdleMs / 1000} seconds.`, requestId: live.flight.request.id });
+    const { streamIdleMs } = live.slot.limits;
+    this.#log.say(live.slot, { level: 'warn', text: `The answer was cut off: nothing of its stream moved for ${streamIdleMs / 1000} seconds.`, requestId: live.flight.request.id });
     stream.destroy(new SpaceError('MICRO_TIMEOUT', { limitMs: streamIdleMs }));
+  }
+
+  #timeOut(slot: Slot, flight: Flight, now: number): void {
+    const usedMs = now - flight.deadline + flight.limits.wallMs;
+    this.#log.say(slot, { level: 'error', text: timeoutEvent(flight, usedMs), requestId: flight.request.id });
+    this.#reject(flight, new SpaceError('MICRO_TIMEOUT', { limitMs: flight.limits.wallMs }));
   }
 
   #drop(live: Live): void {

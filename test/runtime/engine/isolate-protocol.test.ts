@@ -122,15 +122,15 @@ describe('a Cell that was taken over', () => {
       setTimeout(() => { ${script} }, 100);
       setTimeout(() => {}, 60000);`);
     const asked: string[] = [];
-    const cell = new CellProcess({ parts: { programPath, addonPath: findAddon() }, limits: DEFAULT_LIMITS, jail: undefined, log: silentLog });
+    const cell = new CellProcess({ parts: { programPath, addonPath: findAddon() }, limits: DEFAULT_LIMITS, jail: undefined, isShared: false, log: silentLog });
     let end: CellEnd | 'alive' = 'alive';
     const running = new RunningCell({ cell, limits: DEFAULT_LIMITS, clock: systemClock, log: silentLog, codeCache: new CodeCache(folder), careful: false, onRetry: (flights, failure) => { for (const flight of flights) flight.reject(failure); }, onStrike: () => {}, onEnd: () => {} });
     const settle = cell.onEnd;
-    cell.onEnd = (reason) => { end = reason; settle(reason); };
+    cell.onEnd = (reason) => { end = reason; settle(reason, 0); };
     const services = new Proxy({} as InstanceSpec['services'], { get: (_, name) => (name === 'log' ? () => {} : async (...args: unknown[]) => { asked.push(`${String(name)} ${JSON.stringify(args)}`); if (asked.at(-1)!.includes('never')) await new Promise(() => {}); return { status: 200, headers: [], body: null }; }) });
     const instance: InstanceSpec = { instanceId: 'i', spaceId: 's', generation: '1', services, micros: [{ name: 'm', env: {}, entry: 'e', files: {}, readFile: async () => Buffer.from('') }] };
     const answer = new Promise<MicroResponse>((resolve, reject) => {
-      running.run({ instance, micro: 'm', request: { id: 'r', method: 'GET', url: 'http://a.test/', headers: [], body: null, hops: 3 }, head: 'GET\nhttp://a.test/', body: null, resolve, reject, deadline: Date.now() + 60_000, attempts: 3, isOver: false });
+      running.run({ instance, micro: 'm', request: { id: 'r', method: 'GET', url: 'http://a.test/', headers: [], body: null, hops: 3 }, head: 'GET\nhttp://a.test/', body: null, resolve, reject, deadline: Date.now() + 60_000, limits: { ...DEFAULT_LIMITS, subrequestsMax: 100_000 }, attempts: 3, isOver: false });
     });
     const outcome = await Promise.race([answer.then((response) => `${response.status}`, (error) => error.code as string), new Promise<string>((resolve) => { setTimeout(() => resolve('nothing'), limitMs); })]);
     cell.kill('retired');

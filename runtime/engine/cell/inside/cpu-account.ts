@@ -4,12 +4,9 @@
 const NOTEWORTHY_MS = 0.05;
 
 export class CpuAccount {
-  #budgetMs: number;
+  /** Of each request; what the Micro was loaded with. */
+  budgetMs = 0;
   #used = new Map<number, number>();
-
-  constructor(budgetMs: number) {
-    this.#budgetMs = budgetMs;
-  }
 
   /** Requests that are not done. */
   get size(): number {
@@ -40,10 +37,14 @@ export class CpuAccount {
     this.#used.clear();
   }
 
+  usedMs(id: number): number {
+    return this.#used.get(id) ?? 0;
+  }
+
   /** For a turn. In a batch the longest rest counts; alone, a request has what is left of its own. */
   leftMs(owners: number[]): number {
-    if (owners.length !== 1) return this.#budgetMs;
-    return Math.max(1, Math.ceil(this.#budgetMs - (this.#used.get(owners[0]!) ?? 0)));
+    if (owners.length !== 1) return this.budgetMs;
+    return Math.max(1, Math.ceil(this.budgetMs - (this.#used.get(owners[0]!) ?? 0)));
   }
 
   /** @returns the requests whose budget is used up now */
@@ -62,7 +63,7 @@ export class CpuAccount {
   #add(id: number, spentMs: number, over: number[]): void {
     const used = this.#used.get(id)! + spentMs;
     this.#used.set(id, used);
-    if (used >= this.#budgetMs && !over.includes(id)) over.push(id);
+    if (used >= this.budgetMs && !over.includes(id)) over.push(id);
   }
 
   refund(id: number, cpuMs: number): void {

@@ -2,13 +2,14 @@
 // Knows no files, no network and no secret. Started by cell/process.ts as `cell.cjs <isolated-vm binary>`.
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
-import { type CellInit, FRAME, type Frame, FrameReader, FrameWriter, type MicroLoad } from '../protocol.ts';
+import { type CellInit, FRAME, type Frame, FrameReader, FrameWriter, type InnerLimits, type MicroLoad } from '../protocol.ts';
 import { EVENT, GuestIsolate, type Ivm } from './isolate.ts';
 import { CellMicro, type CellState } from './micro.ts';
 
 const BODY_MAX_BYTES = 64 * 1024 * 1024;
 const SWEEP_MS = 250;
-const MICROS_MAX = 64;
+/** The apps of a whole Space may share this Cell. */
+const MICROS_MAX = 1_024;
 
 const engine = (createRequire(__filename)(process.argv[2]!) as { ivm: Ivm }).ivm;
 const socket = new Socket({ fd: 3, readable: true, writable: true });
@@ -45,25 +46,40 @@ function start(init: CellInit, body: Buffer): void {
   const bytes = body.buffer.slice(body.byteOffset, body.byteOffset + body.length) as ArrayBuffer;
   const snapshot = new engine.ExternalCopy(bytes);
   state = { ivm: engine, init, snapshot, out, careful: init.careful, hasRun: false };
-  spare = newGuest();
+  spare = newGuest(init);
   out.add({ type: FRAME.READY, id: 0 });
   setInterval(() => { for (const micro of micros.values()) micro.sweep(Date.now()); out.flush(); }, SWEEP_MS);
 }
 
-function newGuest(): GuestIsolate {
-  return new GuestIsolate(state!.ivm, state!.snapshot, state!.init);
+function newGuest(limits: InnerLimits): GuestIsolate {
+  return new GuestIsolate(state!.ivm, state!.snapshot, limits);
 }
 
 function load(frame: Frame): void {
-  if (micros.size >= MICROS_MAX) throw new Error('too many Micros');
-  const micro = micros.get(frame.micro) ?? new CellMicro(frame.micro, state!);
-  micros.set(frame.micro, micro);
-  const guest = spare ?? newGuest();
-  spare = undefined;
+  const order = JSON.parse(frame.utf8()) as MicroLoad;
+  const micro = micros.get(frame.micro) ?? newMicro(frame.micro);
+  const guest = takeGuest(order.limits);
   const given = cache?.id === frame.id ? cache.bytes : null;
   cache = undefined;
   const source = frame.body === null ? '' : Buffer.from(frame.body.buffer, frame.body.byteOffset, frame.body.length).toString();
-  micro.load({ id: frame.id, load: JSON.parse(frame.utf8()) as MicroLoad, source, cache: given, guest });
+  micro.load({ id: frame.id, load: order, source, cache: given, guest });
+}
+
+function newMicro(index: number): CellMicro {
+  if (micros.size >= MICROS_MAX) throw new Error('too many Micros');
+  const micro = new CellMicro(index, state!);
+  micros.set(index, micro);
+  return micro;
+}
+
+/** The spare has the usual limits. */
+function takeGuest(limits: InnerLimits): GuestIsolate {
+  const { heapMb, bodyMaxBytes, dataMaxBytes } = state!.init;
+  const isUsual = limits.heapMb === heapMb && limits.bodyMaxBytes === bodyMaxBytes && limits.dataMaxBytes === dataMaxBytes;
+  if (!spare || !isUsual) return newGuest(limits);
+  const guest = spare;
+  spare = undefined;
+  return guest;
 }
 
 function touch(frame: Frame, act: (micro: CellMicro) => void): void {

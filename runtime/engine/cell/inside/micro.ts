@@ -30,6 +30,7 @@ const TOO_LONG_HEAD = JSON.stringify({ code: 'MICRO_BAD_RESPONSE', reason: 'its 
 export class CellMicro {
   readonly index: number;
   #state: CellState;
+  #limits: MicroLoad['limits'];
   #guest: GuestIsolate | undefined;
   #loading: { id: number; load: MicroLoad; deadline: number } | undefined;
   /** kind, id, meta, body, ... */
@@ -46,14 +47,17 @@ export class CellMicro {
   constructor(index: number, state: CellState) {
     this.index = index;
     this.#state = state;
-    this.#live = new CpuAccount(state.init.cpuMs);
+    this.#limits = state.init;
+    this.#live = new CpuAccount();
     this.#streams = new MicroStreams(index, state.out, this.#live);
   }
 
   load({ id, load, source, cache, guest }: LoadOrder): void {
     this.#drop();
     this.#guest = guest;
-    this.#loading = { id, load, deadline: Date.now() + this.#state.init.startMs };
+    this.#limits = load.limits;
+    this.#live.budgetMs = load.limits.cpuMs;
+    this.#loading = { id, load, deadline: Date.now() + this.#limits.startMs };
     let made: Uint8Array | null;
     try {
       made = guest.compile(source, load.name, cache);
@@ -64,9 +68,9 @@ export class CellMicro {
     if (made && !this.#state.hasRun) this.#state.out.add({ type: FRAME.CODE_CACHE, id, body: made });
     this.#state.hasRun = true;
     this.#announce(0);
-    const end = guest.evaluate(this.#state.init.startMs);
+    const end = guest.evaluate(this.#limits.startMs);
     if (end.kind === 'threw') this.#failLoad(end.message, end.stack);
-    else if (end.kind === 'timeout') this.#failLoad(`its top-level code ran longer than ${this.#state.init.startMs} ms`);
+    else if (end.kind === 'timeout') this.#failLoad(`its top-level code ran longer than ${this.#limits.startMs} ms`);
     else if (end.kind === 'memory') this.#failLoad('its top-level code used too much memory');
     else this.#afterTurn();
   }
@@ -111,7 +115,7 @@ export class CellMicro {
   /** Called now and then: top-level code may not take for ever. */
   sweep(now: number): void {
     this.#streams.sweep(now);
-    if (this.#loading && now > this.#loading.deadline) this.#failLoad(`its top-level code did not finish within ${this.#state.init.startMs} ms`);
+    if (this.#loading && now > this.#loading.deadline) this.#failLoad(`its top-level code did not finish within ${this.#limits.startMs} ms`);
   }
 
   #runAll(): void {
@@ -149,14 +153,14 @@ export class CellMicro {
     if (end.kind === 'memory') return this.#lose('memory', owners.length === 1 ? owners : [], []);
     this.#afterTurn();
     if (this.#guest !== guest) return;
-    if (end.kind === 'timeout') return this.#loseToTimeout(events, owners);
+    if (end.kind === 'timeout') return this.#loseToTimeout(events, owners, Number(guest.cpuTime - before) / 1e6);
     if (end.kind === 'threw') {
       // A module whose top-level await was rejected will never be there.
       if (this.#loading) return this.#failLoad(end.message, end.stack);
       this.#logThrown(end);
     }
     const over = this.#live.charge(owners, Number(guest.cpuTime - before) / 1e6);
-    if (over.length > 0) this.#lose('cpu', over, []);
+    if (over.length > 0) this.#lose('cpu', over, [], Math.max(...over.map((id) => this.#live.usedMs(id))));
   }
 
   #ownersOf(events: unknown[]): number[] {
@@ -171,17 +175,17 @@ export class CellMicro {
     return owners;
   }
 
-  #loseToTimeout(events: unknown[], owners: number[]): void {
+  #loseToTimeout(events: unknown[], owners: number[], spentMs: number): void {
     const { begun, current } = this.#guest!.progress();
     const culprits = owners.length === 1 ? owners : current === 0 ? [] : [current];
     const unstarted: number[] = [];
     for (let at = begun * 4; at < events.length; at += 4) if (events[at] === EVENT.request) unstarted.push(events[at + 1] as number);
-    this.#lose('cpu', culprits, unstarted);
+    this.#lose('cpu', culprits, unstarted, spentMs + this.#live.usedMs(culprits[0] ?? 0));
   }
 
-  #lose(reason: IsolateLoss['reason'], culprits: number[], unstarted: number[]): void {
+  #lose(reason: IsolateLoss['reason'], culprits: number[], unstarted: number[], used = 0): void {
     for (let at = 0; at < this.#events.length; at += 4) if (this.#events[at] === EVENT.request) unstarted.push(this.#events[at + 1] as number);
-    const loss: IsolateLoss = { reason, culprits: culprits.filter((id) => id !== 0), unstarted };
+    const loss: IsolateLoss = { reason, culprits: culprits.filter((id) => id !== 0), unstarted, used };
     this.#state.out.add({ type: FRAME.LOST, micro: this.index, id: 0, meta: JSON.stringify(loss) });
     this.#drop();
   }

@@ -1,0 +1,103 @@
+// Owns what owners set for an Instance beside its code: limits, where it may call, which Micros are paused; and who in a Space
+// shares a process. Knows no engine and no HTTP.
+import { LRUCache } from 'lru-cache';
+import { SpaceError } from '../../core/errors.ts';
+import { isoTime, type Clock } from '../../core/clock.ts';
+import { checkReach, type Reach } from '../../sandbox/reach.ts';
+import type { Store } from '../../sandbox-data/store/store.ts';
+import { createTable } from '../../sandbox-data/store/table.ts';
+import { limitProblem } from '../engine/cell/limits.ts';
+
+export interface PausedMicro { micro: string; reason: string; at: string; revisionId: string }
+
+export interface InstanceSettings {
+  /** Of the Instance. */
+  id: string;
+  /** What differs from the host's own numbers. */
+  limits: Record<string, number>;
+  reach: Reach;
+  paused: PausedMicro[];
+  /** Rises with every change of the limits. */
+  revision: number;
+}
+
+export type CordonKind = 'instance' | 'space';
+interface SpaceSettings { id: string; cordon: CordonKind }
+
+export interface Settings {
+  of(instanceId: string): Promise<InstanceSettings>;
+  /** @param change `null`: the host's own number  @throws INVALID_FIELD, and then nothing changes */
+  setLimits(instanceId: string, change: Record<string, unknown>): Promise<InstanceSettings>;
+  /** @throws INVALID_FIELD */
+  setReach(instanceId: string, reach: Record<string, unknown>): Promise<InstanceSettings>;
+  pause(instanceId: string, paused: Omit<PausedMicro, 'at'>): Promise<void>;
+  /** Every Micro of it. */
+  resume(instanceId: string): Promise<void>;
+  cordonOf(spaceId: string): Promise<CordonKind>;
+  setCordon(spaceId: string, cordon: CordonKind): Promise<void>;
+  remove(instanceId: string): Promise<void>;
+}
+
+const REMEMBERED = 10_000;
+
+export function createSettings({ store, clock }: { store: Store; clock: Clock }): Settings {
+  const table = createTable<InstanceSettings>(store, 'instance-settings');
+  const spaces = createTable<SpaceSettings>(store, 'space-settings');
+  const known = new LRUCache<string, InstanceSettings>({ max: REMEMBERED });
+
+  async function of(id: string): Promise<InstanceSettings> {
+    const remembered = known.get(id);
+    if (remembered) return remembered;
+    const found = (await table.get(id)) ?? plain(id);
+    known.set(id, found);
+    return found;
+  }
+
+  async function change(id: string, how: (before: InstanceSettings) => InstanceSettings): Promise<InstanceSettings> {
+    let after = await table.update(id, how);
+    if (!after) {
+      after = how(plain(id));
+      await table.insert(after);
+    }
+    known.set(id, after);
+    return after;
+  }
+
+  return {
+    of,
+    setLimits: (id, wanted) => {
+      for (const [name, value] of Object.entries(wanted)) {
+        const problem = limitProblem(name, value ?? 0, 'instance');
+        if (problem !== undefined && !(value === null && isKnownLimit(name))) throw new SpaceError('INVALID_FIELD', { field: name.slice(0, 64), reason: problem });
+      }
+      return change(id, (before) => {
+        const limits = Object.entries({ ...before.limits, ...wanted }).filter((entry): entry is [string, number] => typeof entry[1] === 'number');
+        return { ...before, limits: Object.fromEntries(limits), revision: before.revision + 1 };
+      });
+    },
+    setReach: async (id, wanted) => {
+      const reach = checkReach(wanted);
+      return change(id, (before) => ({ ...before, reach }));
+    },
+    async pause(id, paused) {
+      await change(id, (before) => ({ ...before, paused: [...before.paused.filter(({ micro }) => micro !== paused.micro), { ...paused, at: isoTime(clock.now()) }] }));
+    },
+    async resume(id) {
+      await change(id, (before) => ({ ...before, paused: [] }));
+    },
+    cordonOf: async (spaceId) => (await spaces.get(spaceId))?.cordon ?? 'instance',
+    async setCordon(id, cordon) {
+      if (!(await spaces.update(id, () => ({ id, cordon })))) await spaces.insert({ id, cordon });
+    },
+    async remove(id) {
+      known.delete(id);
+      await table.delete(id);
+    },
+  };
+}
+
+const plain = (id: string): InstanceSettings => ({ id, limits: {}, reach: { policy: 'internet', hosts: [] }, paused: [], revision: 0 });
+
+function isKnownLimit(name: string): boolean {
+  return limitProblem(name, null, 'instance')?.startsWith('is a whole number') ?? false;
+}
