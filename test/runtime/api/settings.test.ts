@@ -122,7 +122,7 @@ describe('a Micro that had to be stopped too often', () => {
     for (let strike = 0; strike < 3; strike++) await at('/kill?ms=20000', builder);
     expect((await at('/', builder)).status).toBe(503);
     await pushApp(space.owner, { projectId, files: { ...FILES, 'index.js': 'export default () => new Response("mended");' } });
-    expect((await at('/', builder)).text).toBe('mended');
+    await expect.poll(async () => (await at('/', builder)).text, { timeout: 10_000 }).toBe('mended');
   }, 90_000);
 });
 
