@@ -1,13 +1,11 @@
 // The rows of a cold start: an Instance that nobody has asked yet, from the pool of ready Cells and from none, until the
 // first byte; beside the start of a workerd process with the same bundle.
-import { Agent, request } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { firstRequests, scoreOfTimes, untilFirstByte } from './first-request.ts';
+import type { Pace } from './first-request.ts';
 import { goalOf, PRODUCT } from './harness.ts';
 import type { Effort, RowResult, Score } from './harness.ts';
-import { loopback } from './http.ts';
 import { bundleOrders, forWorkerd, writeOrdersFolder } from './orders-app.ts';
 import { startProduct } from './product.ts';
-import type { Instance } from './product.ts';
 import { startWorkerd } from './peers/workerd.ts';
 
 const BENCH = 'cold-start';
@@ -57,12 +55,6 @@ function row(name: string, scores: Record<string, Score>, judges: readonly Judge
   return { bench: BENCH, row: name, unit: 'ms', scores, ratios, goals: judges.map((judge) => judge(scores)) };
 }
 
-function scoreOfTimes(times: readonly number[]): Score {
-  const sorted = times.toSorted((left, right) => left - right);
-  const at = (part: number): number => sorted[Math.min(Math.floor(sorted.length * part), sorted.length - 1)] ?? Number.NaN;
-  return { value: at(0.5), p50Ms: at(0.5), p99Ms: at(0.99), rounds: [...times] };
-}
-
 /** From the start of the process to the first byte of its first answer. */
 async function workerdStarts(source: string, count: number): Promise<Score> {
   const times: number[] = [];
@@ -74,7 +66,7 @@ async function workerdStarts(source: string, count: number): Promise<Score> {
   return scoreOfTimes(times);
 }
 
-interface Starts { count: number; pauseMs: number; limits?: string; /** Do not wait for answers. */ isOpen?: boolean }
+interface Starts extends Pace { count: number; limits?: string }
 
 /** The first request of so many Instances, one after the other. */
 async function productStarts(source: string, { count, pauseMs, limits, isOpen }: Starts): Promise<Score> {
@@ -85,38 +77,6 @@ async function productStarts(source: string, { count, pauseMs, limits, isOpen }:
   await product.push(project, folder.path);
   // The first one ever compiles, and fills the code cache for all others.
   const [first, ...others] = await product.install(project, count + 1);
-  const agent = new Agent({ keepAlive: true });
-  await firstRequest(first, agent);
-  const times: Promise<number>[] = [];
-  for (const instance of others) {
-    await sleep(pauseMs);
-    const time = firstRequest(instance, agent);
-    times.push(time);
-    if (!isOpen) await time;
-  }
-  const all = await Promise.all(times);
-  agent.destroy();
-  return scoreOfTimes(all);
-}
-
-async function firstRequest(instance: Instance | undefined, agent: Agent): Promise<number> {
-  const { url, host } = loopback(instance?.url ?? '');
-  const start = performance.now();
-  await untilFirstByte({ port: Number(new URL(url).port), host, agent });
-  return performance.now() - start;
-}
-
-/** Tries again at once while nobody listens yet. */
-function untilFirstByte({ port, host, agent }: { port: number; host?: string; agent?: Agent }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const attempt = (): void => {
-      const sent = request({ host: '127.0.0.1', port, agent, headers: host === undefined ? {} : { host } }, (response) => {
-        if (response.statusCode === 200) resolve();
-        else reject(new Error(`a first request is answered with ${response.statusCode}`));
-        response.resume();
-      });
-      sent.on('error', (error: NodeJS.ErrnoException) => { if (error.code === 'ECONNREFUSED') setImmediate(attempt); else reject(error); }).end();
-    };
-    attempt();
-  });
+  if (first) await firstRequests([first.url], { pauseMs: 0 });
+  return scoreOfTimes(await firstRequests(others.map(({ url }) => url), { pauseMs, isOpen }));
 }

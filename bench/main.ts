@@ -11,8 +11,10 @@ import { measureHelloIsolate } from './hello-isolate.ts';
 import { measureHostCalls } from './host-calls.ts';
 import { measureHotInstances } from './hot-instances.ts';
 import { describeMachine } from './machine.ts';
+import { measureManyInstances } from './many-instances.ts';
 import { measureOrders } from './orders.ts';
 import { measurePushLive } from './push-live.ts';
+import { measureStreams } from './streams.ts';
 import { renderJsonLines, renderMarkdown, renderTable } from './report.ts';
 
 const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
@@ -22,6 +24,8 @@ const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'hot-instances': measureHotInstances,
   'cold-start': measureColdStart,
   'cell-memory': measureCellMemory,
+  'many-instances': measureManyInstances,
+  'streams': (effort) => measureStreams({ ...effort, streamMb: Number(values['stream-mb']) }),
   'base-http': measureBaseHttp,
   'data-scale': measureDataScale,
   'drive': (effort) => measureDrive({ ...effort, driveMb: Number(values['drive-mb']) }),
@@ -35,6 +39,7 @@ Names: ${Object.keys(BENCHES).join(', ')}; all of them unless given.
   --seconds N      length of a round (default 5)
   --warm-up N      seconds of load before the first round (default 3)
   --drive-mb N     size of the File of \`drive\` (default 256; 1024 is what the goal means)
+  --stream-mb N    length of the streams of \`streams\` (default 256; 1024 is what the goal means)
   --peers          only the peers, without a host of ours
   --markdown FILE  also append the results to this file
 `;
@@ -46,6 +51,7 @@ const { values, positionals } = parseArgs({
     seconds: { type: 'string', default: '5' },
     'warm-up': { type: 'string', default: '3' },
     'drive-mb': { type: 'string', default: '256' },
+    'stream-mb': { type: 'string', default: '256' },
     peers: { type: 'boolean', default: false },
     markdown: { type: 'string' },
     help: { type: 'boolean', default: false },

@@ -7,19 +7,21 @@ const MEMORY_EVERY_MS = 250;
  *  LevelDB does; the system takes those back whenever it likes. */
 export class MemoryWatch {
   readonly #timer: NodeJS.Timeout;
+  readonly #pid: number;
   ownMb = 0;
   totalMb = 0;
 
   constructor(pid: number) {
-    this.#timer = setInterval(() => this.#look(pid), MEMORY_EVERY_MS).unref();
+    this.#pid = pid;
+    this.#timer = setInterval(() => this.look(), MEMORY_EVERY_MS).unref();
   }
 
   stop(): void {
     clearInterval(this.#timer);
   }
 
-  #look(pid: number): void {
-    const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  look(): void {
+    const status = readFileSync(`/proc/${this.#pid}/status`, 'utf8');
     const megabytes = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN) / 1024;
     this.ownMb = Math.max(this.ownMb, megabytes('RssAnon'));
     this.totalMb = Math.max(this.totalMb, megabytes('VmRSS'));

@@ -7,22 +7,33 @@ import { ask, cookieHeader, createJar, loopback, visit } from './http.ts';
 import type { Target } from './http.ts';
 import { ROOT } from './machine.ts';
 import { findFreePort, runProgram, startProgram, waitFor } from './process.ts';
+import type { Running } from './process.ts';
 
 const SETUP_SECRET = 'bench-setup-secret';
 const PERSON = { username: 'bench', password: 'a password of the bench' };
 
 export interface Instance { id: string; url: string; collection_id: string }
 
+/** Call the control plane as somebody; `path` follows `/api/v0`. @throws unless the answer is a 2xx */
+export type Call = <Answer>(method: 'GET' | 'POST', path: string, body?: unknown) => Promise<Answer>;
+
 export interface Product {
   port: number;
-  pid: number;
-  /** Call the control plane; `path` follows `/api/v0`. @throws unless the answer is a 2xx */
-  call<Answer>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<Answer>;
+  /** Of the host that runs now. */
+  readonly pid: number;
+  /** As the owner of the host. */
+  call: Call;
+  /** A person with a Space of their own. */
+  signUp(username: string): Promise<Call>;
+  /** Stop the host and start it again on the same data. @returns the seconds from its start until it answers */
+  restart(): Promise<number>;
   /** Run the `space` command. @returns its stdout */
   space(args: readonly string[]): Promise<string>;
   /** Push a folder as a new Project. @returns its id */
   createProject(name: string): Promise<string>;
   push(projectId: string, folder: string): Promise<Instance>;
+  /** Release what was pushed last. @returns the Release's id */
+  release(projectId: string): Promise<string>;
   /** Release what was pushed last, and install it this many times. @returns when all are ready */
   install(projectId: string, count: number): Promise<Instance[]>;
   /** Put Items, at most 25, into a Base of a Collection. */
@@ -40,26 +51,29 @@ export async function startProduct({ env }: ProductOptions = {}): Promise<Produc
   const port = await findFreePort();
   const health = { url: `http://127.0.0.1:${port}/api/v0/health`, headers: { host: `localhost:${port}` } };
   const isReady = (): Promise<boolean> => ask(health).then(({ status }) => status === 200, () => false);
-  const running = undo.adopt(await startProgram(
-    [process.execPath, join(ROOT, 'bin/ownspace.js'), '--port', String(port), '--tls-port', 'off', '--data', data],
-    { cwd: ROOT, env: { OWNSPACE_SETUP_SECRET: SETUP_SECRET, OWNSPACE_LOG: 'error', ...env }, isReady },
-  ), (host) => host.stop());
+  const command = [process.execPath, join(ROOT, 'bin/ownspace.js'), '--port', String(port), '--tls-port', 'off', '--data', data];
+  const start = (): Promise<Running> => startProgram(command, { cwd: ROOT, env: { OWNSPACE_SETUP_SECRET: SETUP_SECRET, OWNSPACE_LOG: 'error', ...env }, isReady });
+  let running = await start();
+  undo.defer(() => running.stop());
   const product = await useProduct(port);
   // It stands: from here on it ends when its user says so.
   const ending = undo.move();
-  return { ...product, pid: running.pid, stop: () => ending.disposeAsync() };
+  return {
+    ...product,
+    get pid() { return running.pid; },
+    async restart() {
+      await running.stop();
+      const began = performance.now();
+      running = await start();
+      return (performance.now() - began) / 1000;
+    },
+    stop: () => ending.disposeAsync(),
+  };
 }
 
-async function useProduct(port: number): Promise<Omit<Product, 'pid' | 'stop'>> {
-  let token = '';
-  const call: Product['call'] = async (method, path, body) => {
-    const { url, host } = loopback(`http://localhost:${port}/api/v0${path}`);
-    const headers = { host, 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) };
-    const answer = await ask({ url, method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
-    if (answer.status < 200 || answer.status > 299) throw new Error(`${method} ${path} answers ${answer.status}: ${answer.body}`);
-    return JSON.parse(answer.body || 'null');
-  };
-  token = (await call<{ access_token: string }>('POST', '/setup', { secret: SETUP_SECRET, ...PERSON })).access_token;
+async function useProduct(port: number): Promise<Omit<Product, 'pid' | 'restart' | 'stop'>> {
+  const { access_token: token } = await callAs(port)<{ access_token: string }>('POST', '/setup', { secret: SETUP_SECRET, ...PERSON });
+  const call = callAs(port, token);
   const env = { SPACE_ROOT: `http://localhost:${port}/api`, SPACE_ACCESS_TOKEN: token };
   const space: Product['space'] = (args) => runProgram([process.execPath, join(ROOT, 'bin/space.js'), ...args], { env });
   return {
@@ -73,6 +87,12 @@ async function useProduct(port: number): Promise<Omit<Product, 'pid' | 'stop'>> 
       if (!instances[0]) throw new Error('the push made no Builder Instance');
       return instances[0];
     },
+    async signUp(username) {
+      const { invite } = await call<{ invite: string }>('POST', '/invites');
+      const { access_token: theirs } = await callAs(port)<{ access_token: string }>('POST', '/signup', { invite, username, password: PERSON.password });
+      return callAs(port, theirs);
+    },
+    release: (projectId) => releaseLast(call, projectId),
     install: (projectId, count) => installMany(call, projectId, count),
     async fill(collectionId, base, items) {
       const { value } = await call<{ value: string }>('POST', `/collections/${collectionId}/keys`, { name: 'bench' });
@@ -84,12 +104,27 @@ async function useProduct(port: number): Promise<Omit<Product, 'pid' | 'stop'>> 
   };
 }
 
+/** @param token without one, as nobody */
+function callAs(port: number, token?: string): Call {
+  return async (method, path, body) => {
+    const { url, host } = loopback(`http://localhost:${port}/api/v0${path}`);
+    const headers = { host, 'content-type': 'application/json', ...(token !== undefined && { authorization: `Bearer ${token}` }) };
+    const answer = await ask({ url, method, headers, body: body === undefined ? undefined : JSON.stringify(body) });
+    if (answer.status < 200 || answer.status > 299) throw new Error(`${method} ${path} answers ${answer.status}: ${answer.body}`);
+    return JSON.parse(answer.body || 'null');
+  };
+}
+
 const INSTALLS_AT_ONCE = 8;
 const INSTALL_TIMEOUT_MS = 120_000;
 
-async function installMany(call: Product['call'], projectId: string, count: number): Promise<Instance[]> {
+async function releaseLast(call: Call, projectId: string): Promise<string> {
   const { revisions } = await call<{ revisions: { id: string }[] }>('GET', `/apps/${projectId}/revisions`);
-  const { id: release } = await call<{ id: string }>('POST', '/promotions', { app_id: projectId, revision_id: revisions[0]?.id });
+  return (await call<{ id: string }>('POST', '/promotions', { app_id: projectId, revision_id: revisions[0]?.id })).id;
+}
+
+async function installMany(call: Call, projectId: string, count: number): Promise<Instance[]> {
+  const release = await releaseLast(call, projectId);
   let left = count;
   const lane = async (): Promise<void> => {
     while (left-- > 0) await call('POST', '/installations', { release_id: release });
