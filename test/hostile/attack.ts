@@ -31,7 +31,7 @@ export const REFUSED = ['MICRO_THREW', 'ok'] as const;
 export const REASONS: Record<string, RegExp> = {
   MICRO_CPU_EXCEEDED: /CPU/,
   MICRO_OUT_OF_MEMORY: /memory/,
-  MICRO_CRASHED: /stopped/,
+  MICRO_CRASHED: /stopped|ended|gone/i,
   MICRO_TIMEOUT: /longer than/,
   MICRO_THREW: /\S/,
   MICRO_BAD_RESPONSE: /\S/,

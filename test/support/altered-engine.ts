@@ -7,7 +7,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type IsolateBench, openIsolateBench } from './isolate-instance.ts';
 
 const CHECKOUT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
-const PARTS = ['core', 'sandbox', 'runtime/engine'];
+const PARTS = ['core', 'sandbox', 'runtime'];
 
 /** Path from the checkout's root -> text to look for and what stands there instead. */
 export type Alterations = Record<string, readonly [string | RegExp, string]>;

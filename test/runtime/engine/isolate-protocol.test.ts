@@ -1,19 +1,13 @@
 // Covers the frames between host and Cell: whole and in pieces, and a peer that sends anything at all.
 import fc from 'fast-check';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { systemClock } from '../../../core/clock.ts';
-import { silentLog } from '../../../core/log.ts';
-import type { InstanceSpec, MicroResponse } from '../../../runtime/engine/engine.ts';
-import { CodeCache, findAddon } from '../../../runtime/engine/cell/build.ts';
 import { parseResponseHead } from '../../../runtime/engine/cell/head.ts';
 import { readRecords } from '../../../runtime/engine/cell/inside/records.ts';
-import { DEFAULT_LIMITS } from '../../../runtime/engine/cell/limits.ts';
-import { type CellEnd, CellProcess } from '../../../runtime/engine/cell/process.ts';
 import { FRAME, FrameReader, FrameWriter, type Outgoing, ProtocolError } from '../../../runtime/engine/cell/protocol.ts';
-import { RunningCell } from '../../../runtime/engine/cell/running-cell.ts';
+import { type FakeCellRun, runFakeCell } from '../../support/fake-cell.ts';
 
 /** Everything that was written, as one buffer. */
 function encode(frames: Outgoing[]): Buffer {
@@ -107,36 +101,7 @@ describe('a Cell that was taken over', () => {
   beforeAll(async () => { folder = await mkdtemp(join(tmpdir(), 'ownspace-evil-')); });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  /** Runs `script` in place of a Cell, `frame(type, id, other, meta, body, micro)` at hand. Gives how the one request ended, what was asked of the host, and how the Cell ended. */
-  async function run(script: string, limitMs = 10_000): Promise<{ outcome: string; asked: string[]; end: CellEnd | 'alive' }> {
-    const programPath = join(folder, `${Math.random().toString(36).slice(2)}.cjs`);
-    await writeFile(programPath, `
-      const socket = new (require('net').Socket)({ fd: 3 });
-      const frame = (type, id, other, meta = '', body, micro = 0, flags = 0) => {
-        const head = Buffer.alloc(20); const text = Buffer.from(meta); const rest = body === undefined ? Buffer.alloc(0) : Buffer.from(body);
-        head.writeUInt32LE(20 + text.length + rest.length, 0); head[4] = type; head[5] = flags | (body === undefined ? 0 : 1); head.writeUInt16LE(micro, 6); head.writeUInt32LE(id, 8); head.writeUInt32LE(other, 12); head.writeUInt32LE(text.length, 16);
-        socket.write(Buffer.concat([head, text, rest]));
-      };
-      socket.resume(); socket.on('end', () => process.exit());
-      frame(${FRAME.READY}, 0, 0);
-      setTimeout(() => { ${script} }, 100);
-      setTimeout(() => {}, 60000);`);
-    const asked: string[] = [];
-    const cell = new CellProcess({ parts: { programPath, addonPath: findAddon() }, limits: DEFAULT_LIMITS, jail: undefined, isShared: false, log: silentLog });
-    let end: CellEnd | 'alive' = 'alive';
-    const running = new RunningCell({ cell, limits: DEFAULT_LIMITS, clock: systemClock, log: silentLog, codeCache: new CodeCache(folder), careful: false, onRetry: (flights, failure) => { for (const flight of flights) flight.reject(failure); }, onStrike: () => {}, onEnd: () => {} });
-    const settle = cell.onEnd;
-    cell.onEnd = (reason) => { end = reason; settle(reason, 0); };
-    const services = new Proxy({} as InstanceSpec['services'], { get: (_, name) => (name === 'log' ? () => {} : async (...args: unknown[]) => { asked.push(`${String(name)} ${JSON.stringify(args)}`); if (asked.at(-1)!.includes('never')) await new Promise(() => {}); return { status: 200, headers: [], body: null }; }) });
-    const instance: InstanceSpec = { instanceId: 'i', spaceId: 's', generation: '1', services, micros: [{ name: 'm', env: {}, entry: 'e', files: {}, readFile: async () => Buffer.from('') }] };
-    const answer = new Promise<MicroResponse>((resolve, reject) => {
-      running.run({ instance, micro: 'm', request: { id: 'r', method: 'GET', url: 'http://a.test/', headers: [], body: null, hops: 3 }, head: 'GET\nhttp://a.test/', body: null, resolve, reject, deadline: Date.now() + 60_000, limits: { ...DEFAULT_LIMITS, subrequestsMax: 100_000 }, attempts: 3, isOver: false });
-    });
-    const outcome = await Promise.race([answer.then((response) => `${response.status}`, (error) => error.code as string), new Promise<string>((resolve) => { setTimeout(() => resolve('nothing'), limitMs); })]);
-    cell.kill('retired');
-    await cell.exited;
-    return { outcome, asked, end };
-  }
+  const run = (script: string, limitMs?: number): Promise<FakeCellRun> => runFakeCell(folder, script, limitMs);
 
   // The load has id 1, the request id 2.
   it('answers like any other while it keeps to the rules', async () => {
