@@ -92,7 +92,7 @@ export class AbortSignal extends EventTarget {
     };
   }
 }
-defineInterface(AbortSignal);
+defineInterface(AbortSignal, { length: 0 });
 
 export function newSignal(): AbortSignal {
   return new AbortSignal(PASS);

@@ -37,10 +37,14 @@ export class Blob {
 
   get size(): number { return this.#bytes.length; }
   get type(): string { return this.#type; }
-  slice(start: unknown = 0, end: unknown = this.size, type: unknown = ''): Blob {
-    const from = clamp(start);
-    const to = clamp(end);
-    return blobAround(this.#bytes.subarray(from, Math.max(to < 0 ? this.size + to : to, from < 0 ? this.size + from : from, 0)), domString(type));
+  slice(start: unknown = 0, end?: unknown, type: unknown = ''): Blob {
+    const place = (value: unknown): number => {
+      const at = clamp(value);
+      return at < 0 ? Math.max(this.size + at, 0) : Math.min(at, this.size);
+    };
+    const from = place(start);
+    const to = end === undefined ? this.size : place(end);
+    return blobAround(this.#bytes.subarray(from, Math.max(from, to)), domString(type));
   }
   async text(): Promise<string> { return decodeText(this.#bytes); }
   async arrayBuffer(): Promise<ArrayBuffer> { return this.#bytes.slice().buffer; }
@@ -61,7 +65,7 @@ export class Blob {
     }, { highWaterMark: 0 });
   }
 }
-defineInterface(Blob);
+defineInterface(Blob, { length: 0 });
 
 export class File extends Blob {
   #name: string;
@@ -76,11 +80,14 @@ export class File extends Blob {
   get name(): string { return this.#name; }
   get lastModified(): number { return this.#lastModified; }
 }
-defineInterface(File);
+defineInterface(File, { length: 2 });
 
 function partsOf(parts: unknown): unknown[] {
-  if ((typeof parts !== 'object' && typeof parts !== 'function') || parts === null || typeof (parts as any)[Symbol.iterator] !== 'function') throw new TypeError('A Blob is made of a list of parts');
-  return [...parts as Iterable<unknown>].map((part) => (part instanceof Blob || bytesOfSource(part) ? part : usvString(part)));
+  if ((typeof parts !== 'object' && typeof parts !== 'function') || parts === null || !(Symbol.iterator in parts)) throw new TypeError('A Blob is made of a list of parts');
+  const list: unknown[] = [];
+  // A part that is read may change those behind it.
+  for (const part of parts as Iterable<unknown>) list.push(part instanceof Blob || bytesOfSource(part) ? part : usvString(part));
+  return list;
 }
 
 function bytesOfPart(part: unknown, hasNativeEndings: boolean): Uint8Array {

@@ -1,10 +1,13 @@
 // Owns bodies: what may become one, and how one is read. Shared by Request and Response.
 import { Blob, blobAround, bytesOfBlob } from './blob.ts';
 import { bytesOfSource, joinBytes } from './buffer-source.ts';
-import { decodeText, encodeText } from './encoding.ts';
+import { decodeText, decodeWhole, encodeText } from './encoding.ts';
 import { FormData, formFromMultipart, formFromPairs, formToMultipart } from './form-data.ts';
-import { isDisturbed, isLocked, ReadableStream, readBytes, teeStream } from './stream.ts';
-import { URLSearchParams } from './url.ts';
+import { mimeTypeText, parseMimeType } from './mime-type.ts';
+import { isByteStream, isDisturbed, isLocked, ReadableStream, readBytes, relayStream, teeStream } from './stream.ts';
+import { structuredClone } from './structured-clone.ts';
+import { parsePairs, URLSearchParams } from './url.ts';
+import { defineInterface, usvString } from './web-idl.ts';
 
 /** Text and bytes are kept as they came; a stream is read when somebody asks. */
 export type BodyContent = string | Uint8Array | ReadableStream | null;
@@ -38,7 +41,7 @@ export function bodyFrom(init: unknown): { content: BodyContent; type: string | 
   if (init instanceof FormData) return formToMultipart(init);
   const bytes = bytesOfSource(init);
   if (bytes) return { content: bytes.slice(), type: null };
-  return { content: String(init), type: 'text/plain;charset=UTF-8' };
+  return { content: usvString(init), type: 'text/plain;charset=UTF-8' };
 }
 
 export function newBody(content: BodyContent, maxBytes = Infinity): BodyState {
@@ -96,7 +99,18 @@ export function cloneBody(body: BodyState): BodyState {
   if (!stream) return newBody(body.content);
   const [mine, other] = teeStream(stream);
   body.content = body.stream = mine;
-  return newBody(other, body.maxBytes);
+  // A stream of bytes has copied its chunks already.
+  return newBody(isByteStream(stream) ? other : relayStream(other, structuredClone), body.maxBytes);
+}
+
+/** The same content for somebody else: this body counts as read. */
+export function moveBody(body: BodyState): BodyState {
+  if (isTaken(body)) throw new TypeError('The body was read already');
+  const { content, stream, maxBytes } = body;
+  const moved = newBody(content instanceof ReadableStream ? relayStream(content) : content, maxBytes);
+  if (stream && stream !== content) readBytes(stream, () => {}).catch(() => {});
+  body.used = true;
+  return moved;
 }
 
 function isUsed(body: BodyState): boolean {
@@ -132,7 +146,7 @@ function tooLargeError(maxBytes: number): Error {
 async function textOf(body: BodyState): Promise<string> {
   const content = takeContent(body);
   if (content === null) return '';
-  if (typeof content === 'string') return content.charCodeAt(0) === 0xfeff ? content.slice(1) : (content as any).toWellFormed();
+  if (typeof content === 'string') return usvString(content.charCodeAt(0) === 0xfeff ? content.slice(1) : content);
   return decodeText(content instanceof Uint8Array ? content : await readAll(content, body.maxBytes));
 }
 
@@ -158,11 +172,17 @@ export abstract class Body {
     const bytes = await bytesOf(this._body);
     return (bytes.byteLength === bytes.buffer.byteLength ? bytes.buffer : bytes.slice().buffer) as ArrayBuffer;
   }
-  async blob(): Promise<Blob> { return blobAround(await bytesOf(this._body), (this._type ?? '').toLowerCase()); }
+  async blob(): Promise<Blob> {
+    const bytes = await bytesOf(this._body);
+    const type = parseMimeType(this._type);
+    return blobAround(bytes, type ? mimeTypeText(type) : '');
+  }
   async formData(): Promise<FormData> {
-    const type = this._type ?? '';
-    if (/^multipart\/form-data/i.test(type)) return formFromMultipart(await bytesOf(this._body), type);
-    if (/^application\/x-www-form-urlencoded/i.test(type)) return formFromPairs(new URLSearchParams(await textOf(this._body)));
-    throw new TypeError(`A body of type ${type || '(none)'} is no form`);
+    const type = parseMimeType(this._type);
+    const bytes = await bytesOf(this._body);
+    if (type?.essence === 'multipart/form-data') return formFromMultipart(bytes, type.parameters.get('boundary'));
+    if (type?.essence === 'application/x-www-form-urlencoded') return formFromPairs(parsePairs(decodeWhole(bytes)));
+    throw new TypeError(`A body of type ${type?.essence ?? '(none)'} is no form`);
   }
 }
+defineInterface(Body);

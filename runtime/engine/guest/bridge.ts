@@ -3,7 +3,7 @@
 import { OwnMap } from './own-map.ts';
 
 /** Kinds of records; the Cell translates them into frames. */
-export const RECORD = { response: 'R', failed: 'F', call: 'C', log: 'L', done: 'D', timer: 'T', piece: 'P', end: 'E', credit: 'W', stop: 'Q', abort: 'A' } as const;
+export const RECORD = { response: 'R', failed: 'F', call: 'C', log: 'L', done: 'D', timer: 'T', piece: 'P', end: 'E', credit: 'W', stop: 'Q', abort: 'A', job: 'K' } as const;
 
 const CALLS_IN_FLIGHT = 256;
 const CALLS_QUEUED = 10_000;
@@ -76,16 +76,26 @@ export interface Answer { meta: string; body: string | ArrayBuffer | number | un
 interface Waiting { resolve: (answer: Answer) => void; reject: (error: Error) => void; owner: number }
 /** A stream is begun when its call is sent, not before. */
 type CallBody = OutBody | (() => number);
-interface Queued extends Waiting { meta: string; body: CallBody; onSent: ((id: number) => void) | undefined }
+interface Queued extends Waiting { kind: string; meta: string; body: CallBody; onSent: ((id: number) => void) | undefined }
+interface CallOptions { owner?: number; onSent?: (id: number) => void; kind?: string }
 
 const waiting = new OwnMap<number, Waiting>();
 const queue: Queued[] = [];
 let lastCall = 0;
 
 /** One call to the host. `owner` is the request on whose behalf it is made; the host checks that it is alive. */
-export function callHost(question: unknown[], body: CallBody, { owner = current, onSent }: { owner?: number; onSent?: (id: number) => void } = {}): Promise<Answer> {
+export function callHost(question: unknown[], body: CallBody, options?: CallOptions): Promise<Answer> {
+  return ask(JSON.stringify(question), body, options);
+}
+
+/** The same for what the Cell answers itself. */
+export function callJob(question: string, body: Uint8Array | null): Promise<Answer> {
+  return ask(question, body, { kind: RECORD.job });
+}
+
+function ask(meta: string, body: CallBody, { owner = current, onSent, kind = RECORD.call }: CallOptions = {}): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const call = { resolve, reject, owner, meta: JSON.stringify(question), body, onSent };
+    const call = { kind, resolve, reject, owner, meta, body, onSent };
     if (call.meta.length > QUESTION_MAX_CHARS) reject(new TypeError('The names, address and headers of a call are too long together.'));
     else if (waiting.size < CALLS_IN_FLIGHT) send(call);
     else if (queue.length < CALLS_QUEUED) queue.push(call);
@@ -97,7 +107,7 @@ function send(call: Queued): void {
   const id = ++lastCall;
   waiting.set(id, call);
   call.onSent?.(id);
-  emit(RECORD.call, id, call.owner, call.meta, typeof call.body === 'function' ? call.body() : call.body);
+  emit(call.kind, id, call.owner, call.meta, typeof call.body === 'function' ? call.body() : call.body);
 }
 
 /** Nobody waits for this call any more. */

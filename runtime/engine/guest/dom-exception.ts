@@ -24,5 +24,18 @@ export class DOMException extends Error {
   override get name(): string { return this.#name; }
   get code(): number { return CODES[this.#name] ?? 0; }
 }
-defineInterface(DOMException, CONSTANTS);
+defineInterface(DOMException, { length: 0, constants: CONSTANTS });
+interface QuotaOptions { quota?: number; requested?: number }
+
+/** More was asked for than there is. */
+export class QuotaExceededError extends DOMException {
+  #options: QuotaOptions;
+  constructor(message?: unknown, options: QuotaOptions = {}) {
+    super(message, 'QuotaExceededError');
+    this.#options = options;
+  }
+  get quota(): number | null { return this.#options.quota ?? null; }
+  get requested(): number | null { return this.#options.requested ?? null; }
+}
+defineInterface(QuotaExceededError, { length: 0 });
 Object.defineProperty(globalThis, 'DOMException', { value: DOMException, writable: true, configurable: true });

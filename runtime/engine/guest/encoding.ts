@@ -23,6 +23,12 @@ export function decodeText(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
+const wholeDecoder = new codecs.TextDecoder('utf-8', { ignoreBOM: true });
+/** The same, but a byte order mark is a character. */
+export function decodeWhole(bytes: Uint8Array): string {
+  return wholeDecoder.decode(bytes);
+}
+
 export class TextEncoder {
   #codec = encoder;
   get encoding(): string { return this.#codec.encoding; }

@@ -48,7 +48,7 @@ export class Event {
   stopPropagation(): void { this.#state.isStopped = true; }
   stopImmediatePropagation(): void { this.#state.isStopped = this.#state.isStoppedAtOnce = true; }
 }
-defineInterface(Event, PHASES);
+defineInterface(Event, { length: 1, constants: PHASES });
 
 export class CustomEvent extends Event {
   #detail: unknown;

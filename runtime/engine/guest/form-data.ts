@@ -10,7 +10,7 @@ export class FormData {
   #entries: [string, Value][] = [];
 
   static {
-    defineInterface(this);
+    defineInterface(this, { length: 0 });
     definePairs(this, (form) => form.#entries);
   }
 
@@ -92,10 +92,9 @@ export function formToMultipart(form: FormData): { content: Uint8Array; type: st
 const BROKEN = 'The body is no complete multipart/form-data';
 
 /** @throws TypeError */
-export function formFromMultipart(bytes: Uint8Array, type: string): FormData {
-  const boundary = /boundary=(?:"([^"]+)"|([^\s;]+))/i.exec(type);
-  if (!boundary) throw new TypeError('multipart/form-data without a boundary');
-  const mark = encodeText(`--${boundary[1] ?? boundary[2]}`);
+export function formFromMultipart(bytes: Uint8Array, boundary: string | undefined): FormData {
+  if (boundary === undefined) throw new TypeError('multipart/form-data without a boundary');
+  const mark = encodeText(`--${boundary}`);
   const form = new FormData();
   let at = find(bytes, mark, 0);
   if (at < 0) throw new TypeError(BROKEN);

@@ -49,7 +49,7 @@ export class Headers {
       list.push(name, value);
       headers.#sorted = undefined;
     };
-    defineInterface(this);
+    defineInterface(this, { length: 0 });
     definePairs(this, (headers) => headers.#sorted ??= sortedPairs(headers.#parsed()));
   }
 

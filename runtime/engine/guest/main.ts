@@ -1,29 +1,19 @@
 // Owns the isolate's inside: global names, the turn, and how answers and failures leave. Compiled into the V8 snapshot.
 import { type AskCell, useAskCell } from './ask-cell.ts';
-import { AbortController, AbortSignal, abortSignal } from './abort.ts';
-import { Blob, File } from './blob.ts';
+import { abortSignal } from './abort.ts';
 import { isTooLarge, useBodyLimits } from './body.ts';
 import { type Answer, current, emit, emitLog, flush, RECORD, setCurrent, settle, takeBuffers } from './bridge.ts';
 import { announce, departingStream, takeCredit, takeData, takeEnd, takeStop } from './channel.ts';
-import { console } from './console.ts';
-import { crypto } from './crypto.ts';
-import './dom-exception.ts';
-import { atob, btoa, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream } from './encoding.ts';
 import { backgroundOf, beginWork, Context, createEnv, deta, type Env, finishWork, markAnswered, useReport } from './environment.ts';
-import { fetch } from './fetch.ts';
-import { CloseEvent, CustomEvent, ErrorEvent, Event, EventTarget, MessageEvent } from './events.ts';
-import { FormData } from './form-data.ts';
+import { installGlobals } from './globals.ts';
 import { harden } from './harden.ts';
-import { Headers } from './headers.ts';
 import { describeError } from './inspect.ts';
-import { incomingRequest, Request, startedSignal } from './request.ts';
-import { isResponse, Response, spendResponse } from './response.ts';
-import * as streams from './stream.ts';
-import { refuseToClone, structuredClone } from './structured-clone.ts';
-import { announceTimers, clearTimeout, runTimers, setInterval, setTimeout } from './timers.ts';
-import { URL, URLSearchParams } from './url.ts';
-import { URLPattern } from 'urlpattern-polyfill';
+import { incomingRequest, type Request, startedSignal } from './request.ts';
+import { isResponse, spendResponse } from './response.ts';
+import { ReadableStream } from './stream.ts';
+import { announceTimers, runTimers } from './timers.ts';
 import { OwnMap } from './own-map.ts';
+import { startClock } from './performance.ts';
 
 /** Kinds of events that a turn consists of; each is (kind, id, meta, body). */
 const EVENT = { request: 1, result: 2, response: 3, failure: 4, timers: 5, cancel: 6, data: 7, end: 8, credit: 9, stop: 10 } as const;
@@ -31,21 +21,7 @@ const EVENT = { request: 1, result: 2, response: 3, failure: 4, timers: 5, cance
 const scope = globalThis as any;
 const queueJob = Promise.resolve();
 
-installGlobals();
-
-function installGlobals(): void {
-  const names = {
-    AbortController, AbortSignal, Blob, CloseEvent, CustomEvent, ErrorEvent, Event, EventTarget, File, FormData, Headers, MessageEvent, Request, Response,
-    ...streams.classes, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, URL, URLPattern, URLSearchParams, atob, btoa, clearTimeout, clearInterval: clearTimeout, console, crypto, fetch, setInterval,
-    setTimeout, structuredClone, queueMicrotask, reportError, self: scope,
-    performance: { now: () => Date.now() - started, get timeOrigin() { return started; } },
-  };
-  for (const [name, value] of Object.entries(names)) Object.defineProperty(scope, name, { value, writable: true, configurable: true, enumerable: false });
-}
-
-refuseToClone([AbortController, Event, EventTarget, FormData, Headers, Request, Response, URL, URLSearchParams, ...Object.values(streams.classes)] as any);
-
-let started = Date.now();
+installGlobals(scope, { queueMicrotask, reportError });
 
 function queueMicrotask(job: unknown): void {
   if (typeof job !== 'function') throw new TypeError('queueMicrotask needs a function');
@@ -103,13 +79,13 @@ function respond(id: number, result: unknown): void {
   const { head, content } = spent;
   const request = open.get(id);
   if (!request || !open.delete(id)) return;
-  const body = content instanceof streams.ReadableStream ? sendStream(id, request, content) : content;
+  const body = content instanceof ReadableStream ? sendStream(id, request, content) : content;
   emit(RECORD.response, id, backgroundOf(id) > 0 ? 1 : 0, head, body);
   markAnswered(id);
 }
 
 /** The request goes on until its body has ended. */
-function sendStream(id: number, request: Request, content: streams.ReadableStream): number {
+function sendStream(id: number, request: Request, content: ReadableStream): number {
   beginWork(id);
   streaming.set(id, request);
   return departingStream(content, id, (wasStopped) => {
@@ -207,7 +183,7 @@ scope.__boot = (askCell: AskCell, bodyMaxBytes: number, dataMaxBytes: number) =>
   delete scope.__boot;
   // Not in the snapshot: V8 itself still finishes the global scope when it makes a context from one.
   harden(scope);
-  started = Date.now();
+  startClock();
   useAskCell(askCell);
   useBodyLimits(bodyMaxBytes, dataMaxBytes);
   Object.defineProperty(scope, '__deta', { value: deta, configurable: true, enumerable: false });

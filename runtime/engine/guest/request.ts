@@ -1,18 +1,32 @@
 // Owns Request. One that arrives is built from its head without any check: the host made it.
-import type { AbortSignal} from './abort.ts';
-import { newSignal } from './abort.ts';
-import { Body, bodyFrom, type BodyState, cloneBody, newBody, receivedBody } from './body.ts';
+import { type AbortSignal, anySignal, isSignal, newSignal } from './abort.ts';
+import { Body, bodyFrom, type BodyState, cloneBody, moveBody, newBody, receivedBody } from './body.ts';
 import type { Answer } from './bridge.ts';
 import { arrivingBody } from './channel.ts';
-import { Headers, headersFrom, type HeadersInit, setDefault } from './headers.ts';
-import { URL } from './url.ts';
-import { defineInterface } from './web-idl.ts';
+import { Headers, headersFrom, type HeadersInit, listOf, setDefault } from './headers.ts';
+import { ReadableStream } from './stream.ts';
+import { resolveUrl } from './url.ts';
+import { defineInterface, dictionary, domString, needArguments, usvString } from './web-idl.ts';
 
 const METHOD = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
-const UPPER = /^(?:delete|get|head|options|post|put|patch)$/i;
-const REDIRECTS = ['follow', 'error', 'manual'];
+const UPPER = /^(?:delete|get|head|options|post|put)$/i;
 
-export interface RequestInit { method?: string; headers?: HeadersInit; body?: unknown; signal?: AbortSignal | null; redirect?: string }
+/** What may be chosen, the default first. Only `redirect` changes what this runtime does. */
+const CHOICES = {
+  mode: ['cors', 'no-cors', 'same-origin'],
+  credentials: ['same-origin', 'omit', 'include'],
+  cache: ['default', 'no-store', 'reload', 'no-cache', 'force-cache', 'only-if-cached'],
+  redirect: ['follow', 'error', 'manual'],
+  referrerPolicy: ['', 'no-referrer', 'no-referrer-when-downgrade', 'same-origin', 'origin', 'strict-origin', 'origin-when-cross-origin', 'strict-origin-when-cross-origin', 'unsafe-url'],
+} as const;
+type Choice = keyof typeof CHOICES;
+interface Traits extends Record<Choice, string> { integrity: string; keepalive: boolean; referrer: string }
+
+const DEFAULTS: Readonly<Traits> = { mode: 'cors', credentials: 'same-origin', cache: 'default', redirect: 'follow', referrerPolicy: '', integrity: '', keepalive: false, referrer: 'about:client' };
+
+export interface RequestInit extends Partial<Traits> {
+  method?: string; headers?: HeadersInit; body?: unknown; signal?: AbortSignal | null; duplex?: string; priority?: string; window?: unknown;
+}
 
 /** The request that the host sent: its id, and the way to tell it that the caller went away. */
 export let incomingRequest: (id: number, head: string, body: Answer['body']) => Request;
@@ -28,7 +42,7 @@ export class Request extends Body {
   #head = '';
   #state: BodyState;
   #signal: AbortSignal | undefined;
-  #redirect = 'follow';
+  #traits = DEFAULTS;
   #origin = 0;
 
   static {
@@ -48,19 +62,19 @@ export class Request extends Body {
     startedSignal = (request) => request.#signal;
   }
 
-  constructor(input: unknown, init: RequestInit = {}) {
+  constructor(input: unknown, init?: RequestInit) {
     super();
     this.#state = EMPTY;
     if (init === (PASS as unknown)) return;
-    if (isRequest(input)) this.#copy(input, init);
+    needArguments(arguments.length, 1, 'Request');
+    const from = isRequest(input) ? input : undefined;
+    if (from) this.#take(from);
     else this.#url = fetchableUrl(input);
-    if (init.method !== undefined) this.#method = checkMethod(init.method);
-    if (init.headers !== undefined) this.#headers = new Headers(init.headers);
-    this.#headers ??= new Headers();
-    if (init.signal) this.#signal = init.signal;
-    if (init.redirect !== undefined && !REDIRECTS.includes(init.redirect)) throw new TypeError(`redirect cannot be ${init.redirect}`);
-    this.#redirect = init.redirect ?? this.#redirect;
-    this.#setBody(init.body);
+    const given = dictionary<RequestInit>(init, 'RequestInit');
+    this.#setTraits(given);
+    this.#headers = new Headers(given.headers ?? from?.headers);
+    this.#setSignal(given.signal);
+    this.#setBody(given, from);
   }
 
   get _body(): BodyState { return this.#state; }
@@ -75,67 +89,102 @@ export class Request extends Body {
     this.#signal ??= newSignal();
     return this.#signal;
   }
-  get redirect(): string { return this.#redirect; }
-  get destination(): string { return ''; }
-  get referrer(): string { return 'about:client'; }
-  get referrerPolicy(): string { return ''; }
-  get mode(): string { return 'cors'; }
-  get credentials(): string { return 'same-origin'; }
-  get cache(): string { return 'default'; }
-  get integrity(): string { return ''; }
-  get keepalive(): boolean { return false; }
-  get duplex(): string { return 'half'; }
+  get redirect(): string { return this.#traits.redirect; }
+  get destination(): string { return this.#method && ''; }
+  get referrer(): string { return this.#traits.referrer; }
+  get referrerPolicy(): string { return this.#traits.referrerPolicy; }
+  get mode(): string { return this.#traits.mode; }
+  get credentials(): string { return this.#traits.credentials; }
+  get cache(): string { return this.#traits.cache; }
+  get integrity(): string { return this.#traits.integrity; }
+  get keepalive(): boolean { return this.#traits.keepalive; }
+  get isReloadNavigation(): boolean { return this.#method === undefined; }
+  get isHistoryNavigation(): boolean { return this.#method === undefined; }
+  get duplex(): string { return this.#method && 'half'; }
 
   clone(): Request {
     const copy = new Request(undefined, PASS);
     copy.#state = cloneBody(this.#state);
-    copy.#take(this, headersFrom(listCopy(this.headers), false));
+    copy.#take(this);
+    copy.#headers = headersFrom(listOf(this.headers).slice());
+    copy.#signal = anySignal([this.signal]);
     return copy;
   }
 
-  #copy(input: Request, init: RequestInit): void {
-    this.#take(input, new Headers(input.headers));
-    if (init.body !== undefined && init.body !== null) return;
-    if (input.#state.used || input.#state.stream?.locked) throw new TypeError('The body of that request was read already');
-    this.#state = newBody(input.#state.stream ?? input.#state.content, input.#state.maxBytes);
-    if (input.#state.content !== null) input.#state.used = true;
+  #take(from: Request): void {
+    this.#method = from.#method;
+    this.#url = from.#url;
+    this.#traits = from.#traits;
+    this.#origin = from.#origin;
+    this.#signal = from.#signal;
   }
 
-  #take(input: Request, headers: Headers): void {
-    this.#method = input.#method;
-    this.#url = input.#url;
-    this.#headers = headers;
-    this.#signal = input.#signal;
-    this.#redirect = input.#redirect;
-    this.#origin = input.#origin;
+  #setTraits(given: RequestInit): void {
+    if (given.window !== undefined && given.window !== null) throw new TypeError('window can only be null');
+    const { mode, credentials, cache, redirect, referrerPolicy, integrity, keepalive, referrer, method } = given;
+    if (method !== undefined) this.#method = checkMethod(method);
+    if (given.priority !== undefined && !['high', 'low', 'auto'].includes(domString(given.priority))) throw new TypeError(`priority cannot be ${domString(given.priority)}`);
+    const chosen = Object.entries({ mode, credentials, cache, redirect, referrerPolicy }).filter(([, value]) => value !== undefined);
+    if (chosen.length === 0 && integrity === undefined && keepalive === undefined && referrer === undefined) return;
+    const traits: Traits = { ...this.#traits };
+    for (const [name, value] of chosen) traits[name as Choice] = checkChoice(name as Choice, value);
+    if (integrity !== undefined) traits.integrity = domString(integrity);
+    if (keepalive !== undefined) traits.keepalive = Boolean(keepalive);
+    if (referrer !== undefined) traits.referrer = checkReferrer(referrer);
+    if (traits.cache === 'only-if-cached' && traits.mode !== 'same-origin') throw new TypeError('cache can be only-if-cached where mode is same-origin');
+    if (traits.mode === 'no-cors' && !['GET', 'HEAD', 'POST'].includes(this.#method)) throw new TypeError(`A no-cors request cannot be ${this.#method}`);
+    this.#traits = traits;
   }
 
-  #setBody(init: unknown): void {
-    if (init !== undefined && init !== null) {
+  /** Follows the one that was given, or that of the request it was made from. */
+  #setSignal(given: AbortSignal | null | undefined): void {
+    if (given !== undefined && given !== null && !isSignal(given)) throw new TypeError('signal is not an AbortSignal');
+    const followed = given === undefined ? this.#signal : given;
+    this.#signal = followed ? anySignal([followed]) : undefined;
+  }
+
+  #setBody({ body: init, duplex }: RequestInit, from: Request | undefined): void {
+    if (duplex !== undefined && domString(duplex) !== 'half') throw new TypeError(`duplex cannot be ${domString(duplex)}`);
+    const isGiven = init !== undefined && init !== null;
+    const has = isGiven || (from !== undefined && from.#state.content !== null);
+    if (has && (this.#method === 'GET' || this.#method === 'HEAD')) throw new TypeError(`A ${this.#method} request has no body`);
+    if (isGiven) {
       const { content, type } = bodyFrom(init);
+      if (content instanceof ReadableStream && duplex === undefined) throw new TypeError("A request with a stream as its body needs duplex: 'half'");
       this.#state = newBody(content);
       if (type) setDefault(this.#headers!, 'content-type', type);
+    } else if (from && has) {
+      this.#state = moveBody(from.#state);
     }
-    if (this.#state.content !== null && (this.#method === 'GET' || this.#method === 'HEAD')) throw new TypeError(`A ${this.#method} request has no body`);
   }
 }
-defineInterface(Request);
+defineInterface(Request, { length: 1 });
 
 const PASS = {};
 const EMPTY = newBody(null);
 
-function listCopy(headers: Headers): string[] {
-  return [...headers].flat();
-}
-
 function checkMethod(method: unknown): string {
-  const text = String(method);
+  const text = domString(method);
   if (!METHOD.test(text) || /^(?:connect|trace|track)$/i.test(text)) throw new TypeError(`The method ${JSON.stringify(text.slice(0, 50))} is not allowed`);
   return UPPER.test(text) ? text.toUpperCase() : text;
 }
 
+function checkChoice(name: Choice, value: unknown): string {
+  const text = domString(value);
+  if (!(CHOICES[name] as readonly string[]).includes(text)) throw new TypeError(`${name} cannot be ${text}`);
+  return text;
+}
+
+/** Only an address of one's own origin counts, and here nobody has an origin unless he says so. */
+function checkReferrer(value: unknown): string {
+  const text = usvString(value);
+  if (text === '') return '';
+  const url = resolveUrl(text);
+  return url.protocol === 'about:' && url.pathname === 'client' || url.origin !== (globalThis as any).location?.origin ? 'about:client' : url.href;
+}
+
 function fetchableUrl(input: unknown): string {
-  const url = new URL(input);
+  const url = resolveUrl(usvString(input));
   if (url.username !== '' || url.password !== '') throw new TypeError('A URL with a user name or password cannot be fetched');
   return url.href;
 }

@@ -1,8 +1,8 @@
 // Owns Response, and how one is flattened to leave the isolate.
 import { Body, bodyFrom, type BodyContent, type BodyState, cloneBody, newBody, receivedBody, takeContent } from './body.ts';
 import { Headers, headersFrom, type HeadersInit, listOf, setDefault } from './headers.ts';
-import { URL } from './url.ts';
-import { defineInterface } from './web-idl.ts';
+import { resolveUrl } from './url.ts';
+import { defineInterface, dictionary, domString, needArguments } from './web-idl.ts';
 
 export interface ResponseInit { status?: number; statusText?: string; headers?: HeadersInit }
 
@@ -61,11 +61,12 @@ export class Response extends Body {
       return;
     }
     this.#state = newBody(null);
-    if (init !== undefined && init !== null) this.#setHead(init);
+    if (init !== undefined && init !== null) this.#setHead(dictionary<ResponseInit>(init, 'ResponseInit'));
     if (body !== null && body !== undefined) this.#setBody(body);
   }
 
   static json(data: unknown, init?: ResponseInit): Response {
+    needArguments(arguments.length, 1, 'Response.json');
     const text = JSON.stringify(data);
     if (text === undefined) throw new TypeError('The value cannot be written as JSON');
     const response = new Response(null, init);
@@ -74,11 +75,12 @@ export class Response extends Body {
     return response;
   }
 
-  static redirect(url: unknown, status = 302): Response {
-    const { href } = new URL(url);
-    if (!REDIRECTS.includes(status)) throw new RangeError(`${status} is no redirect status`);
+  static redirect(url: unknown, status: unknown = 302): Response {
+    needArguments(arguments.length, 1, 'Response.redirect');
+    const { href } = resolveUrl(url);
+    if (!REDIRECTS.includes(Number(status))) throw new RangeError(`${Number(status)} is no redirect status`);
     const response = new Response(null);
-    response.#status = status;
+    response.#status = Number(status);
     response.#headers = headersFrom(['location', href], true);
     return response;
   }
@@ -116,11 +118,10 @@ export class Response extends Body {
     return copy;
   }
 
-  #setHead(init: ResponseInit): void {
-    const { status = 200, statusText = '', headers } = init;
+  #setHead({ status = 200, statusText = '', headers }: ResponseInit): void {
     this.#status = checkStatus(status);
-    if (/[^\t\x20-\xff]|\x7f/.test(String(statusText))) throw new TypeError('Invalid statusText');
-    this.#statusText = String(statusText);
+    this.#statusText = domString(statusText);
+    if (/[^\t\x20-\xff]|\x7f/.test(this.#statusText)) throw new TypeError('Invalid statusText');
     if (headers !== undefined) this.#headers = new Headers(headers);
   }
 
@@ -135,7 +136,7 @@ export class Response extends Body {
     this.#state = newBody(content);
   }
 }
-defineInterface(Response);
+defineInterface(Response, { length: 0 });
 
 function checkStatus(status: unknown): number {
   const number = Math.trunc(Number(status));

@@ -53,3 +53,22 @@ export async function readBytes(stream: ReadableStream, take: (chunk: Uint8Array
     throw error;
   }
 }
+
+export function isByteStream(stream: ReadableStream): boolean {
+  return (stream as unknown as { _readableStreamController: object })._readableStreamController instanceof ReadableByteStreamController;
+}
+
+/** A stream that gives what another one gives, when it is asked. */
+export function relayStream(stream: ReadableStream, change: (chunk: unknown) => unknown = (chunk) => chunk): ReadableStream {
+  const reader = openReader(stream);
+  const source = {
+    async pull(controller: any) {
+      const { done, value } = await reader.read();
+      if (!done) { controller.enqueue(change(value)); return; }
+      controller.close();
+      controller.byobRequest?.respond(0);
+    },
+    cancel: (reason: unknown) => reader.cancel(reason),
+  };
+  return isByteStream(stream) ? new ReadableStream({ ...source, type: 'bytes' }, { highWaterMark: 0 }) : new ReadableStream(source, { highWaterMark: 0 });
+}

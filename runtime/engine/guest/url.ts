@@ -32,6 +32,12 @@ function parse(text: string, base?: string): Parts {
   return (base === undefined ? parsePlain(text) : undefined) ?? fromAnswer(askCell(ASK.parseUrl, text, base), text);
 }
 
+/** An address that may be relative where the code has set `self.location`, as libraries for pages do. @throws TypeError */
+export function resolveUrl(input: unknown): URL {
+  const location: unknown = (globalThis as any).location?.href;
+  return typeof location === 'string' ? new URL(input, location) : new URL(input);
+}
+
 export class URL {
   #parts: Parts;
   #params: URLSearchParams | undefined;
@@ -90,7 +96,8 @@ export class URL {
     if (this.#params) refill(this.#params, this.#parts.search);
   }
 }
-defineInterface(URL);
+defineInterface(URL, { length: 1 });
+for (const name of ['parse', 'canParse']) Object.defineProperty((URL as any)[name], 'length', { value: 1, configurable: true });
 
 let boundParams: (search: string, onChange: (search: string) => void) => URLSearchParams;
 let refill: (params: URLSearchParams, search: string) => void;
@@ -109,7 +116,7 @@ export class URLSearchParams {
       return params;
     };
     refill = (params, search) => { params.#pairs = parsePairs(search.replace(/^\?/, '')); };
-    defineInterface(this);
+    defineInterface(this, { length: 0 });
     definePairs(this, (params) => params.#pairs);
   }
 
@@ -195,7 +202,7 @@ function pairsOfRecord(init: object): Pair[] {
   return [...pairs];
 }
 
-function parsePairs(text: string): Pair[] {
+export function parsePairs(text: string): Pair[] {
   const pairs: Pair[] = [];
   for (const part of text.split('&')) {
     if (part === '') continue;

@@ -1,12 +1,16 @@
 // Owns what Web IDL asks of every interface: members that can be listed, a tag, arguments that must be there.
 
-interface Interface { readonly name: string; readonly prototype: object }
+type Interface = Pick<Function, 'name' | 'length'> & { readonly prototype: object };
+
+/** `length`: arguments that its constructor needs, where TypeScript's question marks do not tell. */
+interface Shape { length?: number; constants?: Record<string, number> }
+const OF_FUNCTIONS = ['prototype', 'length', 'name'];
 
 /** Members of a class are not enumerable, those of an interface are. Symbols and what JavaScript itself gives stay. */
-export function defineInterface(type: Interface, constants: Record<string, number> = {}): void {
+export function defineInterface(type: Interface, { length = type.length, constants = {} }: Shape = {}): void {
   for (const holder of [type.prototype, type]) {
     for (const [key, property] of Object.entries(Object.getOwnPropertyDescriptors(holder))) {
-      const isOurs = !['constructor', 'prototype', 'length', 'name'].includes(key) && !key.startsWith('_');
+      const isOurs = key !== 'constructor' && !key.startsWith('_') && !(holder === type && OF_FUNCTIONS.includes(key));
       if (isOurs && property.configurable) Object.defineProperty(holder, key, { enumerable: true });
     }
     for (const [name, value] of Object.entries(constants)) Object.defineProperty(holder, name, { value, enumerable: true });
@@ -14,6 +18,7 @@ export function defineInterface(type: Interface, constants: Record<string, numbe
   // The bundler calls a class that speaks of itself `_Name`.
   const name = type.name.replace(/^_/, '');
   Object.defineProperty(type, 'name', { value: name, configurable: true });
+  Object.defineProperty(type, 'length', { value: length, configurable: true });
   Object.defineProperty(type.prototype, Symbol.toStringTag, { value: name, configurable: true });
 }
 
@@ -70,7 +75,7 @@ export function definePairs<T extends object>(type: Interface & { prototype: T }
     entries(this: T) { return begin(this, 'entries'); },
     keys(this: T) { return begin(this, 'keys'); },
     values(this: T) { return begin(this, 'values'); },
-    forEach(this: T, callback: unknown, thisArg?: unknown): void {
+    forEach(this: T, callback: unknown, ...[thisArg]: unknown[]): void {
       pairsOf(this);
       if (typeof callback !== 'function') throw new TypeError('forEach needs a function');
       for (let at = 0; at < pairsOf(this).length; at++) Reflect.apply(callback, thisArg, [pairsOf(this)[at]![1], pairsOf(this)[at]![0], this]);

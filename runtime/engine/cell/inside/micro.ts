@@ -4,6 +4,7 @@ import type ivm from 'isolated-vm';
 import { type CellInit, FLAG, FRAME, type Frame, type FrameWriter, type GuestFailure, type IsolateLoss, type MicroLoad, readOpening } from '../protocol.ts';
 import { CpuAccount } from './cpu-account.ts';
 import { EVENT, type GuestIsolate, guestStack, type Ivm, type TurnEnd } from './isolate.ts';
+import { type JobAnswer, MicroJobs } from './jobs.ts';
 import { checkMeta, type GuestRecord, isTooLong, readRecords } from './records.ts';
 import { MicroStreams } from './streams.ts';
 
@@ -40,6 +41,8 @@ export class CellMicro {
   #streams: MicroStreams;
   /** Host calls in flight, and the request that each belongs to. */
   #calls = new Map<number, number>();
+  /** What this process does for the guest itself. */
+  #jobs: MicroJobs | undefined;
   #buffers: ArrayBuffer[] | undefined;
   #timerDue = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -197,6 +200,8 @@ export class CellMicro {
     this.#events = [];
     this.#live.clear();
     this.#calls.clear();
+    this.#jobs?.drop();
+    this.#jobs = undefined;
     this.#streams.drop();
     this.#timerDue = 0;
     clearTimeout(this.#timer);
@@ -262,6 +267,11 @@ export class CellMicro {
         this.#calls.set(id, owner);
         return this.#streams.sendBody({ type: FRAME.CALL, micro: this.index, id, other: owner, meta }, record, { body: this.#body(record), owner });
       }
+      case 'K':
+        if (this.#calls.size >= CALLS_MAX || this.#calls.has(id)) throw new TypeError('too many calls');
+        this.#calls.set(id, this.#ownerOf(other));
+        this.#jobs ??= new MicroJobs((answer) => this.#jobDone(answer));
+        return this.#jobs.take({ id, owner: this.#ownerOf(other), meta, body: this.#jobBody(record) });
       case 'A': return out.add({ type: FRAME.ABORT, micro: this.index, id });
       case 'L': return out.add({ type: FRAME.LOG, micro: this.index, id: 0, other, meta });
       case 'D':
@@ -272,6 +282,19 @@ export class CellMicro {
         return this.#armTimer();
       default: if (!this.#streams.say(record, this.#body(record))) throw new TypeError('unknown record');
     }
+  }
+
+  #jobDone({ id, owner, meta, body, spentMs }: JobAnswer): void {
+    this.#events.push(EVENT.result, id, meta, body === null ? undefined : this.#guest!.bring(body));
+    const over = this.#live.charge([owner], spentMs);
+    if (over.length > 0) this.#lose('cpu', over, []);
+    else this.#runAll();
+    this.#state.out.flush();
+  }
+
+  #jobBody(record: GuestRecord): Uint8Array | null {
+    const body = this.#body(record);
+    return body instanceof Uint8Array ? body : null;
   }
 
   /** After an await the guest does not know whose code runs; with one request there is no doubt. */

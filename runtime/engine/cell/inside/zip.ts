@@ -1,0 +1,107 @@
+// Owns compression for a guest: Node's zlib, fed and emptied piece by piece, so that no input can make more bytes than were asked for.
+import { once } from 'node:events';
+import type { Transform } from 'node:stream';
+import { createDeflate, createDeflateRaw, createGunzip, createGzip, createInflate, createInflateRaw } from 'node:zlib';
+
+/** One answer holds at most about this much; the guest asks again for more. */
+const STEP_BYTES = 512 * 1024;
+/** Open at a time in one isolate; the one that was used least lately goes first. */
+const OPEN_MAX = 64;
+
+const OPTIONS = { readableHighWaterMark: STEP_BYTES, chunkSize: 64 * 1024, rejectGarbageAfterEnd: true };
+const MAKE: Record<string, () => Transform> = {
+  'compress deflate': () => createDeflate(OPTIONS), 'compress deflate-raw': () => createDeflateRaw(OPTIONS), 'compress gzip': () => createGzip(OPTIONS),
+  'decompress deflate': () => createInflate(OPTIONS), 'decompress deflate-raw': () => createInflateRaw(OPTIONS), 'decompress gzip': () => createGunzip(OPTIONS),
+};
+
+/** `write` gives input, `end` says that there is no more, `more` asks for what did not fit into the last answer, `drop` forgets. */
+export type ZipStep = 'write' | 'end' | 'more' | 'drop';
+
+export class GuestZips {
+  #open = new Map<number, Zip>();
+
+  async run(step: ZipStep, id: number, kind: string, input: Uint8Array): Promise<unknown> {
+    if (step === 'drop') return this.#drop(id);
+    const zip = this.#open.get(id) ?? this.#make(kind, step);
+    this.#open.delete(id);
+    this.#open.set(id, zip);
+    try {
+      const { bytes, hasMore } = await zip.step(step, input);
+      if (zip.isEnded && !hasMore) this.#open.delete(id);
+      return { bytes, hasMore };
+    } catch (error) {
+      this.#drop(id);
+      throw Object.assign(new Error(`The data is not valid: ${(error as { code?: string }).code ?? 'unknown'}`), { name: 'TypeError' });
+    }
+  }
+
+  dispose(): void {
+    for (const zip of this.#open.values()) zip.close();
+    this.#open.clear();
+  }
+
+  #make(kind: string, step: ZipStep): Zip {
+    if (!Object.hasOwn(MAKE, kind) || step === 'more') throw new Error('This stream was left alone for too long');
+    if (this.#open.size >= OPEN_MAX) this.#drop(this.#open.keys().next().value!);
+    return new Zip(MAKE[kind]!());
+  }
+
+  #drop(id: number): null {
+    this.#open.get(id)?.close();
+    this.#open.delete(id);
+    return null;
+  }
+}
+
+class Zip {
+  #stream: Transform;
+  /** The input that is being worked on, and whether it is done. */
+  #isDone = true;
+  isEnded = false;
+  #failure: unknown;
+
+  constructor(stream: Transform) {
+    this.#stream = stream;
+    stream.on('error', (error) => { this.#failure = error; });
+  }
+
+  async step(step: ZipStep, input: Uint8Array): Promise<{ bytes: Uint8Array; hasMore: boolean }> {
+    if (step === 'write') this.#begin((done) => this.#stream.write(input, done));
+    else if (step === 'end') this.#end();
+    const parts: Buffer[] = [];
+    for (let size = 0; size < STEP_BYTES;) {
+      const part = this.#stream.read() as Buffer | null;
+      if (part) { parts.push(part); size += part.length; }
+      else if (this.#failure !== undefined) {
+        // What came before the fault is still given.
+        if (parts.length === 0) throw this.#failure;
+        return { bytes: Buffer.concat(parts), hasMore: true };
+      }
+      else if (this.#isDone) return { bytes: Buffer.concat(parts), hasMore: false };
+      else await this.#change();
+    }
+    return { bytes: Buffer.concat(parts), hasMore: true };
+  }
+
+  close(): void {
+    this.#stream.destroy();
+  }
+
+  #end(): void {
+    this.isEnded = true;
+    this.#begin((done) => { this.#stream.once('end', done); this.#stream.end(); });
+  }
+
+  #begin(start: (done: () => void) => void): void {
+    this.#isDone = false;
+    start(() => { this.#isDone = true; this.#stream.emit('step'); });
+  }
+
+  /** Something can be read, the input is used up, or it turned out to be broken. */
+  async #change(): Promise<void> {
+    const stop = new AbortController();
+    const options = { signal: stop.signal };
+    await Promise.race([once(this.#stream, 'readable', options), once(this.#stream, 'step', options)]).catch((error: unknown) => { this.#failure ??= error; });
+    stop.abort();
+  }
+}
