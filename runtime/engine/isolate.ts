@@ -291,15 +291,27 @@ class IsolateEngine implements CellEngine {
   }
 
   async stop(instanceId: string, graceMs = 5_000): Promise<void> {
-    const mine = [...this.#running.keys()].filter((running) => running.serves(instanceId));
-    for (const running of mine) this.#retire(running, graceMs);
+    const mine = [...this.#running].filter(([running]) => running.serves(instanceId));
+    const ended = mine.map(([running, { isShared }]) => (isShared ? this.#part(running, instanceId, graceMs) : this.#end(running, graceMs)));
     this.#quarantine.forgive(instanceId);
     for (const cordon of this.#cordons.values()) {
       if (!cordon.generations.delete(instanceId)) continue;
       for (const flight of cordon.starting ?? []) if (flight.instance.instanceId === instanceId) this.#fail(flight, new SpaceError('MICRO_CRASHED'));
     }
     this.#cordons.delete(instanceId);
-    await Promise.all(mine.map((running) => running.cell.exited));
+    await Promise.all(ended);
+  }
+
+  #end(running: RunningCell, graceMs: number): Promise<void> {
+    this.#retire(running, graceMs);
+    return running.cell.exited;
+  }
+
+  /** Its neighbours in the Cell have longer to finish. */
+  async #part(running: RunningCell, instanceId: string, graceMs: number): Promise<void> {
+    this.#retire(running, Math.max(graceMs, this.#limits.drainMs));
+    if (running.isBusyFor(instanceId)) await new Promise<void>((resolve) => { this.#options.clock.after(graceMs, resolve); });
+    running.expel(instanceId);
   }
 
   async close(): Promise<void> {

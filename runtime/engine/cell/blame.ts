@@ -79,7 +79,7 @@ export function requestText({ method, url, id }: Flight['request']): string {
   return `Request: ${method} ${path.slice(0, 200)} (${id})`;
 }
 
-const number = (value: number): string => Math.round(value).toLocaleString('en-US');
+const number = (value: number): string => Math.ceil(value).toLocaleString('en-US');
 
 function without(lives: Live[], some: Live[]): Live[] {
   return lives.filter((live) => !some.includes(live));

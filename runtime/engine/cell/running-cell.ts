@@ -95,6 +95,19 @@ export class RunningCell {
     return this.#slots.some((slot) => slot.instance.instanceId === instanceId);
   }
 
+  isBusyFor(instanceId: string): boolean {
+    return [...this.#live.values()].some((live) => live.slot.instance.instanceId === instanceId);
+  }
+
+  /** This Instance may ask nothing of the host any more, whatever of it still runs. */
+  expel(instanceId: string): void {
+    for (const live of this.#live.values()) {
+      if (live.slot.instance.instanceId !== instanceId) continue;
+      this.#reject(live.flight, new SpaceError('MICRO_CRASHED'));
+      this.#drop(live);
+    }
+  }
+
   run(flight: Flight): void {
     if (this.load >= flight.limits.requestsMax) return this.#reject(flight, new SpaceError('MICRO_BUSY'));
     const slot = this.#slotOf(flight);

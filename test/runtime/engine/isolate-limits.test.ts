@@ -196,6 +196,19 @@ describe('who shares a process', () => {
   });
 });
 
+it('the end of one Instance in a shared Cell waits for nobody else, and cuts nobody else off', async () => {
+  bench = await openIsolateBench({ limits: { poolSize: 0 } });
+  const [leaving, staying] = ['leaving', 'staying'].map((instanceId) => createTestInstance(bench.engine, WORK, { cordon: 'space', instanceId }));
+  await Promise.all([leaving!.call('/'), staying!.call('/')]);
+  const [cut, kept] = [leaving!.call('/wait?ms=15000').catch((error) => error.code), staying!.call('/wait?ms=2500')];
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  const begin = Date.now();
+  await bench.engine.stop('leaving', 300);
+  expect(Date.now() - begin).toBeLessThan(2_300);
+  expect(await cut).toBe('MICRO_CRASHED');
+  expect((await kept).text).toBe('2');
+}, 60_000);
+
 describe('when all Cells hold too much', () => {
   it('those go that were used least lately, and come back when they are asked', async () => {
     bench = await openIsolateBench({ limits: { poolSize: 0, cellsMb: 70 } });
