@@ -1,6 +1,6 @@
 // The rows of memory: what a live Cell takes for itself with one Micro of 100 KB, what each further Micro adds, and what is
 // left of it when it sleeps. Needs no quiet machine.
-import { findCells } from './cells.ts';
+import { findCells } from './processes.ts';
 import { goalOf, median, PRODUCT } from './harness.ts';
 import type { Effort, RowResult } from './harness.ts';
 import { ask, loopback } from './http.ts';

@@ -1,5 +1,6 @@
 // Owns how contenders are compared: all started, each checked and warmed up, then measured in alternating rounds, so that
 // a slow minute of the machine hits everybody; medians and ratios. Knows no contender.
+import { cpuMsOf } from './processes.ts';
 import { ask } from './http.ts';
 import type { Target } from './http.ts';
 import { applyLoad } from './load.ts';
@@ -13,6 +14,8 @@ export interface Contender {
   name: string;
   /** Several take turns. */
   target: Target | readonly [Target, ...Target[]];
+  /** Of its process, to see what a request costs it in CPU time. */
+  pid?: number;
   /** What an answer's body must be, or how it must begin; without it a fast error page would win. */
   expect: RegExp;
 }
@@ -29,7 +32,7 @@ export interface LoadRow {
 }
 
 /** Medians over the rounds; `value` is in the row's unit. */
-export interface Score { value: number; p50Ms?: number; p99Ms?: number; rounds: number[] }
+export interface Score { value: number; p50Ms?: number; p99Ms?: number; /** CPU time of a request. */ cpuUs?: number; rounds: number[] }
 
 export interface RowResult {
   bench: string;
@@ -71,8 +74,10 @@ async function checkAnswer({ name, target, expect }: Contender): Promise<void> {
   }
 }
 
-async function measureOnce({ name, target }: Contender, connections: number, seconds: number): Promise<LoadResult> {
+async function measureOnce({ name, target, pid }: Contender, connections: number, seconds: number): Promise<LoadResult> {
+  const before = pid === undefined ? undefined : cpuMsOf(pid);
   const result = await applyLoad(target, { connections, seconds });
+  if (pid !== undefined && before !== undefined) result.cpuUs = ((cpuMsOf(pid) - before) * 1000) / (result.requestsPerSecond * seconds);
   if (result.failures > 0) throw new Error(`${name}: ${result.failures} requests failed`);
   return result;
 }
@@ -82,6 +87,7 @@ export function scoreOf(rounds: readonly LoadResult[]): Score {
     value: median(rounds.map((one) => one.requestsPerSecond)),
     p50Ms: median(rounds.map((one) => one.p50Ms)),
     p99Ms: median(rounds.map((one) => one.p99Ms)),
+    ...(rounds.every(({ cpuUs }) => cpuUs !== undefined) && { cpuUs: median(rounds.map((one) => one.cpuUs ?? Number.NaN)) }),
     rounds: rounds.map((one) => one.requestsPerSecond),
   };
 }

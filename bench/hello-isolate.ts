@@ -17,13 +17,13 @@ export async function measureHelloIsolate(effort: Effort): Promise<RowResult[]> 
   const bare = started.adopt(await startPeer(join(ROOT, 'bench/peers/node-http.ts'), [BODY]), (peer) => peer.stop());
   const workerd = started.adopt(await startWorkerd(await readFile(join(APP, 'index.js'), 'utf8')), (peer) => peer.stop());
   const contenders: Contender[] = [
-    { name: 'node:http', target: { url: `http://127.0.0.1:${bare.port}/` }, expect: EXPECT },
-    { name: 'workerd', target: { url: `http://127.0.0.1:${workerd.port}/` }, expect: EXPECT },
+    { name: 'node:http', pid: bare.pid, target: { url: `http://127.0.0.1:${bare.port}/` }, expect: EXPECT },
+    { name: 'workerd', pid: workerd.pid, target: { url: `http://127.0.0.1:${workerd.port}/` }, expect: EXPECT },
   ];
   if (effort.withProduct) {
     const product = started.adopt(await startProduct(), (host) => host.stop());
     const { url } = await product.push(await product.createProject('benchhello'), APP);
-    contenders.unshift({ name: PRODUCT, target: await product.signedIn(url), expect: EXPECT });
+    contenders.unshift({ name: PRODUCT, pid: product.pid, target: await product.signedIn(url), expect: EXPECT });
   }
   const goals = [{ against: 'node:http', atLeast: 0.6 }, { against: 'workerd', atLeast: 2, p99AtMost: 0.1 }];
   return [

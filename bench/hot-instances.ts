@@ -28,7 +28,7 @@ export async function measureHotInstances(effort: Effort): Promise<RowResult[]> 
   for (const { count, goal } of COUNTS) {
     const hot = targets.slice(0, count);
     await wake(hot);
-    const contenders = [{ name: PRODUCT, target: zipf(hot), expect: EXPECT }, { name: ONE, target: targets[0]!, expect: EXPECT }];
+    const contenders = [{ name: PRODUCT, pid: product.pid, target: zipf(hot), expect: EXPECT }, { name: ONE, pid: product.pid, target: targets[0]!, expect: EXPECT }];
     rows.push(await measureRow({ bench: BENCH, row: `Zipf over ${count} hot Instances, a Cell each`, connections: CONNECTIONS, contenders, goals: [goal] }, effort));
   }
   return rows;

@@ -14,6 +14,8 @@ export interface LoadResult {
   p99Ms: number;
   /** Answers that were no 2xx, and connections that broke. A row with any is worth nothing. */
   failures: number;
+  /** CPU time of a request, where somebody looked. */
+  cpuUs?: number;
 }
 
 const wrk = findProgram('wrk');

@@ -3,7 +3,7 @@
 import { firstRequests, scoreOfTimes } from './first-request.ts';
 import { goalOf, PRODUCT } from './harness.ts';
 import type { Effort, RowResult, Score } from './harness.ts';
-import { privateMbOf } from './cells.ts';
+import { privateMbOf } from './processes.ts';
 import { bundleOrders, writeOrdersFolder } from './orders-app.ts';
 import { startProduct } from './product.ts';
 import type { Call, Instance, Product } from './product.ts';

@@ -14,10 +14,10 @@ export async function measureOrders(effort: Effort): Promise<RowResult[]> {
   await using started = new AsyncDisposableStack();
   const source = await bundleOrders(BYTES);
   const workerd = started.adopt(await startWorkerd(forWorkerd(source)), (peer) => peer.stop());
-  const contenders: Contender[] = [{ name: 'workerd', target: { ...ORDER, url: `http://127.0.0.1:${workerd.port}/orders` }, expect: ORDER_ANSWER }];
+  const contenders: Contender[] = [{ name: 'workerd', pid: workerd.pid, target: { ...ORDER, url: `http://127.0.0.1:${workerd.port}/orders` }, expect: ORDER_ANSWER }];
   if (effort.withProduct) {
     const product = started.adopt(await startProduct(), (host) => host.stop());
-    contenders.unshift({ name: PRODUCT, target: await pushOrders(product, source), expect: ORDER_ANSWER });
+    contenders.unshift({ name: PRODUCT, pid: product.pid, target: await pushOrders(product, source), expect: ORDER_ANSWER });
   }
   const row = { bench: 'orders', row: 'Hono, JSON body, three Base reads', contenders };
   return [

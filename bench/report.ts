@@ -2,7 +2,7 @@
 import type { RowResult } from './harness.ts';
 import type { Machine } from './machine.ts';
 
-const HEADINGS = ['bench', 'row', 'contender', 'result', 'p50 ms', 'p99 ms', 'ownspace is', 'goal'] as const;
+const HEADINGS = ['bench', 'row', 'contender', 'result', 'p50 ms', 'p99 ms', 'CPU us', 'ownspace is', 'goal'] as const;
 
 export function renderTable(results: readonly RowResult[]): string {
   const rows = [[...HEADINGS], ...results.flatMap(cellsOf)];
@@ -33,6 +33,7 @@ function cellsOf(result: RowResult): string[][] {
     valueOf(result.unit, score.value),
     milliseconds(score.p50Ms),
     milliseconds(score.p99Ms),
+    score.cpuUs?.toFixed(0) ?? '',
     result.ratios[name] === undefined ? '' : `${result.ratios[name].toFixed(2)} x`,
     goalFor(result, name),
   ]);

@@ -2,7 +2,7 @@
 // take meanwhile.
 import { request } from 'node:http';
 import { join } from 'node:path';
-import { findCells } from './cells.ts';
+import { findCells } from './processes.ts';
 import { goalOf, judge, median, PRODUCT, ratiosOf } from './harness.ts';
 import type { Effort, RowResult, Score } from './harness.ts';
 import { ROOT } from './machine.ts';

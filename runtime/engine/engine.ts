@@ -20,6 +20,8 @@ export interface MicroRequest {
   redirect?: 'follow' | 'manual' | 'error';
   /** Aborted when the caller went away. */
   signal?: AbortSignal;
+  /** The same for the front door, without a controller for each request: calls `tell` when the caller went away. */
+  onGone?: (tell: () => void) => void;
 }
 
 export interface MicroResponse {

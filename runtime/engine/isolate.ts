@@ -133,20 +133,19 @@ class IsolateEngine implements CellEngine {
         head: requestHead(request.method, request.url, request.headers),
         deadline: this.#options.clock.now() + limits.wallMs,
       };
-      if (request.signal) this.#abortable(flight, request.signal);
+      const gone = (): void => this.#abandon(flight);
+      request.onGone?.(gone);
+      if (request.signal?.aborted) gone();
+      else request.signal?.addEventListener('abort', gone, { once: true });
       this.#run(flight);
     });
   }
 
-  #abortable(flight: Flight, signal: AbortSignal): void {
-    const gone = (): void => {
-      if (flight.isOver) return;
-      flight.isOver = true;
-      this.#cordons.get(cordonOf(flight.instance))?.running?.cancel(flight);
-      flight.reject(new SpaceError('MICRO_TIMEOUT', { limitMs: flight.limits.wallMs }, { cause: signal.reason }));
-    };
-    if (signal.aborted) gone();
-    else signal.addEventListener('abort', gone, { once: true });
+  #abandon(flight: Flight): void {
+    if (flight.isOver) return;
+    flight.isOver = true;
+    this.#cordons.get(cordonOf(flight.instance))?.running?.cancel(flight);
+    flight.reject(new SpaceError('MICRO_TIMEOUT', { limitMs: flight.limits.wallMs }));
   }
 
   #run(flight: Flight): void {

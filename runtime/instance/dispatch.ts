@@ -102,14 +102,11 @@ export function createDispatch(parts: DispatchParts): Dispatch {
       redirect(response, parts.loginUrl(call));
       return;
     }
-    const abort = new AbortController();
     const microRequest: MicroRequest = {
       id: call.id, method, url: call.origin + target.path + call.query, headers: call.clean.headers,
-      body: hasBody(request) ? request : null, hops: 0, signal: abort.signal,
+      body: hasBody(request) ? request : null, hops: 0,
+      onGone: (tell) => response.on('close', () => { if (!response.writableFinished) tell(); }),
     };
-    response.on('close', () => {
-      if (!response.writableFinished) abort.abort();
-    });
     parts.engineFor(target.micro).fetch(live.spec, target.micro.name, microRequest).then((answer) => {
       const cookie = decision.renewed === undefined ? undefined
         : setCookie('instance', decision.renewed, { isSecure: call.isSecure, maxAgeSeconds: INSTANCE_SESSION_SECONDS });

@@ -12,13 +12,16 @@ import type { CellStreams } from './streams.ts';
 /** A sound guest keeps to `callsMax` itself; what is far beyond does not come from one. */
 const CALLS_TOLERANCE = 4;
 
+/** Under way; `abort` where it can be aborted. */
+interface OpenCall { owner: number; abort: AbortController | undefined }
+
 export class CallDesk {
   #cell: CellProcess;
   #limits: IsolateLimits;
   #log: Log;
   #live: ReadonlyMap<number, Live>;
   #nested = 0;
-  #open = new Map<number, { owner: number; abort: AbortController }>();
+  #open = new Map<number, OpenCall>();
   #streams: CellStreams;
   /** Large bodies that must be whole are collected one after the other, so that they cannot fill the host's memory. */
   #collected: Promise<unknown> = Promise.resolve();
@@ -46,10 +49,12 @@ export class CallDesk {
       discardBody(body);
       return this.#refuse(slot, id, refusal);
     }
-    const abort = new AbortController();
-    this.#open.set(keyOf(slot, id), { owner: owner.live.id, abort });
+    const open: OpenCall = { owner: owner.live.id, abort: undefined };
+    this.#open.set(keyOf(slot, id), open);
     const answer = this.#perform({
-      question, body, services: slot.instance.services, ...owner.asker, bodyMaxBytes: slot.limits.bodyMaxBytes, signal: abort.signal,
+      question, body, services: slot.instance.services, ...owner.asker, bodyMaxBytes: slot.limits.bodyMaxBytes,
+      // Most calls cannot be aborted, and a controller costs as much as all else here.
+      get signal() { return (open.abort ??= new AbortController()).signal; },
       whole: () => this.#collect(body, slot.limits),
     });
     this.#await({ slot, id, isNested, owner: owner.live.id }, answer.then(
@@ -60,13 +65,13 @@ export class CallDesk {
 
   /** The guest waits for this call no longer. */
   abort(slot: Slot, id: number): void {
-    this.#open.get(keyOf(slot, id))?.abort.abort();
+    this.#open.get(keyOf(slot, id))?.abort?.abort();
   }
 
   /** This request is over, and nobody waits for its calls. */
   release(owner: number): void {
     if (this.#open.size === 0) return;
-    for (const call of this.#open.values()) if (call.owner === owner) call.abort.abort();
+    for (const call of this.#open.values()) if (call.owner === owner) call.abort?.abort();
   }
 
   #bodyOf(frame: Frame, owner: number): Uint8Array | Readable | null {
