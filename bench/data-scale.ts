@@ -1,5 +1,4 @@
-// The rows of a Base of a million Items, of a host that serves others meanwhile, and of thousands of Collections.
-import { join } from 'node:path';
+// The rows of a Base of a million Items: scans, indexes, what neighbours feel meanwhile, memory; then thousands of Collections.
 import { createBase } from './bench-base.ts';
 import type { BenchBase } from './bench-base.ts';
 import { applyClosedLoad } from './closed-loop.ts';
@@ -8,13 +7,11 @@ import type { Effort, RowResult } from './harness.ts';
 import { ask } from './http.ts';
 import type { Target } from './http.ts';
 import type { LoadResult } from './load.ts';
-import { ROOT } from './machine.ts';
 import { measureManyCollections } from './many-collections.ts';
 import { MemoryWatch } from './memory-watch.ts';
-import { startPeer, waitFor } from './process.ts';
-import type { Running } from './process.ts';
+import { measureNeighbours } from './neighbours.ts';
+import { waitFor } from './process.ts';
 import { startProduct } from './product.ts';
-import type { Product } from './product.ts';
 
 const BENCH = 'data-scale';
 /** `BENCH_ITEMS` makes a smaller run, for trying it out. */
@@ -33,11 +30,21 @@ export async function measureDataScale(effort: Effort): Promise<RowResult[]> {
   console.error(`  ${ITEMS} Items ...`);
   await fill(big, ITEMS);
   const rows = [await measureScan(big, effort), await measureIndexed(big, effort)];
-  rows.push(...(await measureOthers(product, big, effort)));
+  rows.push(...(await measureNeighbours(product, { base: big, items: ITEMS, itemOf }, effort)));
   memory.stop();
   rows.push(memoryRow(memory));
   await started.disposeAsync();
   return [...rows, ...(await measureManyCollections(effort))];
+}
+
+/** Only what neighbours feel. */
+export async function measureNeighboursAlone(effort: Effort): Promise<RowResult[]> {
+  if (!effort.withProduct) return [];
+  await using started = new AsyncDisposableStack();
+  const product = started.adopt(await startProduct(), (host) => host.stop());
+  const big = await createBase(product, 'big');
+  await fill(big, ITEMS);
+  return await measureNeighbours(product, { base: big, items: ITEMS, itemOf }, effort);
 }
 
 const keyOf = (n: number): string => String(n).padStart(8, '0');
@@ -109,43 +116,6 @@ async function measureIndexed(base: BenchBase, { rounds, seconds }: Effort): Pro
     bench: BENCH, row: `equality on an indexed field, ${ITEMS} Items`, unit: 'requests/s', connections: CONNECTIONS, scores,
     ratios: { 'get by key': ratio }, goals: [goalOf('at least 0.33 x get by key', ratio, ratio >= 1 / 3)],
   };
-}
-
-/** What others feel: a hello of an app, and gets of another Collection, while the big one is scanned or imported into. */
-async function measureOthers(product: Product, big: BenchBase, effort: Effort): Promise<RowResult[]> {
-  const { url } = await product.push(await product.createProject('benchhello'), join(ROOT, 'bench/apps/hello'));
-  const small = await createBase(product, 'small');
-  await fill(small, 1000);
-  const targets: [string, () => Target][] = [
-    ['hello', await product.signedIn(url).then((target) => () => target)],
-    ['get of another Collection', () => ({ url: `${small.url}/items/${keyOf(Math.floor(Math.random() * 1000))}`, headers: small.headers })],
-  ];
-  const rows: RowResult[] = [];
-  for (const [burden, kind] of [['a scan', 'scan'], ['an import', 'import']] as const) {
-    for (const [name, target] of targets) rows.push(await measureUnder(`${name}, during ${burden}`, { target, begin: () => startBurden(kind, big) }, effort));
-  }
-  return rows;
-}
-
-/** From a process of its own: else the load would wait for itself. */
-function startBurden(kind: 'scan' | 'import', { url, headers }: BenchBase): Promise<Running> {
-  return startPeer(join(ROOT, 'bench/peers/burden.ts'), [kind, JSON.stringify({ url, headers }), String(ITEMS)]);
-}
-
-async function measureUnder(row: string, { target, begin }: { target: () => Target; begin: () => Promise<Running> }, { rounds, seconds }: Effort): Promise<RowResult> {
-  const connections = 4;
-  const alone: LoadResult[] = [];
-  const burdened: LoadResult[] = [];
-  await applyClosedLoad({ connections, next: target, seconds: 1 });
-  for (let round = 0; round < rounds; round += 1) {
-    alone.push(await applyClosedLoad({ connections, next: target, seconds }));
-    const burden = await begin();
-    burdened.push(await applyClosedLoad({ connections, next: target, seconds }));
-    await burden.stop();
-  }
-  const scores = { [PRODUCT]: scoreOf(burdened), alone: scoreOf(alone) };
-  const ratio = (scores[PRODUCT]?.p99Ms ?? Number.NaN) / (scores['alone']?.p99Ms ?? Number.NaN);
-  return { bench: BENCH, row, unit: 'requests/s', connections, scores, ratios: { alone: ratio }, goals: [goalOf('at most 2 x the p99 of alone', ratio, ratio <= 2)] };
 }
 
 function memoryRow({ ownMb, totalMb }: MemoryWatch): RowResult {

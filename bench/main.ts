@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { measureBaseHttp } from './base-http.ts';
 import { measureCellMemory } from './cell-memory.ts';
 import { measureColdStart } from './cold-start.ts';
-import { measureDataScale } from './data-scale.ts';
+import { measureDataScale, measureNeighboursAlone } from './data-scale.ts';
 import { measureDrive } from './drive.ts';
 import type { Effort, RowResult } from './harness.ts';
 import { measureHelloIsolate } from './hello-isolate.ts';
@@ -28,6 +28,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'streams': (effort) => measureStreams({ ...effort, streamMb: Number(values['stream-mb']) }),
   'base-http': measureBaseHttp,
   'data-scale': measureDataScale,
+  'neighbours': measureNeighboursAlone,
   'drive': (effort) => measureDrive({ ...effort, driveMb: Number(values['drive-mb']) }),
   'push-live': measurePushLive,
 };

@@ -22,11 +22,13 @@ const CONNECTIONS = 16;
 const ITEM = { key: 'one', text: 'That brain of mine is something more than merely mortal. '.repeat(3) };
 const PUT_BODY = JSON.stringify({ items: [ITEM] });
 
-const get = ({ url, headers }: BenchBase): Target => ({ url: `${url}/items/one`, headers });
-const put = ({ url, headers }: BenchBase): Target => ({ url: `${url}/items`, method: 'PUT', headers, body: PUT_BODY });
+type Place = Pick<BenchBase, 'url' | 'headers'>;
+
+const get = ({ url, headers }: Place): Target => ({ url: `${url}/items/one`, headers });
+const put = ({ url, headers }: Place): Target => ({ url: `${url}/items`, method: 'PUT', headers, body: PUT_BODY });
 
 /** One after the other, round and round. */
-function around(bases: readonly BenchBase[], target: (base: BenchBase) => Target): () => Target {
+function around(bases: readonly Place[], target: (base: Place) => Target): () => Target {
   let at = 0;
   return () => target(bases[at++ % bases.length]!);
 }
@@ -66,7 +68,7 @@ async function measurePuts(bases: readonly BenchBase[], { rounds, seconds }: Eff
   await using started = new AsyncDisposableStack();
   const folder = started.adopt(await mkdtemp(join(tmpdir(), 'bench-levels-')), (path) => rm(path, { recursive: true }));
   const peer = started.adopt(await startPeer(join(ROOT, 'bench/peers/levels-http.ts'), [folder, String(bases.length)]), (running) => running.stop());
-  const raw = bases.map((_, at): BenchBase => ({ url: `http://127.0.0.1:${peer.port}/${at}`, headers: { 'content-type': 'application/json' } }));
+  const raw = bases.map((_, at): Place => ({ url: `http://127.0.0.1:${peer.port}/${at}`, headers: { 'content-type': 'application/json' } }));
   const measured: Record<string, LoadResult[]> = { [PRODUCT]: [], 'classic-level': [] };
   for (let round = 0; round < rounds; round += 1) {
     measured[PRODUCT]?.push(await applyClosedLoad({ connections: CONNECTIONS, next: around(bases, put), seconds }));

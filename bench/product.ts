@@ -1,8 +1,9 @@
 // Owns a real host under measurement: started in a temporary folder as people start it, set up, and used through the
 // addresses and the command that the contract names. Imports none of its code.
+import { readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { ask, cookieHeader, createJar, loopback, visit } from './http.ts';
 import type { Target } from './http.ts';
 import { ROOT } from './machine.ts';
@@ -27,6 +28,8 @@ export interface Product {
   signUp(username: string): Promise<Call>;
   /** Stop the host and start it again on the same data. @returns the seconds from its start until it answers */
   restart(): Promise<number>;
+  /** What identifies the owner, as headers. */
+  owner: { host: string; authorization: string };
   /** Run the `space` command. @returns its stdout */
   space(args: readonly string[]): Promise<string>;
   /** Push a folder as a new Project. @returns its id */
@@ -51,8 +54,9 @@ export async function startProduct({ env }: ProductOptions = {}): Promise<Produc
   const port = await findFreePort();
   const health = { url: `http://127.0.0.1:${port}/api/v0/health`, headers: { host: `localhost:${port}` } };
   const isReady = (): Promise<boolean> => ask(health).then(({ status }) => status === 200, () => false);
-  const command = [process.execPath, join(ROOT, 'bin/ownspace.js'), '--port', String(port), '--tls-port', 'off', '--data', data];
-  const start = (): Promise<Running> => startProgram(command, { cwd: ROOT, env: { OWNSPACE_SETUP_SECRET: SETUP_SECRET, OWNSPACE_LOG: 'error', ...env }, isReady });
+  const command = ['sh', '-c', `${startCommand()} "$@"`, 'start', '--port', String(port), '--tls-port', 'off', '--data', data];
+  const PATH = `${dirname(process.execPath)}${delimiter}${process.env['PATH'] ?? ''}`;
+  const start = (): Promise<Running> => startProgram(command, { cwd: ROOT, env: { PATH, OWNSPACE_SETUP_SECRET: SETUP_SECRET, OWNSPACE_LOG: 'error', ...env }, isReady });
   let running = await start();
   undo.defer(() => running.stop());
   const product = await useProduct(port);
@@ -71,6 +75,12 @@ export async function startProduct({ env }: ProductOptions = {}): Promise<Produc
   };
 }
 
+/** What `npm start` runs, which puts itself in the place of its shell. */
+function startCommand(): string {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } };
+  return scripts.start;
+}
+
 async function useProduct(port: number): Promise<Omit<Product, 'pid' | 'restart' | 'stop'>> {
   const { access_token: token } = await callAs(port)<{ access_token: string }>('POST', '/setup', { secret: SETUP_SECRET, ...PERSON });
   const call = callAs(port, token);
@@ -79,6 +89,7 @@ async function useProduct(port: number): Promise<Omit<Product, 'pid' | 'restart'
   return {
     port,
     call,
+    owner: { host: `localhost:${port}`, authorization: `Bearer ${token}` },
     space,
     createProject: async (name) => (await call<{ id: string }>('POST', '/apps', { name, alias: '' })).id,
     async push(projectId, folder) {
