@@ -193,9 +193,13 @@ class ImportPass {
     return !isSame;
   }
 
-  #verified(stream: Readable, entry: Entry): AsyncIterable<Buffer> {
+  async *#verified(stream: Readable, entry: Entry): AsyncGenerator<Buffer> {
     const listed = this.#archive.manifest?.get(entry.fileName);
-    return checked(stream, entry, listed && ('base' in listed ? listed.base.sha256 : listed.file.sha256));
+    for await (const chunk of checked(stream, entry, listed && ('base' in listed ? listed.base.sha256 : listed.file.sha256))) {
+      // One entry may be all of the archive.
+      this.#options.signal?.throwIfAborted();
+      yield chunk;
+    }
   }
 
   #progress(bytes: number): void {

@@ -3,8 +3,8 @@ import { invalid } from './archive-names.ts';
 
 /** Longer text is no Item, however it is spelled. */
 const ELEMENT_MAX_LENGTH = 4 * 1024 * 1024;
-const BATCH_ITEMS = 500;
-const BATCH_LENGTH = 1024 * 1024;
+const BATCH_ITEMS = 100;
+const BATCH_LENGTH = 128 * 1024;
 const WRITE_LENGTH = 64 * 1024;
 
 /** @param items JSON of each */

@@ -8,23 +8,38 @@ import { isExpired } from './expiry.ts';
 import { decodeItem, itemFromValue } from './item.ts';
 import { isObject, isSameJson, ownValue, parseJson } from './json-value.ts';
 import { itemKey } from './layout.ts';
+import { Slice } from './turn.ts';
 
 /** Bring these Items in: those that are there already stay as they are. With `isRehearsal` nothing is written.
  *  @param texts JSON of each  @param first which Item of the file the first one is, for messages  @throws ARCHIVE_INVALID */
 export async function importItems(call: BaseCall, texts: readonly string[], { isRehearsal, first }: { isRehearsal: boolean; first: number }): Promise<ImportCounts> {
-  const items = new Map(texts.map((text, at) => itemOf(text, first + at)));
-  const stored = await Promise.all([...items.keys()].map((key) => storedJson(call, key)));
-  const fresh = [...items].filter(([, json], at) => !isSame(stored[at], json));
-  const added = fresh.length - [...items].filter(([, json], at) => stored[at] !== undefined && !isSame(stored[at], json)).length;
-  if (!isRehearsal) await putAll(call, fresh.map(([, json]) => json));
+  const slice = new Slice();
+  const items = new Map<string, string>();
+  for (const [at, text] of texts.entries()) {
+    items.set(...itemOf(text, first + at));
+    if (slice.isOver()) await slice.next();
+  }
+  const fresh: string[] = [];
+  let added = 0;
+  for (const [key, json] of items) {
+    const stored = await storedJson(call, key);
+    if (stored === undefined) added += 1;
+    if (!isSame(stored, json)) fresh.push(json);
+    if (slice.isOver()) await slice.next();
+  }
+  if (!isRehearsal) await putAll(call, fresh);
   return { added, changed: fresh.length - added, unchanged: texts.length - fresh.length };
 }
 
 /** Requests as others send them, so that all that a write entails happens here too; they share one sync. */
 async function putAll(call: BaseCall, items: readonly string[]): Promise<void> {
-  const requests: string[] = [];
-  for (let start = 0; start < items.length; start += PUT_MAX_ITEMS) requests.push(`{"items":[${items.slice(start, start + PUT_MAX_ITEMS).join(',')}]}`);
-  await Promise.all(requests.map((request) => putItems(call, request)));
+  const slice = new Slice();
+  const puts: Promise<string>[] = [];
+  for (let start = 0; start < items.length; start += PUT_MAX_ITEMS) {
+    puts.push(putItems(call, `{"items":[${items.slice(start, start + PUT_MAX_ITEMS).join(',')}]}`));
+    if (slice.isOver()) await slice.next();
+  }
+  await Promise.all(puts);
 }
 
 function itemOf(text: string, number: number): [key: string, json: string] {

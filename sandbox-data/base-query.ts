@@ -16,7 +16,7 @@ import { parseQuery } from './query.ts';
 import type { Query } from './query.ts';
 import { intactRange } from './store/intact.ts';
 import type { StoreEntry } from './store/store.ts';
-import { nextTurn } from './turn.ts';
+import { nextTurn, Slice } from './turn.ts';
 
 /** A page ends when its Items are this long together. Deta's pages ended after 1 MB that was looked at. */
 const PAGE_MAX_LENGTH = 8 * 1024 * 1024;
@@ -30,9 +30,8 @@ const SEARCH_WORK = 1 / 4;
 const HEAVY_WORK = 4 * 1024 * 1024;
 /** What reading one Item by its key costs. */
 const LOOKUP_WORK = 400;
-/** Others get a turn after this time, which is looked at after so much work. */
-const SLICE_MS = 1;
-const SLICE_MIN_WORK = 8 * 1024;
+/** Whether others should get a turn is looked at after so much work. */
+const SLICE_MIN_WORK = 2 * 1024;
 
 interface Page { items: string[]; last?: string; looked: number }
 
@@ -77,7 +76,8 @@ async function indexedPage(call: BaseCall, query: Query): Promise<Page | undefin
 async function readPage({ base, nowMs }: BaseCall, query: Query, { entries, lookupWork }: { entries: AsyncIterable<StoreEntry>; lookupWork: number }): Promise<Page> {
   const prefixLength = itemPrefix(base).length;
   const page: Page = { items: [], looked: 0 };
-  let { length, work, slicedWork, slicedMs } = { length: 0, work: 0, slicedWork: 0, slicedMs: performance.now() };
+  const slice = new Slice();
+  let { length, work, slicedWork } = { length: 0, work: 0, slicedWork: 0 };
   for await (const [storeKey, record] of entries) {
     const isHeavy = record.length * query.steps.length > HEAVY_WORK;
     const json = isHeavy ? await matchingJsonInTurns(record, query, nowMs) : matchingJson(record, query, nowMs);
@@ -93,9 +93,7 @@ async function readPage({ base, nowMs }: BaseCall, query: Query, { entries, look
     if (work > PAGE_MAX_WORK) return page;
     if (work - slicedWork < SLICE_MIN_WORK) continue;
     slicedWork = work;
-    if (performance.now() - slicedMs < SLICE_MS) continue;
-    await nextTurn();
-    slicedMs = performance.now();
+    if (slice.isOver()) await slice.next();
   }
   return { items: page.items, looked: page.looked };
 }
@@ -111,12 +109,10 @@ async function matchingJsonInTurns(record: string, { steps }: Query, nowMs: numb
   const { json, expires } = decodeItem(record);
   if (isExpired(expires, nowMs)) return undefined;
   const item = JSON.parse(json) as JsonObject;
-  let slicedMs = performance.now();
+  const slice = new Slice();
   for (const isMatch of steps) {
     if (isMatch(item)) return json;
-    if (performance.now() - slicedMs < SLICE_MS) continue;
-    await nextTurn();
-    slicedMs = performance.now();
+    if (slice.isOver()) await slice.next();
   }
   return undefined;
 }

@@ -11,6 +11,8 @@ import type { BlobPart } from './file-record.ts';
 const COLLECT_STEP = 500;
 /** Those beyond are kept until `collect`, though no snapshot needs them. */
 const RECENT_MAX = 100_000;
+/** Kept ready for a reader. */
+const READ_AHEAD_BYTES = 1024 * 1024;
 
 export class Content {
   readonly #blobs: BlobStore;
@@ -85,8 +87,13 @@ export class Content {
     this.#hold(blobs);
     try {
       await this.#assertWhole(pieces);
-      const stream = await this.#open(pieces);
-      return stream.once('close', () => this.#release(blobs));
+      // What cannot be opened is an error before the first byte, not one in the middle.
+      const first = pieces[0] && (await this.#blobs.get(pieces[0].part.blob, pieces[0].range));
+      const stream = Readable.from(this.#joined(pieces, first), { objectMode: false, highWaterMark: READ_AHEAD_BYTES });
+      return stream.once('close', () => {
+        first?.destroy(); // a generator that was never begun would leave it open
+        this.#release(blobs);
+      });
     } catch (error) {
       this.#release(blobs);
       throw error;
@@ -109,20 +116,11 @@ export class Content {
     return collected;
   }
 
-  /** One piece is handed on as the driver gives it; several are joined. */
-  async #open(pieces: Piece[]): Promise<Readable> {
-    const [first] = pieces;
-    if (first && pieces.length === 1) return this.#piece(first);
-    return Readable.from(this.#joined(pieces), { objectMode: false });
-  }
-
-  async *#joined(pieces: Piece[]): AsyncGenerator<Uint8Array> {
-    for (const piece of pieces) yield* await this.#piece(piece);
-  }
-
-  async #piece({ part, range }: Piece): Promise<Readable> {
-    const stream = await this.#blobs.get(part.blob, range);
-    return isWhole(part, range) ? checked(stream, part) : stream;
+  async *#joined(pieces: Piece[], first: Readable | undefined): AsyncGenerator<Uint8Array> {
+    for (const [at, { part, range }] of pieces.entries()) {
+      const stream = at === 0 && first ? first : await this.#blobs.get(part.blob, range);
+      yield* isWhole(part, range) ? checked(stream, part) : stream;
+    }
   }
 
   async #assertWhole(pieces: Piece[]): Promise<void> {

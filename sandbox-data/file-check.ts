@@ -1,7 +1,7 @@
 // Owns noticing that the content of a File is not what was stored: a checksum for each blob, taken while it is written,
 // compared while it is read whole, before its last bytes are handed on.
 import { crc32 } from 'node:zlib';
-import { Transform, type Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { isSpaceError, SpaceError } from '../core/errors.ts';
 import type { CollectionPlace } from './collection.ts';
 import type { BlobPart } from './file-record.ts';
@@ -19,27 +19,17 @@ export function summed(source: AsyncIterable<Uint8Array>): { source: AsyncIterab
   return { source: passed, sum: () => crc };
 }
 
-/** `stream`, which ends only when it was what was stored; else it fails, with its last chunk held back. */
-export function checked(stream: Readable, { crc: expected }: BlobPart): Readable {
-  if (expected === undefined) return stream;
+/** The chunks of `stream`; their end comes only when they were what was stored, else it fails with the last one held back. */
+export async function* checked(stream: Readable, { crc: expected }: BlobPart): AsyncGenerator<Uint8Array> {
   let crc = 0;
   let held: Uint8Array | undefined;
-  const check = new Transform({
-    readableHighWaterMark: 512 * 1024,
-    transform(chunk: Uint8Array, _, done) {
-      crc = crc32(chunk, crc);
-      const ready = held;
-      held = chunk;
-      done(null, ready);
-    },
-    flush(done) {
-      if (crc === expected) done(null, held);
-      else done(new SpaceError('BLOB_CORRUPT'));
-    },
-  });
-  stream.on('error', (error) => check.destroy(error));
-  check.on('close', () => stream.destroy());
-  return stream.pipe(check);
+  for await (const chunk of stream as AsyncIterable<Uint8Array>) {
+    crc = crc32(chunk, crc);
+    if (held) yield held;
+    held = chunk;
+  }
+  if (expected !== undefined && crc !== expected) throw new SpaceError('BLOB_CORRUPT');
+  if (held) yield held;
 }
 
 /** The damage of a File whose content is missing or wrong; `undefined` for other errors. @param key of its record */

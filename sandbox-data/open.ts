@@ -77,7 +77,6 @@ class DataPlane implements Data {
   readonly #chores = new Set<Promise<unknown>>();
   #onDamage: (ref: CollectionRef, damage: Damage) => void = () => {};
   #stopSweeping = () => {};
-  #isSweeping = false;
 
   constructor({ folder, log, blobs, clock = systemClock, workers = workerCount(), maxOpenStores = MAX_OPEN_STORES, idleMs = IDLE_MS }: DataOptions) {
     this.#folder = folder;
@@ -178,6 +177,7 @@ class DataPlane implements Data {
     this.#stopSweeping();
     await this.#verifier.close();
     await Promise.all(this.#chores);
+    this.#stopSweeping(); // a sweep that ended meanwhile has set the next
     await Promise.all(this.#threads.map((thread) => thread.close()));
   }
 
@@ -215,22 +215,17 @@ class DataPlane implements Data {
     return this.#blobs?.open(collectionScope(ref)) ?? openFileBlobStore(join(collectionFolder(this.#folder, ref), 'blobs'), { room: this.#room });
   }
 
+  /** Not before the last one has ended. */
   #sweepLater(): void {
     this.#stopSweeping = this.#clock.after(SWEEP_EVERY_MS, () => {
-      if (!this.#isSweeping) this.#chore(this.#sweep(), 'data.sweep-failed');
-      this.#sweepLater();
+      this.#chore(this.#sweep().finally(() => this.#sweepLater()), 'data.sweep-failed');
     });
   }
 
   /** Open Stores only: nobody misses what is swept later. */
   async #sweep(): Promise<void> {
-    this.#isSweeping = true;
-    try {
-      for (const thread of this.#threads) {
-        for (const address of await thread.openAddresses()) await this.#sweepOne(thread, address);
-      }
-    } finally {
-      this.#isSweeping = false;
+    for (const thread of this.#threads) {
+      for (const address of await thread.openAddresses()) await this.#sweepOne(thread, address);
     }
   }
 

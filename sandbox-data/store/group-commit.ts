@@ -1,6 +1,7 @@
 // Owns the merging of concurrent transactions into one synced write. Knows no database: it is given how to read and write.
 // Within a group each transaction sees what those before it decided, so a hot key costs one sync for all of them.
 import { SpaceError } from '../../core/errors.ts';
+import { Slice } from '../turn.ts';
 import type { Decision, ReadValue, StoreChange } from './store.ts';
 
 /** A read value, or the error that reading it gave. */
@@ -22,7 +23,7 @@ interface Waiting {
 
 /** More than this in one group would make the first of them wait for the last. */
 const GROUP_MAX_TRANSACTIONS = 512;
-/** Deciding on more than this would hold up the readers of other Stores of the thread. */
+/** More than this would make the first of them wait for long. */
 const GROUP_MAX_KEYS = 600;
 /** Those beyond are refused: on a slow disk they would wait for longer than anybody does. */
 const WAITING_MAX = 2048;
@@ -71,7 +72,7 @@ export class GroupCommit {
   async #commit(group: Waiting[]): Promise<void> {
     try {
       const answers: (() => void)[] = [];
-      const changes = this.#decideAll(group, await this.#readAll(group), answers);
+      const changes = await this.#decideAll(group, await this.#readAll(group), answers);
       if (changes.length > 0) await this.#target.write(changes);
       for (const answer of answers) answer();
     } catch (error) {
@@ -85,7 +86,8 @@ export class GroupCommit {
     return new Map(keys.map((key, index) => [key, outcomes[index]!]));
   }
 
-  #decideAll(group: Waiting[], stored: Map<string, ReadOutcome>, answers: (() => void)[]): StoreChange[] {
+  async #decideAll(group: Waiting[], stored: Map<string, ReadOutcome>, answers: (() => void)[]): Promise<StoreChange[]> {
+    const slice = new Slice();
     const decided = new Map<string, StoreChange>();
     const read: ReadValue = (key) => {
       const change = decided.get(key);
@@ -103,6 +105,7 @@ export class GroupCommit {
       } catch (error) {
         answers.push(() => reject(error));
       }
+      if (slice.isOver()) await slice.next();
     }
     return [...decided.values()];
   }

@@ -2,7 +2,7 @@
 import { readdir, rm, stat, statfs, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
-import type { Iterator, IteratorOptions } from 'classic-level';
+import type { ChainedBatch, Iterator, IteratorOptions } from 'classic-level';
 import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import { diskError, hasErrno } from '../disk-error.ts';
 import { createFolder, syncFolder } from '../folder.ts';
@@ -14,6 +14,7 @@ import { checkBeforeOpen, damageOfTables, repairStore } from './level-repair.ts'
 import { decodeRecord, encodeRecord } from './record.ts';
 import type { RoomGuard } from './room.ts';
 import type { Decision, ReadValue, Store, StoreChange, StoreCondition, StoreEntry, StoreRange, StoreReader } from './store.ts';
+import { Slice } from '../turn.ts';
 
 export interface LevelStoreOptions {
   /** Told about all damage that is met: of a record, whose reader gets RECORD_CORRUPT besides; of a block; of a log. */
@@ -26,13 +27,16 @@ export interface LevelStoreOptions {
 
 type Database = ClassicLevel<string, string>;
 type LevelSnapshot = ReturnType<Database['snapshot']>;
+type LevelBatch = ChainedBatch<Database, string, string>;
 
 const MB = 1024 * 1024;
 /** Small, since many Stores are open at once; the page cache of the system serves them all. */
 const LEVEL_OPTIONS = { cacheSize: 4 * MB, writeBufferSize: 4 * MB, maxFileSize: 4 * MB, maxOpenFiles: 200 };
-/** Entries come in chunks of at most this, so that a scan lets others run in between. */
-const CHUNK_MAX_BYTES = 256 * 1024;
+/** Entries come in chunks of at most this: turning one into texts cannot be interrupted. */
+const CHUNK_MAX_BYTES = 64 * 1024;
 const CHUNK_MAX_ENTRIES = 1000;
+/** Of one unit of a text. */
+const UTF8_MAX_BYTES = 3;
 /** Room beyond its logs that a Store needs to be opened anew. */
 const PROBE_BYTES = 512 * 1024;
 /** Tables have an index and filters besides what the log has. */
@@ -117,11 +121,15 @@ class LevelStore implements Store {
       for (;;) {
         const chunk = await iterator.nextv(size).catch((error: unknown) => { throw this.#readError(error); });
         if (chunk.length === 0) return;
+        let length = 0;
         for (const [key, framed] of chunk) {
           seen.key = key;
           seen.count += 1;
+          length += key.length + framed.length;
           yield [key, this.#decode(key, framed)];
         }
+        // Neither full nor long: the range has ended, and asking again would be a trip to the thread pool for nothing.
+        if (chunk.length < size && length * UTF8_MAX_BYTES < CHUNK_MAX_BYTES) return;
       }
     } finally {
       await iterator.close();
@@ -206,26 +214,41 @@ class LevelStore implements Store {
     return this.#inspection;
   }
 
-  #readOutcomes(keys: readonly string[]): Promise<ReadOutcome[]> {
-    return Promise.all(keys.map((key) => this.get(key).then((value) => ({ value }), (error: unknown) => ({ error }))));
+  async #readOutcomes(keys: readonly string[]): Promise<ReadOutcome[]> {
+    const outcomes: ReadOutcome[] = [];
+    const slice = new Slice();
+    for (const key of keys) {
+      outcomes.push(await this.get(key).then((value) => ({ value }), (error: unknown) => ({ error })));
+      if (slice.isOver()) await slice.next();
+    }
+    return outcomes;
   }
 
   async #write(changes: StoreChange[]): Promise<void> {
-    const operations = changes.map((change) =>
-      change.type === 'put' ? { ...change, value: encodeRecord(change.key, change.value) } : change);
     try {
       if (this.#state === 'writeFailed') {
         await probeRoom(this.#folder);
         await this.#reopen();
       }
-      await this.#options.room?.assertRoomFor(operations);
-      await this.#database.batch(operations, { sync: true });
+      await this.#options.room?.assertRoomFor(changes);
+      const batch = await this.#fill(this.#database.batch(), changes);
+      await batch.write({ sync: true });
     } catch (error) {
       if (isSpaceError(error, 'STORE_FULL')) throw error; // refused before anything was written
       // After a failed write or sync nobody knows what the log holds: only opening it anew tells.
       if (this.#state === 'open') this.#state = 'writeFailed';
       throw diskError(error);
     }
+  }
+
+  async #fill(batch: LevelBatch, changes: readonly StoreChange[]): Promise<LevelBatch> {
+    const slice = new Slice();
+    for (const change of changes) {
+      if (change.type === 'put') batch.put(change.key, encodeRecord(change.key, change.value));
+      else batch.del(change.key);
+      if (slice.isOver()) await slice.next();
+    }
+    return batch;
   }
 
   /** False while, or after, an attempt to open the database anew has not succeeded. */

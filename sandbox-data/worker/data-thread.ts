@@ -6,7 +6,7 @@ import { errorFromRecord, SpaceError } from '../../core/errors.ts';
 import type { Log } from '../../core/log.ts';
 import type { SnapshotRecord } from '../snapshot-files.ts';
 import type { Damage } from '../store/damage.ts';
-import type { Address, Call, CallBatch, ReplyBatch, WorkerSettings } from './messages.ts';
+import type { Address, Call, CallBatch, ReplyBatch, WorkerSettings, WorkerStart } from './messages.ts';
 import type { OperationName, Operations } from './operations.ts';
 
 type ParametersOf<N extends OperationName> = Operations[N] extends (context: never, ...rest: infer P) => unknown ? P : never;
@@ -28,6 +28,8 @@ export class DataThread {
   readonly #watchers = new Map<Address, Set<() => void>>();
   #worker: Worker | undefined;
   #calls: Call[] = [];
+  /** Of the running worker. */
+  #sent: Int32Array = new Int32Array(1);
   #transfers: ArrayBuffer[] = [];
   #nextId = 1;
   #isClosed = false;
@@ -109,13 +111,15 @@ export class DataThread {
     this.#transfers = [];
     if (this.#isClosed) return;
     this.#worker ??= this.#start();
+    Atomics.add(this.#sent, 0, 1);
     this.#worker.postMessage(batch, transfers);
   }
 
   #start(): Worker {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
+    this.#sent = new Int32Array(new SharedArrayBuffer(4));
     const worker = new Worker(new URL(`./data-worker.${extension}`, import.meta.url), {
-      workerData: this.#options.settings,
+      workerData: { settings: this.#options.settings, sent: this.#sent } satisfies WorkerStart,
       resourceLimits: { maxOldGenerationSizeMb: HEAP_MAX_MB, maxYoungGenerationSizeMb: YOUNG_MAX_MB },
       name: 'data',
     });

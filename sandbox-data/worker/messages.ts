@@ -32,3 +32,6 @@ export interface WorkerSettings {
   maxOpenStores: number;
   idleMs: number;
 }
+
+/** What the thread is given: besides the settings a counter of batches sent, which long work looks at. */
+export interface WorkerStart { settings: WorkerSettings; sent: Int32Array }

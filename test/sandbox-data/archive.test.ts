@@ -164,6 +164,17 @@ describe('an import', () => {
     expect(await contentsOf(collection)).toMatchObject({ 'drive d other': [expect.anything(), '4321'] });
   });
 
+  test('ends when whoever sent it goes away, even within one large Base', async () => {
+    const { collection } = await openCollection();
+    const items = Array.from({ length: 50_000 }, (_, n) => JSON.stringify({ key: `k${n}`, text: 'x'.repeat(100) }));
+    const received = await collection.receiveArchive(bytes(rawZip([{ name: 'bases/x.json', content: `[${items.join(',')}]` }])));
+    const gone = new AbortController();
+    const running = received.run({ signal: gone.signal }).finally(() => received.close());
+    setTimeout(() => gone.abort(), 50);
+    await expect(running).rejects.toThrow(/abort/);
+    expect((await collection.contents()).bases).toEqual([]);
+  });
+
   test('that is killed goes on when it is started again', { timeout: 60_000 }, async () => {
     const folder = await tempFolder();
     const archive = join(folder, 'archive.zip');
