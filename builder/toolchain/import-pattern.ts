@@ -4,6 +4,9 @@ import type { Loader, PluginBuild } from 'esbuild';
 
 const LOADERS: Record<string, Loader> = { '.ts': 'ts', '.mts': 'ts', '.cts': 'ts', '.tsx': 'tsx', '.jsx': 'jsx' };
 
+/** A file without any of these has no such call, however it is written: `import` that is called or may be, `require` in
+ *  any other way than with one plain string, an escape that may spell either. Most packages have none. */
+const MAY_COMPUTE = [/\\u/, /\bimport\s*(?:\/[/*]|\.(?!meta\b)|\((?!\s*(?:"[^"\\\n]*"|'[^'\\\n]*')\s*[,)]))/, /\brequire\b(?!\s*\(\s*(?:"[^"\\\n]*"|'[^'\\\n]*')\s*\))/];
 /** A call whose argument is more than one plain string. */
 const COMPUTED_CALL = /\b(?:import|require|require\.resolve)\((?!"[^"\\]*"[),]|'[^'\\]*'[),]|\))/;
 /** The head of a template or sum that starts as a relative path. */
@@ -12,7 +15,7 @@ const HEADS = [/`(\.\.?[\\/][^`$]*)\$\{/g, /"(\.\.?[\\/](?:[^"\\]|\\.)*)"\+/g, /
 /** The pattern of `text` that leads upwards, or undefined. A file that does not parse has none: it fails later.
  *  Errs on the side of refusal: the head need not stand in the call itself. */
 export async function patternUpwards(text: string, extension: string, { esbuild }: PluginBuild): Promise<string | undefined> {
-  if (!/import|require|\\u/.test(text)) return undefined;
+  if (!MAY_COMPUTE.some((sign) => sign.test(text))) return undefined;
   // Without comments, types and escapes there is one spelling of everything.
   const options = { loader: LOADERS[extension] ?? 'js', minifySyntax: true, minifyWhitespace: true, legalComments: 'none', logLevel: 'silent', tsconfigRaw: '{}' } as const;
   const plain = await esbuild.transform(text, options).then(({ code }) => code, () => '');

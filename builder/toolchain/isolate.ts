@@ -108,7 +108,7 @@ async function bundle(job: ToolchainJob, root: string, entry: string): Promise<B
     return await context.rebuild();
   } catch (error) {
     job.signal.throwIfAborted();
-    throw bundleError(job, error);
+    throw timeout.aborted ? failed(job, `bundling took longer than ${BUNDLE_TIMEOUT_MS / 1000} seconds`) : bundleError(job, error);
   } finally {
     timeout.removeEventListener('abort', cancel);
     await context.dispose();
@@ -134,7 +134,6 @@ function assertDefaultExport(job: ToolchainJob, metafile: esbuild.Metafile): voi
 function bundleError(job: ToolchainJob, error: unknown): unknown {
   const errors = error instanceof Error && 'errors' in error ? (error.errors as esbuild.Message[]) : undefined;
   if (!errors) return error;
-  if (errors.length === 0) return failed(job, `bundling took longer than ${BUNDLE_TIMEOUT_MS / 1000} seconds`);
   return new SpaceError('BUILD_FAILED', { micro: job.micro.name, reason: errors.slice(0, MAX_ERRORS).map(describe).join('\n') }, { cause: error });
 }
 
