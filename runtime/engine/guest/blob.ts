@@ -103,6 +103,9 @@ function checkedType(type: unknown): string {
 
 /** Web IDL's [Clamp] long long. */
 function clamp(value: unknown): number {
-  const number = Number(value);
-  return Number.isNaN(number) ? 0 : Math.round(Math.min(Math.max(number, -(2 ** 53)), 2 ** 53));
+  const number = Math.min(Math.max(Number(value) || 0, -(2 ** 53)), 2 ** 53);
+  const below = Math.floor(number);
+  // A half goes to the even side.
+  const isUp = number - below > 0.5 || (number - below === 0.5 && below % 2 !== 0);
+  return isUp ? below + 1 : below;
 }

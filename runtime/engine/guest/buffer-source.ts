@@ -3,7 +3,8 @@
 /** The bytes of a buffer or of a view, not copied; `undefined` for anything else. A detached buffer has none. */
 export function bytesOfSource(source: unknown): Uint8Array | undefined {
   if (source instanceof ArrayBuffer) return (source as any).detached ? new Uint8Array(0) : new Uint8Array(source);
-  if (!ArrayBuffer.isView(source)) return undefined;
+  // Memory that is shared is no BufferSource.
+  if (!ArrayBuffer.isView(source) || !(source.buffer instanceof ArrayBuffer)) return undefined;
   return (source.buffer as any).detached ? new Uint8Array(0) : new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
 }
 

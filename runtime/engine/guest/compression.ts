@@ -6,6 +6,7 @@ import { ReadableStream, WritableStream } from './stream.ts';
 import { defineInterface, domString, needArguments } from './web-idl.ts';
 
 const FORMATS = ['deflate', 'deflate-raw', 'gzip'];
+const NOTHING = new Uint8Array(0);
 let lastId = 0;
 
 interface Answer { bytes: Uint8Array; hasMore: boolean }
@@ -21,6 +22,7 @@ class Zip {
   #isWanted = false;
   #wake: (() => void) | undefined;
   #isOver = false;
+  #isKnown = false;
 
   constructor(way: 'compress' | 'decompress', format: string) {
     this.#kind = `${way} ${format}`;
@@ -45,13 +47,13 @@ class Zip {
   }
 
   async #close(): Promise<void> {
-    await this.#deliver('end', new Uint8Array(0));
+    await this.#deliver('end', NOTHING);
     if (!this.#isOver) this.#reading.close();
     this.#isOver = true;
   }
 
   async #deliver(step: string, input: Uint8Array): Promise<void> {
-    let answer: Answer = await callCell(['zip', step, this.#id, this.#kind, input]);
+    let answer = await this.#ask(step, input);
     for (;;) {
       if (this.#isOver) return;
       if (answer.bytes.length > 0) {
@@ -62,8 +64,15 @@ class Zip {
       }
       if (!answer.hasMore) return;
       await this.#wanted();
-      answer = await callCell(['zip', 'more', this.#id, this.#kind, new Uint8Array(0)]);
+      answer = await this.#ask('more', NOTHING);
     }
+  }
+
+  /** Only the first question names the kind: one that the Cell gave up is not begun anew. */
+  #ask(step: string, input: Uint8Array): Promise<Answer> {
+    const kind = this.#isKnown ? null : this.#kind;
+    this.#isKnown = true;
+    return callCell(['zip', step, this.#id, kind, input]);
   }
 
   #wanted(): Promise<void> {
@@ -86,7 +95,7 @@ class Zip {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#wake?.();
-    callCell(['zip', 'drop', this.#id, this.#kind, new Uint8Array(0)]).catch(() => {});
+    if (this.#isKnown) this.#ask('drop', NOTHING).catch(() => {});
   }
 }
 

@@ -51,7 +51,7 @@ export class TextDecoder {
   get encoding(): string { return this.#codec.encoding; }
   get fatal(): boolean { return this.#codec.fatal; }
   get ignoreBOM(): boolean { return this.#codec.ignoreBOM; }
-  decode(input?: unknown, options?: { stream?: boolean }): string {
+  decode(...[input, options]: [input?: unknown, options?: { stream?: boolean }]): string {
     const bytes = input === undefined ? new Uint8Array(0) : bytesOfSource(input);
     if (!bytes) throw new TypeError('decode needs an ArrayBuffer or a view of one');
     return this.#codec.decode(bytes, { stream: Boolean(dictionary(options, 'TextDecodeOptions').stream) });

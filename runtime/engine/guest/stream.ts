@@ -16,6 +16,9 @@ export const classes = {
   WritableStreamDefaultController, WritableStreamDefaultWriter,
 };
 
+// The bundler may have called them otherwise.
+for (const [name, type] of Object.entries(classes)) Object.defineProperty(type, 'name', { value: name, configurable: true });
+
 const { call } = Function.prototype;
 const read = call.bind(ReadableStreamDefaultReader.prototype.read) as (reader: ReadableStreamDefaultReader) => Promise<{ done: boolean; value?: unknown }>;
 const cancelReader = call.bind(ReadableStreamDefaultReader.prototype.cancel as any) as (reader: ReadableStreamDefaultReader, reason: unknown) => Promise<void>;

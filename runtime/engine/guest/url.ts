@@ -135,7 +135,7 @@ export class URLSearchParams {
     this.#pairs.push([usvString(name), usvString(value)]);
     this.#changed();
   }
-  delete(name: unknown, value?: unknown): void {
+  delete(name: unknown, ...[value]: unknown[]): void {
     needArguments(arguments.length, 1, 'delete');
     const matches = matcher(name, value);
     this.#pairs = this.#pairs.filter((pair) => !matches(pair));
@@ -149,7 +149,7 @@ export class URLSearchParams {
     needArguments(arguments.length, 1, 'getAll');
     return this.#pairs.filter(matcher(name)).map((pair) => pair[1]);
   }
-  has(name: unknown, value?: unknown): boolean {
+  has(name: unknown, ...[value]: unknown[]): boolean {
     needArguments(arguments.length, 1, 'has');
     return this.#pairs.some(matcher(name, value));
   }

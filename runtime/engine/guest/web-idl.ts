@@ -15,11 +15,15 @@ export function defineInterface(type: Interface, { length = type.length, constan
     }
     for (const [name, value] of Object.entries(constants)) Object.defineProperty(holder, name, { value, enumerable: true });
   }
-  // The bundler calls a class that speaks of itself `_Name`.
-  const name = type.name.replace(/^_/, '');
+  const name = plainName(type.name);
   Object.defineProperty(type, 'name', { value: name, configurable: true });
   Object.defineProperty(type, 'length', { value: length, configurable: true });
   Object.defineProperty(type.prototype, Symbol.toStringTag, { value: name, configurable: true });
+}
+
+/** The bundler calls a class that speaks of itself `_Name`, and the second one of a name `Name2`. */
+function plainName(name: string): string {
+  return name.replace(/^_|\d+$/g, '');
 }
 
 /** Unlike String(), refuses symbols. @throws TypeError */
@@ -65,7 +69,7 @@ const ITERATOR = Object.getPrototypeOf(Object.getPrototypeOf([][Symbol.iterator]
 export function definePairs<T extends object>(type: Interface & { prototype: T }, pairsOf: (target: T) => Pairs): void {
   const prototype = Object.create(ITERATOR, {
     next: { value: function next(this: Hidden) { return step(walkOf(this)); }, writable: true, enumerable: true, configurable: true },
-    [Symbol.toStringTag]: { value: `${type.name.replace(/^_/, '')} Iterator`, configurable: true },
+    [Symbol.toStringTag]: { value: `${plainName(type.name)} Iterator`, configurable: true },
   });
   const begin = (target: T, kind: Kind): object => {
     pairsOf(target);

@@ -55,7 +55,7 @@ export class MicroJobs {
   }
 
   #run([kind, method, ...args]: unknown[]): Promise<unknown> {
-    if (kind === 'zip') return (this.#zips ??= new GuestZips()).run(method as ZipStep, ...args as [number, string, Uint8Array]);
+    if (kind === 'zip') return (this.#zips ??= new GuestZips()).run(method as ZipStep, ...args as [number, string | null, Uint8Array]);
     return (this.#subtle ??= new GuestSubtle()).run(String(method), args);
   }
 }

@@ -20,9 +20,11 @@ export type ZipStep = 'write' | 'end' | 'more' | 'drop';
 export class GuestZips {
   #open = new Map<number, Zip>();
 
-  async run(step: ZipStep, id: number, kind: string, input: Uint8Array): Promise<unknown> {
+  /** @param kind of a stream that is new */
+  async run(step: ZipStep, id: number, kind: string | null, input: Uint8Array): Promise<unknown> {
     if (step === 'drop') return this.#drop(id);
-    const zip = this.#open.get(id) ?? this.#make(kind, step);
+    const zip = kind === null ? this.#open.get(id) : this.#make(kind);
+    if (!zip) throw new Error('This stream was left alone for too long');
     this.#open.delete(id);
     this.#open.set(id, zip);
     try {
@@ -40,8 +42,8 @@ export class GuestZips {
     this.#open.clear();
   }
 
-  #make(kind: string, step: ZipStep): Zip {
-    if (!Object.hasOwn(MAKE, kind) || step === 'more') throw new Error('This stream was left alone for too long');
+  #make(kind: string): Zip {
+    if (!Object.hasOwn(MAKE, kind)) throw new Error('There is no such format');
     if (this.#open.size >= OPEN_MAX) this.#drop(this.#open.keys().next().value!);
     return new Zip(MAKE[kind]!());
   }
@@ -62,7 +64,9 @@ class Zip {
 
   constructor(stream: Transform) {
     this.#stream = stream;
-    stream.on('error', (error) => { this.#failure = error; });
+    stream.on('error', (error) => { this.#failure ??= error; });
+    // Who waits when all is dropped waits no longer.
+    stream.on('close', () => { if (!this.#isDone) this.#done(new Error('closed')); });
   }
 
   async step(step: ZipStep, input: Uint8Array): Promise<{ bytes: Uint8Array; hasMore: boolean }> {
@@ -89,12 +93,18 @@ class Zip {
 
   #end(): void {
     this.isEnded = true;
-    this.#begin((done) => { this.#stream.once('end', done); this.#stream.end(); });
+    this.#begin((done) => { this.#stream.once('end', () => done()); this.#stream.end(); });
   }
 
-  #begin(start: (done: () => void) => void): void {
+  #begin(start: (done: (error?: Error | null) => void) => void): void {
     this.#isDone = false;
-    start(() => { this.#isDone = true; this.#stream.emit('step'); });
+    start((error) => this.#done(error ?? undefined));
+  }
+
+  #done(error: Error | undefined): void {
+    this.#isDone = true;
+    this.#failure ??= error;
+    this.#stream.emit('step');
   }
 
   /** Something can be read, the input is used up, or it turned out to be broken. */

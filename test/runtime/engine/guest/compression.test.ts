@@ -34,6 +34,19 @@ describe('compression', () => {
     expect(await inside.evaluate('new CompressionStream("zip")')).toEqual({ thrown: 'TypeError', message: 'The format cannot be zip' });
   });
 
+  it('ends a stream that was left alone while many others were opened, and does not begin it anew', async () => {
+    expect(await inside.evaluate(`(async () => {
+      const open = async () => { const s = new CompressionStream('gzip'); const w = s.writable.getWriter(); const text = new Response(s.readable).bytes(); await w.write(new Uint8Array(1)); return { w, text }; };
+      const first = await open();
+      const others = [];
+      for (let n = 0; n < 64; n++) others.push(await open());
+      first.text.catch(() => {});
+      const lost = await first.w.close().catch((e) => e.name);
+      await others[63].w.close();
+      return [lost, (await others[63].text).length > 10];
+    })()`)).toEqual(['OperationError', true]);
+  });
+
   it('unpacks no more of a bomb than is read, and what is read whole meets the memory limit', async () => {
     const bomb = gzipSync(Buffer.alloc(250 * 1024 * 1024), { level: 1 });
     const instance = createTestInstance(inside.bench.engine, `export default { async fetch(request) {
