@@ -221,6 +221,7 @@ class IsolateEngine implements CellEngine {
       cell, careful, clock, log, limits: { ...limits, cellMb }, codeCache: this.#codeCache,
       onRetry: (flights, failure) => this.#retry(cordon, flights, failure),
       onStrike: (slot, reason) => this.#strike(slot, reason),
+      onOverdue: () => { if (cordon.running === running) this.#replace(cordon); },
       onEnd: () => {
         this.#running.delete(running);
         if (cordon.running === running) cordon.running = undefined;

@@ -66,3 +66,8 @@ export function originOf(url: string): string {
   const end = url.indexOf('/', url.indexOf('//') + 2);
   return end < 0 ? url : url.slice(0, end);
 }
+
+/** Somebody still waits for something of it. */
+export function isAtWork(live: Live): boolean {
+  return !live.isAnswered || live.body !== undefined;
+}

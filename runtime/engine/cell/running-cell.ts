@@ -9,7 +9,7 @@ import { judgeEnd, judgeLoss, requestText, type Scene, timeoutEvent, type Verdic
 import { CallDesk } from './call-desk.ts';
 import { CellWatch } from './cell-watch.ts';
 import type { ArrivingBody } from './arriving-body.ts';
-import { type Flight, isRepeatable, isWhole, type Live, type Slot } from './flight.ts';
+import { type Flight, isAtWork, isRepeatable, isWhole, type Live, type Slot } from './flight.ts';
 import { parseResponseHead } from './head.ts';
 import type { IsolateLimits } from './limits.ts';
 import { Loader, unload } from './loader.ts';
@@ -28,6 +28,7 @@ export interface RunningCellOptions {
   /** Ask for another attempt of these requests, or fail them. */
   onRetry(flights: Flight[], failure: SpaceError): void;
   onStrike(slot: Slot, reason: string): void;
+  onOverdue(): void; // work goes on in it for which nobody waits any more
   onEnd(): void;
 }
 
@@ -365,13 +366,19 @@ export class RunningCell {
       if (live.body && now - live.body.movedAt > live.slot.limits.streamIdleMs) this.#cutIdle(live, live.body);
       if (now < live.until) continue;
       if (!live.isAnswered) this.#timeOut(live.slot, live.flight, now);
-      else this.#log.say(live.slot, { level: 'warn', text: `Background work was ended: it took longer than ${live.slot.limits.backgroundMs} ms. ${requestText(live.flight.request)}`, requestId: live.flight.request.id });
+      else this.#endBackground(live.slot, live.flight.request);
       this.#drop(live);
     }
     for (const slot of this.#slots) {
       for (const flight of slot.waiting) if (now >= flight.deadline) this.#timeOut(slot, flight, now);
       if (slot.waiting.some((flight) => flight.isOver)) slot.waiting = slot.waiting.filter((flight) => !flight.isOver);
     }
+  }
+
+  /** V8 cannot end one promise chain of many, so the Cell is replaced. */
+  #endBackground(slot: Slot, request: Flight['request']): void {
+    this.#log.say(slot, { level: 'warn', text: `Background work was ended: it took longer than ${slot.limits.backgroundMs} ms. ${requestText(request)}`, requestId: request.id });
+    this.#options.onOverdue();
   }
 
   #cutIdle(live: Live, stream: ArrivingBody): void {
@@ -390,9 +397,4 @@ export class RunningCell {
     this.#forget(live.id);
     this.cell.send({ type: FRAME.CANCEL, micro: live.slot.index, id: live.id });
   }
-}
-
-/** Somebody still waits for something of it. */
-function isAtWork(live: Live): boolean {
-  return !live.isAnswered || live.body !== undefined;
 }

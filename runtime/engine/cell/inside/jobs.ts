@@ -12,14 +12,17 @@ const ERRORS = new Set(['TypeError', 'RangeError', 'SyntaxError', 'NotSupportedE
 
 export class MicroJobs {
   #done: (answer: JobAnswer) => void;
+  #isWanted: (owner: number) => boolean;
   #queue: Job[] = [];
   #isBusy = false;
   #isOver = false;
   #subtle: GuestSubtle | undefined;
   #zips: GuestZips | undefined;
 
-  constructor(done: (answer: JobAnswer) => void) {
+  /** @param isWanted whether somebody is there whose time a job may cost: what nobody pays for is not done */
+  constructor(done: (answer: JobAnswer) => void, isWanted: (owner: number) => boolean) {
     this.#done = done;
+    this.#isWanted = isWanted;
   }
 
   take(job: Job): void {
@@ -45,8 +48,9 @@ export class MicroJobs {
     this.#isBusy = false;
   }
 
-  async #answer({ meta, body }: Job): Promise<{ text: string; bytes: Uint8Array | null }> {
+  async #answer({ owner, meta, body }: Job): Promise<{ text: string; bytes: Uint8Array | null }> {
     try {
+      if (!this.#isWanted(owner)) throw new Error('The request is over; give work that goes on to ctx.waitUntil.');
       return pack({ value: await this.#run(unpack(meta, body) as unknown[]) });
     } catch (error) {
       const { name, message } = error as Error;

@@ -39,6 +39,8 @@ export class KeySeal {
 
   /** @throws when this seal did not close it */
   open(sealed: string): CryptoKey {
+    // A guest may hand anything here, also what Node would make a buffer of gigabytes from.
+    if (typeof sealed !== 'string') throw new TypeError('This is no key');
     const known = this.#opened.get(sealed);
     if (known) return known;
     const bytes = Buffer.from(sealed, 'base64');

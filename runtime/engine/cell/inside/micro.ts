@@ -270,7 +270,7 @@ export class CellMicro {
       case 'K':
         if (this.#calls.size >= CALLS_MAX || this.#calls.has(id)) throw new TypeError('too many calls');
         this.#calls.set(id, this.#ownerOf(other));
-        this.#jobs ??= new MicroJobs((answer) => this.#jobDone(answer));
+        this.#jobs ??= new MicroJobs((answer) => this.#jobDone(answer), (owner) => this.#loading !== undefined || this.#live.has(owner) || (owner === 0 && this.#live.size > 0));
         return this.#jobs.take({ id, owner: this.#ownerOf(other), meta, body: this.#jobBody(record) });
       case 'A': return out.add({ type: FRAME.ABORT, micro: this.index, id });
       case 'L': return out.add({ type: FRAME.LOG, micro: this.index, id: 0, other, meta });
