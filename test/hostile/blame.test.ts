@@ -6,7 +6,7 @@ import { until } from '../support/start-host.ts';
 import { type Arena, LIMITS, moduleOf, openArena, outcomeOf } from './arena.ts';
 
 let arena: Arena;
-beforeAll(async () => { arena = await openArena(); });
+beforeAll(async () => { arena = await openArena(); }, 90_000);
 afterAll(() => arena.close());
 
 const culprit = (code: string): TestInstance => createTestInstance(arena.bench.engine, moduleOf({ code }));

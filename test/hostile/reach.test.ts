@@ -1,9 +1,14 @@
 // Covers what the code of a Micro can reach (A10, A11, A16 to A20): its own realm, the modules of its bundle, a coarse clock, and
 // nothing of the process around it. Where something was taken away, a runtime that kept it shows that it would have been found.
 import { readFileSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openAlteredBench } from '../support/altered-engine.ts';
+import { FRAME } from '../../runtime/engine/cell/protocol.ts';
 import { cellsBelow, commandOf } from '../support/cells.ts';
+import { runFakeCell } from '../support/fake-cell.ts';
 import { createTestInstance, type IsolateBench, openIsolateBench, type TestInstance } from '../support/isolate-instance.ts';
 
 const LIMITS = { cpuMs: 3_000, wallMs: 10_000, heapMb: 128 };
@@ -136,6 +141,27 @@ describe('A20 only modules of the bundle', () => {
   });
   it('the module "deta" is found', async () => {
     expect((await createTestInstance(bench.engine, `import { Base } from "deta";\n${micro('return new Response(typeof Base);')}`).call('/')).text).toBe('function');
+  });
+});
+
+describe('A15 machine code of others', () => {
+  it('a bundle that brings caches and snapshots is read as its module only', async () => {
+    const instance = createTestInstance(bench.engine, micro('return new Response("module");'));
+    const [own] = instance.spec.micros;
+    const asked: string[] = [];
+    own!.files = Object.fromEntries(['index.js', 'index.js.cache', 'code-0.cache', 'web-0.snapshot', 'cachedData', '.cache/index.js'].map((path) => [path, { hash: path, sizeBytes: 1 }]));
+    own!.readFile = async (path) => { asked.push(path); return Buffer.from(micro('return new Response("module");')); };
+    expect((await instance.call('/')).text).toBe('module');
+    expect(asked).toEqual(['index.js']);
+  });
+  it('a Cell that has run a guest gives none either; one that has not, does', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'ownspace-cache-'));
+    const caches = async (): Promise<string[]> => (await readdir(folder)).filter((name) => name.endsWith('.cache'));
+    await runFakeCell(folder, `frame(${FRAME.LOADED}, 1, 0); frame(${FRAME.CODE_CACHE}, 1, 0, '', 'late'); frame(${FRAME.RESPONSE}, 2, 0, '200');`);
+    expect(await caches()).toEqual([]);
+    await runFakeCell(folder, `frame(${FRAME.CODE_CACHE}, 1, 0, '', 'early'); frame(${FRAME.LOADED}, 1, 0); setTimeout(() => frame(${FRAME.RESPONSE}, 2, 0, '200'), 300);`);
+    expect(await caches()).toHaveLength(1);
+    await rm(folder, { recursive: true, force: true });
   });
 });
 

@@ -22,7 +22,7 @@ export async function runFakeCell(folder: string, script: string, limitMs = 10_0
   const log = createLog('warn', (line) => hostLog.push(JSON.parse(line) as LogFields));
   const cell = new CellProcess({ parts: { programPath, addonPath: findAddon() }, limits: DEFAULT_LIMITS, jail: undefined, isShared: false, log });
   let end: CellEnd | 'alive' = 'alive';
-  const running = new RunningCell({ cell, limits: DEFAULT_LIMITS, clock: systemClock, log, codeCache: new CodeCache(folder), careful: false, onRetry: (flights, failure) => { for (const flight of flights) flight.reject(failure); }, onStrike: () => {}, onEnd: () => {} });
+  const running = new RunningCell({ cell, limits: DEFAULT_LIMITS, clock: systemClock, log, codeCache: new CodeCache(folder), careful: false, onRetry: (flights, failure) => { for (const flight of flights) flight.reject(failure); }, onStrike: () => {}, onOverdue: () => {}, onEnd: () => {} });
   const settle = cell.onEnd;
   cell.onEnd = (reason, used) => { end = reason; settle(reason, used); };
   const answer = new Promise<MicroResponse>((resolve, reject) => {
