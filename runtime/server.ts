@@ -46,9 +46,10 @@ import { createInstallations } from './instance/installation.ts';
 import { createInstances } from './instance/instance.ts';
 import { createLifecycle } from './instance/lifecycle.ts';
 import { createLiveInstances, type LiveInstances, type LiveParts, type RevisionMicro } from './instance/live.ts';
+import { createOpenCalls, type OpenCalls } from './instance/open-calls.ts';
 import { createQuotaLimits } from './instance/quota.ts';
 import { createInstanceLogs } from './instance/logs.ts';
-import { fetchOutside } from './instance/outside.ts';
+import { fetchOutside, socketOutside } from './instance/outside.ts';
 import { createSourcePlaces } from './instance/source-places.ts';
 import { createRefuse } from './instance/refuse.ts';
 import { createSettings } from './instance/settings.ts';
@@ -123,11 +124,11 @@ async function assemble(ground: Ground, ports: { http: number; tls: number | und
   const { config, closers } = ground;
   const auth = assembleAuth(ground);
   const { parts, live, engineFor, calls, meter } = await assembleInstances(ground, auth);
-  const frontDoor = await assembleDoors(ground, { parts, live, engineFor, calls, meter, access: auth.access });
+  const { frontDoor, openCalls } = await assembleDoors(ground, { parts, live, engineFor, calls, meter, access: auth.access });
   const tls = await openOwnTls(ground, parts);
   const listeners = await listen(frontDoor, { address: config.listenAddress, port: config.port, tlsPort: config.tlsPort, tls });
   Object.assign(ports, listeners.ports);
-  closers.push(() => listeners.close(DRAIN_MS));
+  closers.push(() => listeners.close(DRAIN_MS), async () => openCalls.close());
   await parts.installations.resume();
   closers.push(sweepRegularly(parts));
   return { needsSetup: await parts.spaces.needsSetup() };
@@ -151,7 +152,7 @@ function assembleAuth({ data, clock, vault, setupSecret }: Ground): AuthParts {
 }
 
 /** How calls leave a Micro; set when the way to Micros stands, since it is the same way. */
-type Calls = Partial<Pick<LiveParts, 'fetchMicro' | 'fetchUrl'>>;
+type Calls = Partial<Pick<LiveParts, 'fetchMicro' | 'fetchUrl' | 'openSocket'>>;
 
 interface Running { parts: ApiParts; live: LiveInstances; engineFor(micro: RevisionMicro): Engine; calls: Calls; meter: CallMeter }
 
@@ -198,6 +199,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
     hostnameOf: (instance) => addresses.instanceHostname(instance.label),
     fetchMicro: (from, name, request) => ready(calls.fetchMicro)(from, name, request),
     fetchUrl: (from, request) => ready(calls.fetchUrl)(from, request),
+    openSocket: (from, request) => ready(calls.openSocket)(from, request),
   });
   const installations = createInstallations({
     store, clock, log, instances, collections, revision,
@@ -239,16 +241,18 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
 }
 
 /** Three planes behind one door. */
-async function assembleDoors({ config, log, data, addresses }: Ground, { parts, live, engineFor, calls, meter, access }: Running & { access: Access }): Promise<ReturnType<typeof createFrontDoor>> {
+async function assembleDoors({ config, log, data, addresses }: Ground, { parts, live, engineFor, calls, meter, access }: Running & { access: Access }): Promise<{ frontDoor: ReturnType<typeof createFrontDoor>; openCalls: OpenCalls }> {
   const assets = await loadAssets();
   const dataPlane = createDataPlane({ data, dataKeys: parts.dataKeys, collections: parts.collections, log });
   const loginUrl = (call: { origin: string; path: string; query: string }): string =>
     `${addresses.controlOrigin(call.origin)}/login?redirect_uri=${encodeURIComponent(call.origin + call.path + call.query)}`;
   const refuse = createRefuse({ log, assets, dashboardUrl: (request) => addresses.controlOrigin(originOf(request)) });
   const reserved = createReserved({ instanceSessions: parts.instanceSessions, data, dataPlane, assets, loginUrl });
-  const dispatch = createDispatch({ live, access, engineFor, reserved, refuse, loginUrl });
+  const openCalls = createOpenCalls(parts.clock);
+  const dispatch = createDispatch({ live, access, engineFor, reserved, refuse, loginUrl, openCalls });
   calls.fetchMicro = dispatch.fetchMicro;
   calls.fetchUrl = (from, request) => fetchOutside({ dispatch, live, addresses, meter, settings: parts.settings, limits: config.limits }, from, request);
+  calls.openSocket = (from, request) => socketOutside({ dispatch, live, addresses, meter, settings: parts.settings, limits: config.limits }, from, request);
   const spoolFolder = join(config.dataFolder, 'incoming');
   await rm(spoolFolder, { recursive: true, force: true });
   const edge = createEdge({
@@ -256,12 +260,14 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
     errorPage: (error, { requestId, person }) =>
       errorPage({ ...chrome(parts, person), status: error.status, title: titleOf(error.status), message: error.message, requestId, signedIn: person !== undefined }),
   });
-  return createFrontDoor(createPlanes(config), {
+  const frontDoor = createFrontDoor(createPlanes(config), {
     control: edge,
     data: dataPlane.handle,
     instance: dispatch.handle,
+    upgrade: dispatch.upgrade,
     refuse: (request, response, error) => refuse({ id: newId('request'), request, response }, error),
   });
+  return { frontDoor, openCalls };
 }
 
 /** A certificate for each name at which somebody lives. */

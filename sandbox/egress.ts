@@ -68,7 +68,7 @@ export async function checkedFetch(request: EgressRequest, policy: EgressPolicy 
   const redirectsMax = policy.redirectsMax ?? DEFAULTS.redirectsMax;
   for (let redirects = 0; ; redirects++) {
     const target = checkUrl(url, policy);
-    const address = await resolve(target, policy);
+    const address = await resolveChecked(target, policy);
     const response = await send({ ...request, method, url: target.href, headers, body }, target, address, policy);
     const location = redirectOf(response);
     if (location === undefined || request.redirect === 'manual') return response;
@@ -98,7 +98,7 @@ const isAllowed = (url: URL, policy: EgressPolicy): boolean => policy.allowedHos
 interface Address { address: string; family: number }
 
 /** One address of the host, after all of them were checked. @throws EGRESS_BLOCKED, EGRESS_FAILED */
-async function resolve(url: URL, policy: EgressPolicy): Promise<Address> {
+export async function resolveChecked(url: URL, policy: EgressPolicy): Promise<Address> {
   const host = bare(url.hostname);
   const family = isIP(host);
   const addresses = family === 0 ? await lookupAll(host, policy) : [{ address: host, family }];

@@ -1,6 +1,7 @@
 // Owns the Engine seam: how a request reaches the code of a Micro, and what that code may ask back.
 // From the front door to an Engine a request is a plain head and a body: building Web objects there is too dear.
 import type { Readable } from 'node:stream';
+import type { WebSocket } from 'ws';
 import type { Base, Drive } from '../../sandbox-data/data.ts';
 
 /** Flat list name, value, name, value... in the order sent, like `IncomingMessage.rawHeaders`. */
@@ -18,6 +19,8 @@ export interface MicroRequest {
   hops: number;
   /** For a call out of a Micro: what to do with a redirect; followed unless it says otherwise. */
   redirect?: 'follow' | 'manual' | 'error';
+  /** It may be answered with a WebSocket. */
+  upgrade?: boolean;
   /** Aborted when the caller went away. */
   signal?: AbortSignal;
   /** The same for the front door, without a controller for each request: calls `tell` when the caller went away. */
@@ -32,7 +35,12 @@ export interface MicroResponse {
   body: Uint8Array | Readable | null;
   /** Of a streamed body, where it is known. */
   sizeBytes?: number;
+  /** With status 101, to a request that may be answered so: what the client's connection is joined to. Exactly one of both must be called. */
+  webSocket?: { attach(connection: WebSocket): void; refuse(): void };
 }
+
+/** A WebSocket that a Micro asks for. */
+export interface SocketRequest { url: string; protocols: string[]; maxMessageBytes: number; signal: AbortSignal }
 
 export interface MicroLogEntry { micro: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; requestId: string | null }
 
@@ -45,6 +53,8 @@ export interface InstanceServices {
   fetchMicro(name: string, request: MicroRequest): Promise<MicroResponse>;
   /** Call anything else by URL, under the egress rules; the Instance's own host name stays inside. @throws EGRESS_* */
   fetchUrl(request: MicroRequest): Promise<MicroResponse>;
+  /** Open a WebSocket to another host, under the same rules. @throws EGRESS_* */
+  openSocket(request: SocketRequest): Promise<WebSocket>;
   log(entry: MicroLogEntry): void;
 }
 

@@ -285,7 +285,7 @@ class IsolateEngine implements CellEngine {
 
   /** No new requests; those in flight may finish. */
   #retire(running: RunningCell, graceMs: number): void {
-    running.isRetired = true;
+    running.retire();
     if (running.load === 0) running.cell.kill('retired');
     else this.#options.clock.after(graceMs, () => running.cell.kill('retired'));
   }

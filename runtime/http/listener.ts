@@ -6,12 +6,15 @@ import type { Duplex } from 'node:stream';
 import { SpaceError } from '../../core/errors.ts';
 import { dataAddress, type DataAddress } from '../api/data-plane.ts';
 import type { Plane } from './host.ts';
+import { asksForWebSocket, plainResponse, type UpgradeSocket } from './web-socket.ts';
 import { sniCallback, type Tls } from './tls.ts';
 
 export interface PlaneHandlers {
   control(request: IncomingMessage, response: ServerResponse): void;
   data(request: IncomingMessage, response: ServerResponse, address: DataAddress): void;
   instance(request: IncomingMessage, response: ServerResponse, at: { label: string; host: string; isSecure: boolean }): void;
+  /** Like `instance`, for a connection that asks for a WebSocket. */
+  upgrade(request: IncomingMessage, response: ServerResponse, at: { label: string; host: string; isSecure: boolean; connection: UpgradeSocket }): void;
   /** A Host that is malformed, or nobody's. */
   refuse(request: IncomingMessage, response: ServerResponse, error: SpaceError): void;
 }
@@ -25,20 +28,42 @@ export interface Listeners {
 export interface ListenOptions { address: string; port: number; tlsPort: number | undefined; tls: Tls | undefined }
 
 /** Slow senders are cut (attack D9): heads within 20 s, whole requests within 10 minutes. */
-const LIMITS: ServerOptions = { headersTimeout: 20_000, requestTimeout: 600_000, keepAliveTimeout: 65_000, maxHeaderSize: 32_768, connectionsCheckingInterval: 5000 };
+const LIMITS: ServerOptions = {
+  headersTimeout: 20_000, requestTimeout: 600_000, keepAliveTimeout: 65_000, maxHeaderSize: 32_768, connectionsCheckingInterval: 5000,
+  // Whoever offers another protocol than a WebSocket gets an answer in this one.
+  shouldUpgradeCallback: asksForWebSocket,
+};
 
-/** The request listener of both sockets. */
-export function createFrontDoor(planeOf: (host: string | undefined) => Plane | undefined, handlers: PlaneHandlers): (isSecure: boolean) => RequestListener {
-  return (isSecure) => (request, response) => {
-    const plane = planeOf(request.headers.host);
-    const target = request.url ?? '/';
-    if (plane === undefined) handlers.refuse(request, response, new SpaceError('HOST_INVALID'));
-    else if (target.charCodeAt(0) !== 47 /* / */) handlers.refuse(request, response, new SpaceError('BAD_REQUEST', { reason: 'The request target must be a path.' }));
-    else if (plane.kind === 'instance') handlers.instance(request, response, { label: plane.label, host: plane.host, isSecure });
-    else if (hasSeveralHosts(request)) handlers.refuse(request, response, new SpaceError('HOST_INVALID'));
-    else if (plane.kind === 'unknown') handlers.refuse(request, response, new SpaceError('HOST_UNKNOWN', { host: plane.host }));
-    else toPlane(handlers, plane, { request, response, target });
+/** The listeners of both sockets. */
+export interface FrontDoor {
+  request: RequestListener;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+export function createFrontDoor(planeOf: (host: string | undefined) => Plane | undefined, handlers: PlaneHandlers): (isSecure: boolean) => FrontDoor {
+  return (isSecure) => {
+    const request: RequestListener = (incoming, response) => toPlanes(incoming, response, { plane: planeOf(incoming.headers.host), isSecure, handlers });
+    return {
+      request,
+      upgrade(incoming, socket, head) {
+        const response = plainResponse(incoming, socket);
+        const plane = planeOf(incoming.headers.host);
+        // Only apps have WebSockets; anybody else answers as ever.
+        if (plane?.kind !== 'instance' || incoming.url?.charCodeAt(0) !== 47) request(incoming, response);
+        else handlers.upgrade(incoming, response, { label: plane.label, host: plane.host, isSecure, connection: { socket, head } });
+      },
+    };
   };
+}
+
+function toPlanes(request: IncomingMessage, response: ServerResponse, { plane, isSecure, handlers }: { plane: Plane | undefined; isSecure: boolean; handlers: PlaneHandlers }): void {
+  const target = request.url ?? '/';
+  if (plane === undefined) handlers.refuse(request, response, new SpaceError('HOST_INVALID'));
+  else if (target.charCodeAt(0) !== 47 /* / */) handlers.refuse(request, response, new SpaceError('BAD_REQUEST', { reason: 'The request target must be a path.' }));
+  else if (plane.kind === 'instance') handlers.instance(request, response, { label: plane.label, host: plane.host, isSecure });
+  else if (hasSeveralHosts(request)) handlers.refuse(request, response, new SpaceError('HOST_INVALID'));
+  else if (plane.kind === 'unknown') handlers.refuse(request, response, new SpaceError('HOST_UNKNOWN', { host: plane.host }));
+  else toPlane(handlers, plane, { request, response, target });
 }
 
 function toPlane(handlers: PlaneHandlers, plane: Plane, { request, response, target }: { request: IncomingMessage; response: ServerResponse; target: string }): void {
@@ -57,15 +82,29 @@ function hasSeveralHosts({ rawHeaders }: IncomingMessage): boolean {
 }
 
 /** @throws PORT_IN_USE, PORT_FORBIDDEN */
-export async function listen(frontDoor: (isSecure: boolean) => RequestListener, { address, port, tlsPort, tls }: ListenOptions): Promise<Listeners> {
-  const plain = createServer(LIMITS, frontDoor(false)).on('clientError', answerBroken);
+export async function listen(frontDoor: (isSecure: boolean) => FrontDoor, { address, port, tlsPort, tls }: ListenOptions): Promise<Listeners> {
+  const plain = openDoor(createServer(LIMITS), frontDoor(false));
   await bind(plain, port, address, '--port');
-  const secure = tlsPort === undefined || !tls ? undefined : createTlsServer({ ...LIMITS, SNICallback: sniCallback(tls) }, frontDoor(true)).on('clientError', answerBroken);
+  const secure = tlsPort === undefined || !tls ? undefined : openDoor(createTlsServer({ ...LIMITS, SNICallback: sniCallback(tls) }), frontDoor(true));
   if (secure) await bind(secure, tlsPort ?? 0, address, '--tls-port').catch((error) => closeServer(plain, 0).then(() => { throw error; }));
   return {
     ports: { http: portOf(plain), tls: secure && portOf(secure) },
     close: async (graceMs) => void (await Promise.all([plain, ...(secure ? [secure] : [])].map((server) => closeServer(server, graceMs)))),
   };
+}
+
+/** Connections that became something else than HTTP: the server itself forgets them. */
+const upgraded = new WeakMap<Server, Set<Duplex>>();
+
+function openDoor<S extends Server>(server: S, door: FrontDoor): S {
+  const sockets = new Set<Duplex>();
+  upgraded.set(server, sockets);
+  server.on('request', door.request).on('clientError', answerBroken).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    sockets.add(socket);
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+    door.upgrade(request, socket, head);
+  });
+  return server;
 }
 
 /** What is no request gets a word and the end of its connection. Too many cookies, perhaps planted by an app on a
@@ -98,7 +137,10 @@ function portOf(server: Server): number {
 
 function closeServer(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    const cut = setTimeout(() => {
+      server.closeAllConnections();
+      for (const socket of upgraded.get(server) ?? []) socket.destroy();
+    }, graceMs);
     server.close(() => {
       clearTimeout(cut);
       resolve();

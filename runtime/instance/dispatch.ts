@@ -1,18 +1,23 @@
 // Owns the way of a request to a Micro: from the front door, and from one Micro to another. The front door's hot path:
 // no Koa, no Web objects, and no promise before the Engine where everything is remembered.
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import type { WebSocket } from 'ws';
 import { SpaceError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
 import { microForPath, normalizePath } from '../../spacefile-schema/route.ts';
-import { actsForOwner, isNavigation, type Access, type Decision } from '../auth/access.ts';
+import { actsForOwner, isNavigation, type Access, type AccessRequest, type Decision } from '../auth/access.ts';
 import type { Engine, HeaderList, MicroRequest, MicroResponse } from '../engine/engine.ts';
 import { hasBody } from '../http/body.ts';
 import { cookieName, setCookie } from '../http/cookie.ts';
 import { cleanRequestHeaders, type CleanRequest } from '../http/headers.ts';
 import { redirect, SERVER_NAME } from '../http/reply.ts';
 import { sendMicroResponse } from '../http/send.ts';
+import { acceptWebSocket, type UpgradeSocket } from '../http/web-socket.ts';
 import { INSTANCE_SESSION_SECONDS } from '../auth/instance-session.ts';
 import type { LiveInstance, LiveInstances, RevisionMicro } from './live.ts';
+import type { OpenCall, OpenCalls } from './open-calls.ts';
 
 /** A request at an Instance's host, read once. */
 export interface InstanceCall {
@@ -28,9 +33,13 @@ export interface InstanceCall {
   origin: string;
   isSecure: boolean;
   clean: CleanRequest;
+  /** It asks for a WebSocket. */
+  connection: UpgradeSocket | undefined;
 }
 
-type Arrival = Pick<InstanceCall, 'id' | 'request' | 'response' | 'isSecure'>;
+interface Target { micro: RevisionMicro; path: string }
+type Allowed = Extract<Decision, { allowed: true }>;
+type Arrival = Pick<InstanceCall, 'id' | 'request' | 'response' | 'isSecure' | 'connection'>;
 
 export interface DispatchParts {
   live: LiveInstances;
@@ -42,41 +51,46 @@ export interface DispatchParts {
   refuse(call: Pick<InstanceCall, 'id' | 'request' | 'response'> & { live?: LiveInstance }, error: unknown): void;
   /** Where people sign in, for the host and port by which a request came. */
   loginUrl(call: InstanceCall): string;
+  openCalls: OpenCalls;
 }
 
 export interface Dispatch {
   /** A request of the instance plane. */
   handle(request: IncomingMessage, response: ServerResponse, at: { label: string; host: string; isSecure: boolean }): void;
+  /** A request that asks for a WebSocket. */
+  upgrade(request: IncomingMessage, response: ServerResponse, at: { label: string; host: string; isSecure: boolean; connection: UpgradeSocket }): void;
   /** A call by URL from a Micro to a host name of this host's Instances: keys and public routes open it, sessions do not. */
   fetchByUrl(live: LiveInstance, request: MicroRequest): Promise<MicroResponse>;
   /** A call from a Micro to another of its own Instance. */
   fetchMicro(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse>;
 }
 
+const GOODBYE_MS = 1_000;
+
 export function createDispatch(parts: DispatchParts): Dispatch {
-  function handle(request: IncomingMessage, response: ServerResponse, at: { label: string; host: string; isSecure: boolean }): void {
-    const id = newId('request');
+  function handle(request: IncomingMessage, response: ServerResponse, at: { label: string; host: string; isSecure: boolean; connection?: UpgradeSocket }): void {
+    const arrival: Arrival = { id: newId('request'), request, response, isSecure: at.isSecure, connection: at.connection };
     const live = parts.live.byLabel(at.label);
     if (live !== undefined && !(live instanceof Promise)) {
-      serve({ id, request, response, isSecure: at.isSecure }, live);
+      serve(arrival, live);
       return;
     }
     Promise.resolve(live).then((found) => {
       if (!found) throw new SpaceError('HOST_UNKNOWN', { host: at.host });
-      serve({ id, request, response, isSecure: at.isSecure }, found);
-    }).catch((error) => parts.refuse({ id, request, response }, error));
+      serve(arrival, found);
+    }).catch((error) => parts.refuse(arrival, error));
   }
 
-  function serve({ id, request, response, isSecure }: Arrival, live: LiveInstance): void {
+  function serve(arrival: Arrival, live: LiveInstance): void {
     try {
-      const call = readCall({ id, request, response, isSecure }, live);
+      const call = readCall(arrival, live);
       if (call.path.startsWith('/__space/') || call.path === '/__space') {
         parts.reserved(call).catch((error) => parts.refuse(call, error));
         return;
       }
       route(call);
     } catch (error) {
-      parts.refuse({ id, request, response, live }, error);
+      parts.refuse({ ...arrival, live }, error);
     }
   }
 
@@ -85,8 +99,9 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     const method = request.method ?? 'GET';
     const target = microForPath(live.revision.micros, call.path);
     if (!target) throw new SpaceError('MICRO_NOT_FOUND');
-    const sessionTokens = actsForOwner(method, request.rawHeaders, call.origin) ? call.clean.platformCookies[cookieName('instance', call.isSecure)] : undefined;
-    const decision = parts.access.decide({ live, micro: target.micro, path: target.path, headers: request.rawHeaders, sessionTokens });
+    const isOwners = call.connection ? checkOrigin(call) : actsForOwner(method, request.rawHeaders, call.origin);
+    const sessionTokens = isOwners ? call.clean.platformCookies[cookieName('instance', call.isSecure)] : undefined;
+    const decision = parts.access.decide(accessOf(call, target, sessionTokens));
     if (decision instanceof Promise) {
       decision.then((late) => proceed(call, target, late)).catch((error) => parts.refuse(call, error));
     } else {
@@ -94,20 +109,25 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     }
   }
 
-  function proceed(call: InstanceCall, target: { micro: RevisionMicro; path: string }, decision: Decision): void {
+  function proceed(call: InstanceCall, target: Target, decision: Decision): void {
     const { request, response, live } = call;
     const method = request.method ?? 'GET';
     if (!decision.allowed) {
-      if (!isNavigation(method, request.rawHeaders)) throw new SpaceError('UNAUTHORIZED');
+      if (call.connection || !isNavigation(method, request.rawHeaders)) throw new SpaceError('UNAUTHORIZED');
       redirect(response, parts.loginUrl(call));
       return;
     }
     const microRequest: MicroRequest = {
       id: call.id, method, url: call.origin + target.path + call.query, headers: call.clean.headers,
-      body: hasBody(request) ? request : null, hops: 0,
+      body: hasBody(request) && !call.connection ? request : null, hops: 0, ...(call.connection ? { upgrade: true } : {}),
       onGone: (tell) => response.on('close', () => { if (!response.writableFinished) tell(); }),
     };
     parts.engineFor(target.micro).fetch(live.spec, target.micro.name, microRequest).then((answer) => {
+      if (answer.webSocket) {
+        join(call, target, { answer, decision });
+        return;
+      }
+      if (answer.body instanceof Readable && decision.by !== 'public') watch(call, target, { decision, close: () => response.destroy() });
       const cookie = decision.renewed === undefined ? undefined
         : setCookie('instance', decision.renewed, { isSecure: call.isSecure, maxAgeSeconds: INSTANCE_SESSION_SECONDS });
       const onCut = (error: SpaceError): void => live.spec.services.log({ micro: target.micro.name, level: 'error', text: error.message, requestId: call.id });
@@ -135,7 +155,60 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     return parts.engineFor(micro).fetch(live.spec, name, framed(request, request.headers));
   }
 
-  return { handle, fetchByUrl, fetchMicro };
+  /** Give the Micro the connection that asked for a WebSocket. */
+  function join(call: InstanceCall, target: Target, { answer, decision }: { answer: MicroResponse; decision: Allowed }): void {
+    const { request, response, connection } = call;
+    const { webSocket, headers } = answer;
+    if (!connection || connection.socket.destroyed) return webSocket!.refuse();
+    // From here on the connection is the library's; a client whose part of the handshake is wrong hears of it there.
+    response.detachSocket(connection.socket as Socket);
+    connection.socket.once('close', webSocket!.refuse);
+    acceptWebSocket(request, connection, { headers, onOpen: (socket) => {
+      connection.socket.off('close', webSocket!.refuse);
+      webSocket!.attach(socket);
+      const release = watch(call, target, { decision, close: (why) => endSocket(socket, why) });
+      socket.once('close', release);
+    } });
+  }
+
+  /** Ask now and then whether whoever holds this open may still do so. */
+  function watch(call: InstanceCall, target: Target, { decision, close }: { decision: Allowed; close: OpenCall['close'] }): () => void {
+    let tokens = decision.by === 'session' ? call.clean.platformCookies[cookieName('instance', call.isSecure)] : undefined;
+    if (decision.renewed !== undefined) tokens = [decision.renewed];
+    const release = parts.openCalls.add({
+      close,
+      async mayStay() {
+        if (decision.by === 'public') return true;
+        const now = await parts.access.decide(accessOf(call, target, tokens));
+        if (now.allowed && now.renewed !== undefined) tokens = [now.renewed];
+        return now.allowed;
+      },
+    });
+    call.response.once('close', release);
+    return release;
+  }
+
+  return { handle, upgrade: handle, fetchByUrl, fetchMicro };
+}
+
+/** Whoever does not say goodbye in time is cut off. */
+function endSocket(socket: WebSocket, why: 'revoked' | 'closing'): void {
+  if (why === 'revoked') socket.close(4401, 'Signed out');
+  else socket.close(1012, 'The host is being restarted');
+  setTimeout(() => socket.terminate(), GOODBYE_MS).unref();
+}
+
+/** A WebSocket's handshake carries cookies whoever's page asks for it, and no preflight protects it: a page of another
+ *  origin gets none that came with cookies (attack D16). @returns whether the owner's own page asks */
+function checkOrigin({ request, origin }: InstanceCall): boolean {
+  const from = request.headers.origin;
+  if (from === undefined || URL.parse(from)?.host === URL.parse(origin)?.host) return true;
+  if (request.headers.cookie !== undefined) throw new SpaceError('ORIGIN_FORBIDDEN');
+  return false;
+}
+
+function accessOf({ live, request }: InstanceCall, { micro, path }: Target, sessionTokens: readonly string[] | undefined): AccessRequest {
+  return { live, micro, path, headers: request.rawHeaders, sessionTokens };
 }
 
 /** The length that a Micro claims for its body counts for nothing: two programs might believe two lengths (attack C7). */
@@ -150,7 +223,7 @@ function unauthorized(): MicroResponse {
   return { status: 401, headers: ['content-type', 'application/json', 'server', SERVER_NAME], body };
 }
 
-function readCall({ id, request, response, isSecure }: Arrival, live: LiveInstance): InstanceCall {
+function readCall({ id, request, response, isSecure, connection }: Arrival, live: LiveInstance): InstanceCall {
   const target = request.url ?? '/';
   const end = target.indexOf('?');
   const path = normalizePath(end < 0 ? target : target.slice(0, end));
@@ -160,5 +233,6 @@ function readCall({ id, request, response, isSecure }: Arrival, live: LiveInstan
   const proto = isSecure ? 'https' : 'http';
   const clean = cleanRequestHeaders(request.rawHeaders, { host, proto, clientAddress: request.socket.remoteAddress ?? '', requestId: id });
   if (clean.hostCount !== 1) throw new SpaceError('HOST_INVALID');
-  return { id, request, response, live, path, query: end < 0 ? '' : target.slice(end), origin: `${proto}://${host}`, isSecure, clean };
+  if (connection) clean.headers.push('upgrade', 'websocket');
+  return { id, request, response, live, path, query: end < 0 ? '' : target.slice(end), origin: `${proto}://${host}`, isSecure, clean, connection };
 }

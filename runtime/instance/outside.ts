@@ -1,12 +1,14 @@
 // Owns calls by URL that leave a Micro: to Instances of this host they stay inside, with their keys and hops; everything
 // else passes the egress rules. Redirects are followed here, so that each hop is judged anew (attack C4).
 import { networkInterfaces } from 'node:os';
+import type { WebSocket } from 'ws';
 import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import type { CallMeter } from '../../sandbox/call-meter.ts';
 import { checkedFetch, redirected, redirectOf } from '../../sandbox/egress.ts';
+import { checkedSocket } from '../../sandbox/egress-socket.ts';
 import { checkReached } from '../../sandbox/reach.ts';
 import { DEFAULT_LIMITS } from '../engine/cell/limits.ts';
-import type { MicroRequest, MicroResponse } from '../engine/engine.ts';
+import type { MicroRequest, MicroResponse, SocketRequest } from '../engine/engine.ts';
 import type { Addresses } from '../http/address.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { LiveInstance, LiveInstances } from './live.ts';
@@ -76,6 +78,32 @@ async function outgoing({ meter, limits }: OutsideParts, { id, limits: own }: In
     const answer = await checkedFetch({ ...request, redirect: 'manual' }, { deniedHosts: ownAddresses(), responseMaxBytes: Infinity, idleMs: STREAM_IDLE_MS });
     answer.body.once('close', release);
     return answer;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** A WebSocket to another host, where the owner lets the app reach it. Apps of this host are reached with fetch. @throws EGRESS_* */
+export async function socketOutside(parts: OutsideParts, from: LiveInstance, request: SocketRequest): Promise<WebSocket> {
+  try {
+    return await openSocket(parts, from, request);
+  } catch (error) {
+    if (isSpaceError(error, 'EGRESS_BLOCKED')) parts.meter.refused(from.record.id);
+    throw error;
+  }
+}
+
+async function openSocket({ addresses, settings, meter, limits }: OutsideParts, from: LiveInstance, request: SocketRequest): Promise<WebSocket> {
+  const url = URL.parse(request.url.replace(/^ws/i, 'http'));
+  if (url && addresses.labelOf(url) !== undefined) throw new SpaceError('EGRESS_BLOCKED', { target: url.hostname, reason: 'an app reaches the apps of this host with fetch, not with a WebSocket' });
+  const { id, reach, limits: own } = await settings.of(from.record.id);
+  if (url) checkReached(reach, url);
+  const release = meter.enter(id, { ...DEFAULT_LIMITS, ...limits, ...own });
+  try {
+    const connection = await checkedSocket(request, { deniedHosts: ownAddresses() });
+    connection.once('close', release);
+    return connection;
   } catch (error) {
     release();
     throw error;

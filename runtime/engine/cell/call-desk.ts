@@ -6,7 +6,8 @@ import { type Live, originOf, type Slot } from './flight.ts';
 import { collectBody, guestError, type HostAnswer, type HostCall, performHostCall, readQuestion } from './host-call.ts';
 import type { IsolateLimits } from './limits.ts';
 import type { CellProcess } from './process.ts';
-import { FLAG, FRAME, type Frame, ProtocolError, streamOpening } from './protocol.ts';
+import { FLAG, FRAME, type Frame, ProtocolError, readOpening, streamOpening } from './protocol.ts';
+import type { CellSockets } from './sockets.ts';
 import type { CellStreams } from './streams.ts';
 
 /** A sound guest keeps to `callsMax` itself; what is far beyond does not come from one. */
@@ -23,13 +24,15 @@ export class CallDesk {
   #nested = 0;
   #open = new Map<number, OpenCall>();
   #streams: CellStreams;
+  #sockets: CellSockets;
   /** Large bodies that must be whole are collected one after the other, so that they cannot fill the host's memory. */
   #collected: Promise<unknown> = Promise.resolve();
 
-  constructor(cell: CellProcess, { limits, log, live, streams }: { limits: IsolateLimits; log: Log; live: ReadonlyMap<number, Live>; streams: CellStreams }) {
+  constructor(cell: CellProcess, { limits, log, live, streams, sockets }: { limits: IsolateLimits; log: Log; live: ReadonlyMap<number, Live>; streams: CellStreams; sockets: CellSockets }) {
     this.#cell = cell;
     this.#live = live;
     this.#streams = streams;
+    this.#sockets = sockets;
     this.#limits = limits;
     this.#log = log;
   }
@@ -43,23 +46,26 @@ export class CallDesk {
     const body = this.#bodyOf(frame, owner?.live.id ?? 0);
     const kind = question?.[0];
     const isNested = kind === 'micro';
+    const socket = (frame.flags & FLAG.socket) === 0 ? undefined : this.#sockets.open({ micro: slot.index, id: readOpening(frame.body).id, owner: owner?.live.id ?? 0 });
+    if (kind !== 'socket') socket?.drop();
     const refusal = !owner ? new SpaceError('BAD_REQUEST', { reason: 'The request is over; give work that goes on to ctx.waitUntil.' })
       : isNested && this.#nested >= slot.limits.nestedMax ? new SpaceError('MICRO_BUSY') : count(owner.live, kind, slot.limits);
     if (!owner || refusal) {
       discardBody(body);
+      socket?.drop();
       return this.#refuse(slot, id, refusal);
     }
     const open: OpenCall = { owner: owner.live.id, abort: undefined };
     this.#open.set(keyOf(slot, id), open);
     const answer = this.#perform({
-      question, body, services: slot.instance.services, ...owner.asker, bodyMaxBytes: slot.limits.bodyMaxBytes,
+      question, body, services: slot.instance.services, ...owner.asker, bodyMaxBytes: slot.limits.bodyMaxBytes, socket,
       // Most calls cannot be aborted, and a controller costs as much as all else here.
       get signal() { return (open.abort ??= new AbortController()).signal; },
       whole: () => this.#collect(body, slot.limits),
     });
     this.#await({ slot, id, isNested, owner: owner.live.id }, answer.then(
       (result) => { if (result.kind === 'RESULT') discardBody(body); return result; },
-      (error) => { discardBody(body); throw error; },
+      (error) => { discardBody(body); socket?.drop(); throw error; },
     ));
   }
 
@@ -75,6 +81,7 @@ export class CallDesk {
   }
 
   #bodyOf(frame: Frame, owner: number): Uint8Array | Readable | null {
+    if ((frame.flags & FLAG.socket) !== 0) return null;
     if ((frame.flags & FLAG.stream) === 0) return frame.body === null ? null : Buffer.from(frame.body);
     return this.#streams.open(frame, owner, ({ reason }) => new SpaceError('BAD_REQUEST', { reason }));
   }
@@ -155,7 +162,7 @@ function discardBody(body: string | Uint8Array | Readable | null): void {
 /** One more call of a request. @returns why there may be no more */
 function count(live: Live, kind: unknown, { hostCallsMax, subrequestsMax }: IsolateLimits): SpaceError | undefined {
   live.calls++;
-  if (kind === 'fetch' || kind === 'micro') live.subrequests++;
+  if (kind === 'fetch' || kind === 'micro' || kind === 'socket') live.subrequests++;
   if (live.calls > hostCallsMax) return new SpaceError('MICRO_CALLS_EXCEEDED', { limit: hostCallsMax, what: 'calls to the host' });
   if (live.subrequests > subrequestsMax) return new SpaceError('MICRO_CALLS_EXCEEDED', { limit: subrequestsMax, what: 'calls by fetch and to other Micros' });
   return undefined;

@@ -4,6 +4,7 @@ import type { SpaceError } from '../../../core/errors.ts';
 import type { InstanceSpec, MicroRequest, MicroResponse, MicroSpec } from '../engine.ts';
 import type { ArrivingBody } from './arriving-body.ts';
 import type { IsolateLimits } from './limits.ts';
+import type { CellSocket } from './sockets.ts';
 
 /** A request on its way: kept until it is answered, so that it can be tried again elsewhere. */
 export interface Flight {
@@ -30,6 +31,7 @@ export interface Live {
   until: number;
   isAnswered: boolean;
   body: ArrivingBody | undefined;
+  socket: CellSocket | undefined;
   /** Made so far on its behalf: calls of all kinds, and those that leave the Micro. */
   calls: number;
   subrequests: number;
@@ -69,5 +71,5 @@ export function originOf(url: string): string {
 
 /** Somebody still waits for something of it. */
 export function isAtWork(live: Live): boolean {
-  return !live.isAnswered || live.body !== undefined;
+  return !live.isAnswered || live.body !== undefined || live.socket !== undefined;
 }

@@ -7,7 +7,8 @@ import type { Versioned } from '../../../sandbox-data/data.ts';
 import { headerValue } from '../../http/headers.ts';
 import type { HeaderList, InstanceServices, MicroRequest, MicroResponse } from '../engine.ts';
 import { checkHeaders, responseHead } from './head.ts';
-import { CHUNK_BYTES, type GuestError } from './protocol.ts';
+import { CHUNK_BYTES, type GuestError, MESSAGE_MAX_BYTES } from './protocol.ts';
+import type { CellSocket } from './sockets.ts';
 
 export interface HostCall {
   question: unknown[] | undefined;
@@ -22,6 +23,8 @@ export interface HostCall {
   bodyMaxBytes: number;
   /** Nobody waits for the answer any more. */
   signal: AbortSignal;
+  /** For a question after a WebSocket: its end inside. */
+  socket: CellSocket | undefined;
 }
 
 /** By the frame that it becomes. The head of a value says what belongs to its body; a body that is text stays text. */
@@ -49,6 +52,7 @@ export function performHostCall(call: HostCall): Promise<HostAnswer> {
     case 'drive': return askDrive(call, question);
     case 'fetch': return askFetch(call, question.slice(1), (request) => call.services.fetchUrl(request));
     case 'micro': return askMicro(call, question);
+    case 'socket': return askSocket(call, texts(question, Math.max(2, question.length)));
     default: throw badQuestion('its first word is unknown');
   }
 }
@@ -166,6 +170,14 @@ async function wholeIfShort({ body, headers, sizeBytes }: MicroResponse, bodyMax
   if (body instanceof Uint8Array) return body.length > bodyMaxBytes ? Readable.from([body]) : body;
   const length = sizeBytes ?? Number(headerValue(headers, 'content-length') ?? Infinity);
   return body !== null && length <= CHUNK_BYTES ? collectBody(body, CHUNK_BYTES) : body;
+}
+
+/** The answer is the protocol that both ends speak. */
+async function askSocket({ services, socket, signal }: HostCall, [, url, ...protocols]: string[]): Promise<HostAnswer> {
+  if (!socket) throw badQuestion('it announces no WebSocket');
+  const connection = await services.openSocket({ url: url!, protocols, maxMessageBytes: MESSAGE_MAX_BYTES, signal });
+  socket.attach(connection);
+  return { kind: 'RESULT', head: connection.protocol, body: null };
 }
 
 function isRedirect(text: string): text is NonNullable<MicroRequest['redirect']> {

@@ -6,7 +6,9 @@
  *  A body is whole, in the frame that it belongs to, or it follows as a stream: then the frame has the flag STREAM and, in
  *  place of the body, an opening (`streamOpening`). DATA and END come from the end that opened the stream, CREDIT and STOP
  *  from the other one. A stream begins with START_CREDIT bytes; more may follow only where CREDIT allows it. After a STOP
- *  the sender still says END, so that both ends know when an id is free. Ids say who opened a stream: see `isHostStream`. */
+ *  the sender still says END, so that both ends know when an id is free. A WebSocket is a stream of messages both ways: each
+ *  end begins with the whole window; a RESPONSE or a CALL announces it
+ *  with the flag SOCKET. Ids say who opened a stream: see `isHostStream`. */
 export const FRAME = {
   /** > [0] meta: CellInit; body: the snapshot, or the source to make one of */
   INIT: 1,
@@ -36,6 +38,10 @@ export const FRAME = {
   CREDIT: 13,
   /** Both: [stream id] nobody reads on */
   STOP: 14,
+  /** Both: [stream id] one message of a WebSocket; costs its bytes and MESSAGE_COST_BYTES of credit. It may be sent while any is left */
+  MESSAGE: 16,
+  /** Both: [stream id] this end of a WebSocket sends nothing more; other: code, meta: reason. Each end says it once */
+  CLOSE: 17,
   /** Both: the next piece of a whole body. The last one has no MORE flag. */
   CHUNK: 15,
 
@@ -69,11 +75,13 @@ export const FRAME = {
   ABORT: 33,
 } as const;
 
-export const FLAG = { body: 1, more: 2, text: 4, stream: 8 } as const;
+export const FLAG = { body: 1, more: 2, text: 4, stream: 8, socket: 16 } as const;
 
 /** Bytes of a stream that may be sent before the first CREDIT, and most that may be on their way. */
 export const START_CREDIT_BYTES = 64 * 1024;
 export const WINDOW_BYTES = 256 * 1024;
+export const MESSAGE_MAX_BYTES = 1024 * 1024;
+export const MESSAGE_COST_BYTES = 64;
 
 /** Streams are numbered by who opens them: the host 1, 3, 5...; the guest 4, 8, 12...; the Cell around it 2, 6, 10... */
 export const isHostStream = (id: number): boolean => id % 2 === 1;

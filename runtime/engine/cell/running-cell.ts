@@ -1,21 +1,22 @@
 // Owns one cordon's Cell at work: its Micros, the requests in it, their host calls, and who is to blame when it ends.
 // Knows no Instance beyond the services it was given, and no pool.
 import { Readable } from 'node:stream';
-import { errorFromRecord, SpaceError, type ErrorCode } from '../../../core/errors.ts';
+import { SpaceError } from '../../../core/errors.ts';
 import type { Clock } from '../../../core/clock.ts';
 import type { Log } from '../../../core/log.ts';
 import type { CodeCache } from './build.ts';
 import { judgeEnd, judgeLoss, requestText, type Scene, timeoutEvent, type Verdict } from './blame.ts';
 import { CallDesk } from './call-desk.ts';
 import { CellWatch } from './cell-watch.ts';
+import { failureOf, follow, readAnswer } from './answer.ts';
 import type { ArrivingBody } from './arriving-body.ts';
 import { type Flight, isAtWork, isRepeatable, isWhole, type Live, type Slot } from './flight.ts';
-import { parseResponseHead } from './head.ts';
 import type { IsolateLimits } from './limits.ts';
 import { Loader, unload } from './loader.ts';
 import { MicroLog } from './micro-log.ts';
 import type { CellEnd, CellProcess } from './process.ts';
-import { FLAG, FRAME, type Frame, type IsolateLoss, ProtocolError, readFailure, readLoss, streamOpening } from './protocol.ts';
+import { FLAG, FRAME, type Frame, isHostStream, type IsolateLoss, ProtocolError, readLoss, streamOpening } from './protocol.ts';
+import { CellSockets, SOCKET_CODES } from './sockets.ts';
 import { CellStreams } from './streams.ts';
 
 export interface RunningCellOptions {
@@ -53,6 +54,7 @@ export class RunningCell {
   #sweeps = 0;
   #calls: CallDesk;
   #streams: CellStreams;
+  #sockets: CellSockets;
   #watch: CellWatch;
   #log: MicroLog;
   #loader: Loader;
@@ -63,7 +65,8 @@ export class RunningCell {
     this.idleSince = options.clock.now();
     this.usedAt = this.idleSince;
     this.#streams = new CellStreams((frame) => this.cell.send(frame), options.clock);
-    this.#calls = new CallDesk(this.cell, { ...options, live: this.#live, streams: this.#streams });
+    this.#sockets = new CellSockets((frame) => this.cell.send(frame));
+    this.#calls = new CallDesk(this.cell, { ...options, live: this.#live, streams: this.#streams, sockets: this.#sockets });
     this.#log = new MicroLog(this.#live, options.clock);
     this.#watch = new CellWatch(this.cell, options.limits);
     this.#loader = new Loader({
@@ -137,7 +140,7 @@ export class RunningCell {
   #send(slot: Slot, flight: Flight): void {
     if (flight.isOver) return;
     const id = ++this.#lastId;
-    const live: Live = { id, flight, slot, until: flight.deadline, isAnswered: false, body: undefined, calls: 0, subrequests: 0 };
+    const live: Live = { id, flight, slot, until: flight.deadline, isAnswered: false, body: undefined, socket: undefined, calls: 0, subrequests: 0 };
     this.#live.set(id, live);
     const { body } = flight;
     const request = { type: FRAME.REQUEST, micro: slot.index, id, meta: flight.head, latin1: true };
@@ -153,6 +156,12 @@ export class RunningCell {
     return this.#streams.depart(source, { micro: live.slot.index, owner: live.id, destroysSource: live.flight.request.hops > 0, onMoved });
   }
 
+  /** No new requests come: connections that would stay open for ever are asked to begin anew elsewhere. */
+  retire(): void {
+    this.isRetired = true;
+    this.#sockets.closeAll(SOCKET_CODES.restarting, 'The app is being restarted');
+  }
+
   /** The caller went away. */
   cancel(flight: Flight): void {
     for (const live of this.#live.values()) if (live.flight === flight) this.#drop(live);
@@ -162,7 +171,9 @@ export class RunningCell {
     switch (frame.type) {
       case FRAME.RESPONSE: return this.#onResponse(frame);
       case FRAME.DATA: return this.#streams.data(frame);
-      case FRAME.CREDIT: return this.#streams.credit(frame);
+      case FRAME.CREDIT: return isHostStream(frame.id) ? this.#streams.credit(frame) : this.#sockets.of(frame).grant(frame.other);
+      case FRAME.MESSAGE: return this.#sockets.of(frame).message(frame);
+      case FRAME.CLOSE: return this.#sockets.of(frame).closed(frame);
       case FRAME.END: return this.#streams.end(frame);
       case FRAME.STOP: return this.#streams.stop(frame);
       case FRAME.CALL: return this.#calls.take(this.#slot(frame), frame);
@@ -195,52 +206,37 @@ export class RunningCell {
 
   #onResponse(frame: Frame): void {
     const live = this.#liveOf(frame);
-    const stream = (frame.flags & FLAG.stream) === 0 ? undefined : this.#openResponse(live, frame);
-    if (!live || live.isAnswered) {
-      stream?.destroy();
-      return;
-    }
-    if (stream && frame.other === 1) this.#follow(live, stream);
+    const answer = readAnswer(frame, live, { streams: this.#streams, sockets: this.#sockets, onFailure: (failure) => this.#onStreamFailure(live, failure) });
+    if (!live || live.isAnswered) return answer.discard();
+    if (frame.other === 1) follow(live, answer, this.#options.clock);
     this.#settleLive(live, frame.other === 1);
     try {
-      const { status, headers } = parseResponseHead(frame.latin1());
+      const response = answer.response();
       live.flight.isOver = true;
-      live.flight.resolve(stream ? { status, headers: headers.slice(), body: stream, ...(stream.sizeBytes === undefined ? {} : { sizeBytes: stream.sizeBytes }) } : { status, headers: headers.slice(), body: frame.body });
+      live.flight.resolve(response);
     } catch (error) {
-      stream?.destroy();
+      answer.discard();
       this.#blame(live, error as SpaceError);
     }
   }
 
-  #openResponse(live: Live | undefined, frame: Frame): ArrivingBody {
-    return this.#streams.open(frame, 0, ({ reason, stack }) => {
-      const failure = new SpaceError('MICRO_THREW', { reason });
-      if (live) this.#blame(live, failure, stack === '' ? reason : stack);
-      return failure;
-    });
-  }
-
-  /** The request lives as long as its body streams, whoever ends it. */
-  #follow(live: Live, stream: ArrivingBody): void {
-    live.body = stream;
-    stream.once('close', () => {
-      live.body = undefined;
-      live.until = this.#options.clock.now() + live.slot.limits.backgroundMs;
-    });
+  #onStreamFailure(live: Live | undefined, { reason, stack }: { reason: string; stack: string }): SpaceError {
+    const failure = new SpaceError('MICRO_THREW', { reason });
+    if (live) this.#blame(live, failure, stack || reason);
+    return failure;
   }
 
   #onFailed(frame: Frame): void {
     const live = this.#liveOf(frame);
     if (!live || live.isAnswered) return;
-    const { code, reason, stack } = readFailure(frame.utf8());
+    const { error, text } = failureOf(frame.utf8(), live.slot.limits);
     this.#settleLive(live, frame.other === 1);
-    const known: ErrorCode = code === 'MICRO_BAD_RESPONSE' || code === 'PAYLOAD_TOO_LARGE' ? code : 'MICRO_THREW';
-    this.#blame(live, errorFromRecord({ code: known, details: { reason, limitBytes: live.slot.limits.bodyMaxBytes } }), stack === '' ? reason : stack);
+    this.#blame(live, error, text);
   }
 
   #settleLive(live: Live, goesOn: boolean): void {
     live.isAnswered = true;
-    if (goesOn) live.until = live.body ? Infinity : this.#options.clock.now() + live.slot.limits.backgroundMs;
+    if (goesOn) live.until = isAtWork(live) ? Infinity : this.#options.clock.now() + live.slot.limits.backgroundMs;
     else this.#forget(live.id);
   }
 
@@ -252,6 +248,7 @@ export class RunningCell {
     this.#live.delete(id);
     this.#calls.release(id);
     this.#streams.release(id);
+    this.#sockets.release(id);
     if (this.#live.size === 0) this.idleSince = this.usedAt = this.#options.clock.now();
   }
 
@@ -286,6 +283,7 @@ export class RunningCell {
     this.#goCareful();
     const verdict = judgeLoss(slot, loss, all.filter(isAtWork));
     this.#streams.lose(verdict.failure, slot.index);
+    this.#sockets.lose(SOCKET_CODES.crashed, slot.index);
     this.#settle(verdict, loss.unstarted);
   }
 
@@ -319,6 +317,7 @@ export class RunningCell {
     const waiting = this.#slots.flatMap((slot) => slot.waiting.splice(0));
     this.#live.clear();
     this.#streams.lose(new SpaceError('MICRO_CRASHED'));
+    this.#sockets.lose(end === 'idle' || end === 'retired' ? SOCKET_CODES.restarting : SOCKET_CODES.crashed);
     const loading = this.#slots.filter((slot) => slot.state === 'loading');
     for (const slot of this.#slots) slot.state = 'absent';
     if (end === 'idle' || end === 'retired') {
@@ -344,6 +343,7 @@ export class RunningCell {
     this.#sweeps++;
     if (this.load > 0) this.usedAt = now;
     this.#expire(now);
+    this.#sockets.look(now);
     if (this.#isCareful && now > this.#carefulUntil) {
       this.#isCareful = false;
       this.#entered = undefined;

@@ -3,7 +3,7 @@
 import { OwnMap } from './own-map.ts';
 
 /** Kinds of records; the Cell translates them into frames. */
-export const RECORD = { response: 'R', failed: 'F', call: 'C', log: 'L', done: 'D', timer: 'T', piece: 'P', end: 'E', credit: 'W', stop: 'Q', abort: 'A', job: 'K' } as const;
+export const RECORD = { response: 'R', failed: 'F', call: 'C', log: 'L', done: 'D', timer: 'T', piece: 'P', end: 'E', credit: 'W', stop: 'Q', abort: 'A', job: 'K', socket: 'S', message: 'M', close: 'X' } as const;
 
 const CALLS_IN_FLIGHT = 256;
 const CALLS_QUEUED = 10_000;
@@ -106,8 +106,8 @@ function ask(meta: string, body: CallBody, { owner = current, onSent, kind = REC
 function send(call: Queued): void {
   const id = ++lastCall;
   waiting.set(id, call);
-  call.onSent?.(id);
   emit(call.kind, id, call.owner, call.meta, typeof call.body === 'function' ? call.body() : call.body);
+  call.onSent?.(id);
 }
 
 /** Nobody waits for this call any more. */
@@ -128,10 +128,17 @@ export function settle(id: number, failure: boolean, meta: string, body: Answer[
   current = 0;
 }
 
+const loops = new WeakSet<object>();
+const addLoop = WeakSet.prototype.add.bind(loops);
+const hasLoop = WeakSet.prototype.has.bind(loops);
+/** Is this what a call too deep throws? */
+export const isLoop = (error: unknown): boolean => typeof error === 'object' && error !== null && hasLoop(error);
+
 function hostError(meta: string): Error {
   const { code, message, status } = JSON.parse(meta);
   const error: any = String(code).startsWith('EGRESS_') ? new TypeError(message) : new Error(message);
   error.code = code;
   error.status = status;
+  if (code === 'MICRO_LOOP') addLoop(error);
   return error;
 }

@@ -127,10 +127,13 @@ interface Departing { id: number; owner: number; reader: Reader; credit: number;
 
 const departing = new OwnMap<number, Departing>();
 let lastId = 0;
+export function nextStreamId(): number {
+  return lastId += 4;
+}
 
 /** Send a stream, from the next turn of its reader on. @returns its id, for the frame that announces it */
 export function departingStream(stream: ReadableStream, owner: number, onEnd?: Departing['onEnd']): number {
-  const id = lastId += 4;
+  const id = nextStreamId();
   const body: Departing = { id, owner, reader: openReader(stream), credit: START_CREDIT, isOver: false, wake: undefined, onEnd };
   departing.set(id, body);
   pump(body).then(() => end(body, ''), (error) => {

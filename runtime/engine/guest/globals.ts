@@ -19,11 +19,12 @@ import { CryptoKey, SubtleCrypto } from './subtle.ts';
 import { clearTimeout, setInterval, setTimeout } from './timers.ts';
 import { URL, URLSearchParams } from './url.ts';
 import { URLPattern } from 'urlpattern-polyfill';
+import { WebSocket, WebSocketPair } from './web-socket.ts';
 
 const interfaces = {
   AbortController, AbortSignal, CloseEvent, CompressionStream, Crypto, CryptoKey, CustomEvent, DecompressionStream, ErrorEvent, Event, EventTarget, FormData,
   Headers, MessageEvent, Performance, Request, Response, SubtleCrypto, TextDecoder, TextDecoderStream, TextEncoder, TextEncoderStream, URL, URLPattern,
-  URLSearchParams, ...classes,
+  URLSearchParams, WebSocket, WebSocketPair, ...classes,
 };
 
 class Navigator {

@@ -1,10 +1,11 @@
 // Owns the isolate's inside: global names, the turn, and how answers and failures leave. Compiled into the V8 snapshot.
 import { type AskCell, useAskCell } from './ask-cell.ts';
 import { abortSignal } from './abort.ts';
+import { backgroundOf, beginWork, finishWork, markAnswered } from './background.ts';
 import { isTooLarge, useBodyLimits } from './body.ts';
-import { type Answer, current, emit, emitLog, flush, RECORD, setCurrent, settle, takeBuffers } from './bridge.ts';
+import { type Answer, current, emit, emitLog, flush, isLoop, RECORD, setCurrent, settle, takeBuffers } from './bridge.ts';
 import { announce, departingStream, takeCredit, takeData, takeEnd, takeStop } from './channel.ts';
-import { backgroundOf, beginWork, Context, createEnv, deta, type Env, finishWork, markAnswered, useReport } from './environment.ts';
+import { Context, createEnv, deta, type Env, useReport } from './environment.ts';
 import { installGlobals } from './globals.ts';
 import { harden } from './harden.ts';
 import { describeError } from './inspect.ts';
@@ -12,11 +13,12 @@ import { incomingRequest, type Request, startedSignal } from './request.ts';
 import { isResponse, spendResponse } from './response.ts';
 import { ReadableStream } from './stream.ts';
 import { announceTimers, runTimers } from './timers.ts';
+import { announceLine, connectToHost, lineId, takeClose, takeMessage, takeSocketCredit, type WebSocket } from './web-socket.ts';
 import { OwnMap } from './own-map.ts';
 import { startClock } from './performance.ts';
 
 /** Kinds of events that a turn consists of; each is (kind, id, meta, body). */
-const EVENT = { request: 1, result: 2, response: 3, failure: 4, timers: 5, cancel: 6, data: 7, end: 8, credit: 9, stop: 10 } as const;
+const EVENT = { request: 1, result: 2, response: 3, failure: 4, timers: 5, cancel: 6, data: 7, end: 8, credit: 9, stop: 10, message: 11, close: 12 } as const;
 
 const scope = globalThis as any;
 const queueJob = Promise.resolve();
@@ -76,12 +78,21 @@ function respond(id: number, result: unknown): void {
     badResponse(id, error instanceof TypeError ? error.message.replace(/\.$/, '') : 'the Response cannot be read');
     return;
   }
-  const { head, content } = spent;
+  const { head, content, webSocket } = spent;
   const request = open.get(id);
   if (!request || !open.delete(id)) return;
+  if (webSocket) return sendSocket(id, head, webSocket);
   const body = content instanceof ReadableStream ? sendStream(id, request, content) : content;
   emit(RECORD.response, id, backgroundOf(id) > 0 ? 1 : 0, head, body);
   markAnswered(id);
+}
+
+/** The request goes on until its WebSocket is closed. */
+function sendSocket(id: number, head: string, webSocket: WebSocket): void {
+  const stays = connectToHost(webSocket, id);
+  emit(RECORD.response, id, 1, head, lineId(stays));
+  markAnswered(id);
+  announceLine(stays);
 }
 
 /** The request goes on until its body has ended. */
@@ -102,7 +113,7 @@ function badResponse(id: number, reason: string): void {
 function fail(id: number, code: string, error: unknown, text?: string): void {
   if (!open.delete(id)) return;
   const { reason, stack } = text === undefined ? describeError(error) : { reason: text, stack: undefined };
-  emit(RECORD.failed, id, backgroundOf(id) > 0 ? 1 : 0, JSON.stringify({ code: isTooLarge(error) ? 'PAYLOAD_TOO_LARGE' : code, reason, stack }), null);
+  emit(RECORD.failed, id, backgroundOf(id) > 0 ? 1 : 0, JSON.stringify({ code: isTooLarge(error) ? 'PAYLOAD_TOO_LARGE' : isLoop(error) ? 'MICRO_LOOP' : code, reason, stack }), null);
   markAnswered(id);
 }
 
@@ -117,7 +128,9 @@ function handleEvent(kind: number, id: number, meta: any, body: any): void {
     case EVENT.cancel: return cancel(id);
     case EVENT.data: return takeData(id, body);
     case EVENT.end: return takeEnd(id, meta);
-    case EVENT.credit: return takeCredit(id, meta);
+    case EVENT.credit: return void (takeSocketCredit(id, meta) || takeCredit(id, meta));
+    case EVENT.message: return takeMessage(id, body);
+    case EVENT.close: return takeClose(id, meta);
     case EVENT.stop: return takeStop(id);
   }
 }

@@ -3,8 +3,9 @@ import { Body, bodyFrom, type BodyContent, type BodyState, cloneBody, newBody, r
 import { Headers, headersFrom, type HeadersInit, listOf, setDefault } from './headers.ts';
 import { resolveUrl } from './url.ts';
 import { defineInterface, dictionary, domString, needArguments } from './web-idl.ts';
+import { canBeGiven, isWebSocket, type WebSocket } from './web-socket.ts';
 
-export interface ResponseInit { status?: number; statusText?: string; headers?: HeadersInit }
+export interface ResponseInit { status?: number; statusText?: string; headers?: HeadersInit; webSocket?: WebSocket | null }
 
 const NULL_BODY = [101, 103, 204, 205, 304];
 const REDIRECTS = [301, 302, 303, 307, 308];
@@ -14,7 +15,7 @@ export let isResponse: (value: unknown) => value is Response;
 /** A Response that came from outside. */
 export let receivedResponse: (head: string, body: BodyContent, url: string) => Response;
 /** Head and content; the Response cannot be used again. @throws TypeError */
-export let spendResponse: (response: Response) => { head: string; content: BodyContent };
+export let spendResponse: (response: Response) => { head: string; content: BodyContent; webSocket: WebSocket | undefined };
 
 export class Response extends Body {
   #status = 200;
@@ -25,6 +26,7 @@ export class Response extends Body {
   #url = '';
   #isRedirected = false;
   #hasOnlyText = false;
+  #webSocket: WebSocket | undefined;
 
   static {
     isResponse = (value): value is Response => typeof value === 'object' && value !== null && #status in value;
@@ -43,7 +45,9 @@ export class Response extends Body {
     };
     spendResponse = (response) => {
       if (response.#status === 0) throw new TypeError('Response.error() is no answer');
-      return { content: takeContent(response.#state), head: headOf(response) };
+      const webSocket = response.#webSocket;
+      if (webSocket && !canBeGiven(webSocket)) throw new TypeError('Only an end of a WebSocketPair that was neither accepted nor used before can be given to a Response.');
+      return { content: takeContent(response.#state), head: headOf(response), webSocket };
     };
     const headOf = (response: Response): string => {
       if (response.#hasOnlyText && !response.#headers) return TEXT_HEADS[response.#status] ??= `${response.#status}\n${TEXT_LIST.join('\n')}`;
@@ -102,6 +106,7 @@ export class Response extends Body {
     this.#headers ??= headersFrom(this.#hasOnlyText ? TEXT_LIST.slice() : []);
     return this.#headers;
   }
+  get webSocket(): WebSocket | null { return this.#webSocket ?? null; }
   get type(): string { return this.#type; }
   get url(): string { return this.#url; }
   get redirected(): boolean { return this.#isRedirected; }
@@ -118,8 +123,10 @@ export class Response extends Body {
     return copy;
   }
 
-  #setHead({ status = 200, statusText = '', headers }: ResponseInit): void {
-    this.#status = checkStatus(status);
+  #setHead({ status = 200, statusText = '', headers, webSocket }: ResponseInit): void {
+    this.#webSocket = isWebSocket(webSocket) ? webSocket : undefined;
+    this.#status = this.#webSocket && Number(status) === 101 ? 101 : checkStatus(status);
+    if (this.#webSocket && this.#status !== 101) throw new RangeError('A Response with a WebSocket has the status 101');
     this.#statusText = domString(statusText);
     if (/[^\t\x20-\xff]|\x7f/.test(this.#statusText)) throw new TypeError('Invalid statusText');
     if (headers !== undefined) this.#headers = new Headers(headers);

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseResponseHead } from '../../../runtime/engine/cell/head.ts';
 import { readRecords } from '../../../runtime/engine/cell/inside/records.ts';
-import { FRAME, FrameReader, FrameWriter, type Outgoing, ProtocolError } from '../../../runtime/engine/cell/protocol.ts';
+import { FLAG, FRAME, FrameReader, FrameWriter, type Outgoing, ProtocolError } from '../../../runtime/engine/cell/protocol.ts';
 import { type FakeCellRun, runFakeCell } from '../../support/fake-cell.ts';
 
 /** Everything that was written, as one buffer. */
@@ -118,6 +118,26 @@ describe('a Cell that was taken over', () => {
     ['a log entry that is no JSON', `frame(${FRAME.LOG}, 0, 0, '[');`],
     ['a loss that is none', `frame(${FRAME.LOST}, 0, 0, 'null');`],
     ['ten thousand calls', `for (let i = 0; i < 10000; i++) frame(${FRAME.CALL}, i, 2, '["fetch","GET","http://never.test/","follow",[]]');`],
+    ['bytes of a stream that is none', `frame(${FRAME.DATA}, 4, 0, '', 'x');`],
+    ['bytes of a stream of the host', `frame(${FRAME.DATA}, 1, 0, '', 'x');`],
+    ['the end of a stream that is none', `frame(${FRAME.END}, 4, 0);`],
+    ['credit for a stream that is none', `frame(${FRAME.CREDIT}, 1, 1000);`],
+    ['a stop of a stream that is none', `frame(${FRAME.STOP}, 77, 0);`],
+    ['a message of a socket that is none', `frame(${FRAME.MESSAGE}, 4, 0, '', 'x');`],
+    ['the close of a socket that is none', `frame(${FRAME.CLOSE}, 4, 1000);`],
+    ['a stream without an id', `frame(${FRAME.CALL}, 1, 2, '["fetch","POST","http://a.test/","follow",[]]', 'x', 0, ${FLAG.stream});`],
+    ['a stream with an id of the host', `frame(${FRAME.CALL}, 1, 2, '["fetch","POST","http://a.test/","follow",[]]', '5', 0, ${FLAG.stream});`],
+    ['one stream twice', `for (let i = 0; i < 2; i++) frame(${FRAME.CALL}, i, 2, '["fetch","POST","http://never.test/","follow",[]]', '4', 0, ${FLAG.stream});`],
+    ['more of a stream than was asked for', `frame(${FRAME.CALL}, 1, 2, '["fetch","POST","http://never.test/","follow",[]]', '4', 0, ${FLAG.stream}); for (let i = 0; i < 5; i++) frame(${FRAME.DATA}, 4, 0, '', Buffer.alloc(60000));`],
+    ['nothing as a piece of a stream', `frame(${FRAME.CALL}, 1, 2, '["fetch","POST","http://never.test/","follow",[]]', '4', 0, ${FLAG.stream}); frame(${FRAME.DATA}, 4, 0, '', '');`],
+    ['bytes after the end of a stream', `frame(${FRAME.CALL}, 1, 2, '["fetch","POST","http://never.test/","follow",[]]', '4', 0, ${FLAG.stream}); frame(${FRAME.END}, 4, 0); frame(${FRAME.DATA}, 4, 0, '', 'x');`],
+    ['an end that is no reason', `frame(${FRAME.CALL}, 1, 2, '["fetch","POST","http://never.test/","follow",[]]', '4', 0, ${FLAG.stream}); frame(${FRAME.END}, 4, 0, '{"reason":7}');`],
+    ['five thousand streams', `for (let i = 1; i <= 5000; i++) frame(${FRAME.RESPONSE}, 99, 0, '200', String(i * 4), 0, ${FLAG.stream});`],
+    ['a message under the id of another socket', `frame(${FRAME.CALL}, 1, 2, '["socket"]', '4', 0, ${FLAG.stream | FLAG.socket}); frame(${FRAME.MESSAGE}, 8, 0, '', 'x');`],
+    ['a socket under an id of the host', `frame(${FRAME.CALL}, 1, 2, '["socket","ws://never.test/"]', '5', 0, ${FLAG.stream | FLAG.socket});`],
+    ['more messages than were asked for', `frame(${FRAME.CALL}, 1, 2, '["socket","ws://never.test/"]', '4', 0, ${FLAG.stream | FLAG.socket}); for (let i = 0; i < 6; i++) frame(${FRAME.MESSAGE}, 4, 0, '', Buffer.alloc(60000));`],
+    ['two ends of one socket', `frame(${FRAME.CALL}, 1, 2, '["socket","ws://never.test/"]', '4', 0, ${FLAG.stream | FLAG.socket}); for (let i = 0; i < 2; i++) frame(${FRAME.CLOSE}, 4, 1000);`],
+    ['more credit for a socket than there is', `frame(${FRAME.CALL}, 1, 2, '["socket","ws://never.test/"]', '4', 0, ${FLAG.stream | FLAG.socket}); frame(${FRAME.CREDIT}, 4, 1);`],
     ['its own end', 'process.exit(3);'],
   ])('and sends %s, is ended, and its caller hears of it', async (_, script) => {
     const { outcome, end } = await run(script);
@@ -130,6 +150,17 @@ describe('a Cell that was taken over', () => {
       socket.on('data', (bytes) => { if (bytes.includes('no call to the host')) frame(${FRAME.RESPONSE}, 2, 0, '200'); });
       frame(${FRAME.CALL}, 1, 2, ${JSON.stringify(question)});`);
     expect({ outcome, asked }).toEqual({ outcome: '200', asked: [] });
+  });
+
+  it('may announce, send, end and stop streams as it should', async () => {
+    const { outcome, end } = await run(`frame(${FRAME.CALL}, 1, 2, '["fetch","POST","http://a.test/","follow",[]]', '4', 0, ${FLAG.stream}); frame(${FRAME.DATA}, 4, 0, '', Buffer.alloc(60000)); frame(${FRAME.END}, 4, 0);
+      frame(${FRAME.CALL}, 2, 2, '["socket","ws://never.test/"]', '8', 0, ${FLAG.stream | FLAG.socket}); frame(${FRAME.MESSAGE}, 8, 0, '', Buffer.alloc(60000)); frame(${FRAME.CLOSE}, 8, 1000);
+      frame(${FRAME.RESPONSE}, 2, 1, '200', '12', 0, ${FLAG.stream}); frame(${FRAME.DATA}, 12, 0, '', Buffer.alloc(60000)); frame(${FRAME.END}, 12, 0);`);
+    expect({ outcome, end }).toEqual({ outcome: '200', end: 'retired' });
+  });
+
+  it('cannot answer with a WebSocket where none was asked for', async () => {
+    expect(await run(`frame(${FRAME.RESPONSE}, 2, 1, '101', '4', 0, ${FLAG.stream | FLAG.socket});`)).toMatchObject({ outcome: 'MICRO_BAD_RESPONSE', end: 'retired' });
   });
 
   it('cannot answer for others, forge its depth, or name another\'s data', async () => {
@@ -149,7 +180,7 @@ describe('a Cell that was taken over', () => {
     await Promise.all(Array.from({ length: 4 }, (_, seed) => run(`
       let state = ${seed + 1}; const random = (n) => { state = (state * 1103515245 + 12345) & 0x7fffffff; return state % n; };
       const metas = ['', '[]', 'null', '{}', '200', '["base"]', '["drive","d","put","f"]', '["fetch",1,2,3]', '{"reason":"cpu","culprits":[2],"unstarted":[]}', '["info","x"]', '{"code":"x"}', '["micro","m","GET","/","follow",["a"]]'];
-      for (let i = 0; i < 50; i++) frame(20 + random(14), random(4), random(4), metas[random(metas.length)], random(2) ? 'body' : undefined, random(8) ? 0 : 1, random(8));
+      for (let i = 0; i < 50; i++) frame((random(3) ? 20 : 10) + random(15), random(13), random(4), metas[random(metas.length)], random(2) ? 'body' : undefined, random(8) ? 0 : 1, random(8));
       setTimeout(() => process.exit(), 500);`)));
   });
 });

@@ -167,7 +167,7 @@ describe('methods', () => {
 });
 
 describe('opening', () => {
-  const frontDoor = createFrontDoor(createPlanes({ domain: 'localhost', appsDomain: 'localhost' }), { control() {}, data() {}, instance() {}, refuse() {} });
+  const frontDoor = createFrontDoor(createPlanes({ domain: 'localhost', appsDomain: 'localhost' }), { control() {}, data() {}, instance() {}, upgrade() {}, refuse() {} });
   const open = (port: number, address = '127.0.0.1'): Promise<Listeners> => listen(frontDoor, { address, port, tlsPort: undefined, tls: undefined });
 
   async function occupied(): Promise<{ port: number; server: Server }> {

@@ -8,7 +8,7 @@ import type { CellInit } from '../protocol.ts';
 export type Ivm = typeof ivm;
 
 /** Kinds of events; the guest's main.ts has the same list. */
-export const EVENT = { request: 1, result: 2, response: 3, failure: 4, timers: 5, cancel: 6, data: 7, end: 8, credit: 9, stop: 10 } as const;
+export const EVENT = { request: 1, result: 2, response: 3, failure: 4, timers: 5, cancel: 6, data: 7, end: 8, credit: 9, stop: 10, message: 11, close: 12 } as const;
 
 /** For what takes microseconds unless a guest bent it: long, since it is wall time, and the machine may be busy. */
 const QUICK_MS = 1_000;

@@ -30,7 +30,7 @@ function onFrame(frame: Frame): void {
     case FRAME.RESULT: return touch(frame, (micro) => micro.result(EVENT.result, frame, frame.utf8()));
     case FRAME.RESULT_RESPONSE: return touch(frame, (micro) => micro.result(EVENT.response, frame, frame.latin1()));
     case FRAME.RESULT_ERROR: return touch(frame, (micro) => micro.result(EVENT.failure, frame, frame.utf8()));
-    case FRAME.DATA: case FRAME.END: case FRAME.CREDIT: case FRAME.STOP: return touch(frame, (micro) => micro.stream(frame));
+    case FRAME.DATA: case FRAME.END: case FRAME.CREDIT: case FRAME.STOP: case FRAME.MESSAGE: case FRAME.CLOSE: return touch(frame, (micro) => micro.stream(frame));
     case FRAME.CANCEL: return touch(frame, (micro) => micro.cancel(frame.id));
     case FRAME.PING: return out.add({ type: FRAME.PONG, id: frame.id });
     case FRAME.CAREFUL: state!.careful = frame.utf8() === '1'; return;

@@ -23,8 +23,9 @@ export interface CellState {
 export interface LoadOrder { id: number; load: MicroLoad; source: string; cache: Uint8Array | null; guest: GuestIsolate }
 
 const BATCH_EVENTS = 64;
+const EMPTY = new Uint8Array(0);
 const TEXT_MAX_BYTES = 64 * 1024;
-const STREAM_EVENT: Record<number, number> = { [FRAME.DATA]: EVENT.data, [FRAME.END]: EVENT.end, [FRAME.CREDIT]: EVENT.credit, [FRAME.STOP]: EVENT.stop };
+const STREAM_EVENT: Record<number, number> = { [FRAME.DATA]: EVENT.data, [FRAME.END]: EVENT.end, [FRAME.CREDIT]: EVENT.credit, [FRAME.STOP]: EVENT.stop, [FRAME.CLOSE]: EVENT.close };
 const CALLS_MAX = 1_024;
 const TOO_LONG_HEAD = JSON.stringify({ code: 'MICRO_BAD_RESPONSE', reason: 'its headers are too long' } satisfies GuestFailure);
 
@@ -100,8 +101,9 @@ export class CellMicro {
     const { type, id, other, body } = frame;
     const owner = this.#guest && this.#streams.take(frame);
     if (owner === undefined) return;
-    if (body !== null) this.#events.push(EVENT.data, id, owner, this.#guest!.bring(body));
-    else this.#events.push(STREAM_EVENT[type], id, type === FRAME.CREDIT ? other : frame.utf8(), owner);
+    if (type === FRAME.MESSAGE) this.#events.push(EVENT.message, id, owner, (frame.flags & FLAG.text) === 0 ? this.#guest!.bring(body ?? EMPTY) : Buffer.from(body ?? EMPTY).toString());
+    else if (type === FRAME.DATA) this.#events.push(EVENT.data, id, owner, this.#guest!.bring(body!));
+    else this.#events.push(STREAM_EVENT[type], id, type === FRAME.CREDIT ? other : `${type === FRAME.CLOSE ? `${other} ` : ''}${frame.utf8()}`, owner);
     if (this.#loading) this.#runAll();
   }
 
@@ -172,7 +174,7 @@ export class CellMicro {
       const [kind, id] = [events[at], events[at + 1] as number];
       if (kind === EVENT.request || kind === EVENT.cancel) owners.push(id);
       else if (kind === EVENT.timers) owners.push(0);
-      else if ((kind as number) >= EVENT.data) owners.push((kind === EVENT.data ? events[at + 2] : events[at + 3]) as number);
+      else if ((kind as number) >= EVENT.data) owners.push((kind === EVENT.data || kind === EVENT.message ? events[at + 2] : events[at + 3]) as number);
       else { owners.push(this.#calls.get(id) ?? 0); this.#calls.delete(id); }
     }
     return owners;

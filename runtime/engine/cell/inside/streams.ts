@@ -3,6 +3,7 @@
 import { CHUNK_BYTES, FLAG, FRAME, type Frame, type FrameWriter, isGuestStream, isHostStream, type Outgoing, readStreamFailure, START_CREDIT_BYTES, streamOpening, WINDOW_BYTES } from '../protocol.ts';
 import type { CpuAccount } from './cpu-account.ts';
 import type { GuestRecord } from './records.ts';
+import { MicroSockets } from './sockets.ts';
 
 const STREAMS_MAX = 2_048;
 const MB = 1024 * 1024;
@@ -23,6 +24,7 @@ export class MicroStreams {
   /** A guest that bends its runtime may say anything of a stream: what it may say is known here too. */
   #streams = new Map<number, Stream>();
   #parcels = new Map<number, Parcel>();
+  #sockets: MicroSockets;
   #lastParcel = -2;
   #sweptAt = 0;
 
@@ -30,6 +32,7 @@ export class MicroStreams {
     this.#micro = micro;
     this.#out = out;
     this.#account = account;
+    this.#sockets = new MicroSockets(micro, out, account);
   }
 
   /** A stream into the guest. */
@@ -44,6 +47,7 @@ export class MicroStreams {
       this.#takeForParcel(frame);
       return undefined;
     }
+    if (this.#sockets.has(id)) return this.#sockets.take(frame);
     const stream = this.#streams.get(id);
     if (!stream) return undefined;
     if (type === FRAME.CREDIT) stream.credit += other;
@@ -56,7 +60,9 @@ export class MicroStreams {
   }
 
   /** What the guest says of a stream. @returns false when it says something else  @throws TypeError for what no sound guest says */
-  say({ kind, id, other, meta }: GuestRecord, body: string | Uint8Array | null): boolean {
+  say(record: GuestRecord, body: string | Uint8Array | null): boolean {
+    if (this.#sockets.say(record, body)) return true;
+    const { kind, id, other, meta } = record;
     const frame = { micro: this.#micro, id };
     switch (kind) {
       case 'P': this.#sendPiece(id, body); return true;
@@ -96,6 +102,10 @@ export class MicroStreams {
 
   /** Send a frame with the guest's body: as it is, or announced, when it follows by the guest's doing or for its size. */
   sendBody(frame: Outgoing, { stream }: GuestRecord, { body, owner }: { body: string | Uint8Array | null; owner: number }): void {
+    if (this.#sockets.has(stream)) {
+      this.#sockets.announce(stream);
+      return this.#out.add({ ...frame, flags: FLAG.stream | FLAG.socket, body: streamOpening(stream) });
+    }
     if (stream !== 0) {
       if (!isGuestStream(stream) || this.#streams.has(stream) || this.#streams.size >= STREAMS_MAX) throw new TypeError('no such stream');
       this.#streams.set(stream, { owner, credit: START_CREDIT_BYTES });
@@ -138,12 +148,13 @@ export class MicroStreams {
   sweep(now: number): void {
     const openMs = Math.min(now - this.#sweptAt, 1_000);
     this.#sweptAt = now;
-    for (const owner of new Set([...this.#streams.values()].map((stream) => stream.owner))) this.#account.refund(owner, openMs / 1_000 * CPU_MS_PER_SECOND);
+    for (const owner of new Set([...this.#streams.values()].map((stream) => stream.owner).concat(this.#sockets.owners))) this.#account.refund(owner, openMs / 1_000 * CPU_MS_PER_SECOND);
   }
 
   /** The isolate is gone. */
   drop(): void {
     this.#streams.clear();
     this.#parcels.clear();
+    this.#sockets.drop();
   }
 }

@@ -1,0 +1,133 @@
+// Large bodies through a whole host, in both directions and through Micros that hand them on: all bytes arrive, and neither the
+// host nor its Cells grow with them. `npm run test:streams` does the same with 1 GB.
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startHostProcess, type HostProcess } from '../support/host-process.ts';
+import { pushNew, settleOwner, type Resident } from './people.ts';
+
+const MB = 1024 * 1024;
+const SIZE = Number(process.env['STREAM_MB'] ?? 160) * MB;
+/** More than any window and buffer, less than the body. */
+const GROWTH_MAX = 96 * MB;
+const PIECE = Buffer.alloc(256 * 1024, 'a body of a gigabyte ');
+
+const CODE = `
+let held = [];
+export default { async fetch(request, env) {
+  const { pathname, searchParams } = new URL(request.url);
+  if (pathname === '/public/hold') { for (let i = 0; i < 110; i++) held.push(new Uint8Array(1024 * 1024).fill(i)); await new Promise((r) => setTimeout(r, 500)); held = []; return new Response('held'); }
+  if (pathname === '/public/up') { let size = 0; for await (const chunk of request.body) size += chunk.length; return new Response(String(size)); }
+  if (pathname === '/public/echo') return new Response(request.body);
+  if (pathname === '/public/pass') return env.micros.main.fetch('/public/echo', { method: 'POST', body: request.body, duplex: 'half' });
+  if (pathname === '/public/keep') return new Response(await env.Drive('files').put('large', { data: request.body }));
+  if (pathname === '/public/kept') { const file = await env.Drive('files').stream('large'); return new Response(file.body, { headers: { 'content-length': String(file.size) } }); }
+  let left = Number(searchParams.get('size'));
+  const piece = new Uint8Array(${JSON.stringify([...PIECE.subarray(0, 21)])});
+  const full = new Uint8Array(${PIECE.length});
+  for (let at = 0; at < full.length; at++) full[at] = piece[at % 21];
+  return new Response(new ReadableStream({ pull(c) { const size = Math.min(left, full.length); left -= size; c.enqueue(full.slice(0, size)); if (left === 0) c.close(); } }));
+} };`;
+
+let host: HostProcess;
+let ada: Resident;
+let folder: string;
+let app: URL;
+
+beforeAll(async () => {
+  host = await startHostProcess();
+  ada = await settleOwner(host);
+  folder = await mkdtemp(join(tmpdir(), 'large-stream-'));
+  await writeFile(join(folder, 'Spacefile'), 'v: 0\nmicros:\n  - name: main\n    src: .\n    engine: isolate\n    primary: true\n    public_routes:\n      - /public/*\n');
+  await writeFile(join(folder, 'index.js'), CODE);
+  app = new URL((await pushNew(ada, folder, 'large')).url);
+}, 120_000);
+
+afterAll(async () => {
+  await ada?.[Symbol.asyncDispose]();
+  await host?.[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true, force: true });
+});
+
+function* pieces(size: number): Generator<Buffer> {
+  for (let left = size; left > 0; left -= PIECE.length) yield PIECE.subarray(0, Math.min(left, PIECE.length));
+}
+
+const hashOf = (chunks: Iterable<Buffer>): string => {
+  const hash = createHash('md5');
+  for (const chunk of chunks) hash.update(chunk);
+  return hash.digest('hex');
+};
+
+/** Send a body of this size, or none, and read the answer. */
+function exchange(path: string, size = 0): Promise<{ size: number; hash: string; text: string }> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ host: '127.0.0.1', port: host.port, path, method: size > 0 ? 'POST' : 'GET', headers: { host: app.host }, agent: false }, async (answer) => {
+      const hash = createHash('md5');
+      let [got, text] = [0, ''];
+      try {
+        for await (const chunk of answer as AsyncIterable<Buffer>) {
+          got += chunk.length;
+          hash.update(chunk);
+          if (text.length < 100) text += chunk.toString('latin1', 0, 100);
+        }
+        resolve({ size: got, hash: hash.digest('hex'), text });
+      } catch (error) {
+        reject(error);
+      }
+    });
+    sent.on('error', reject);
+    pipeline(Readable.from(pieces(size), { objectMode: true }), sent).catch(reject);
+  });
+}
+
+/** The host and everything that it started, by process. */
+function residentBytes(): Map<number, number> {
+  const status = (pid: number | string): string => { try { return readFileSync(`/proc/${pid}/status`, 'utf8'); } catch { return ''; } };
+  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((pid) => ({ pid: Number(pid), text: status(pid) }));
+  const parents = new Map(all.map(({ pid, text }) => [pid, Number(/PPid:\s+(\d+)/.exec(text)?.[1] ?? 0)]));
+  const main = Number(/"pid":\s*(\d+)/.exec(readFileSync(join(host.dataFolder, 'host.pid'), 'utf8'))?.[1] ?? readFileSync(join(host.dataFolder, 'host.pid'), 'utf8'));
+  const isOurs = (pid: number): boolean => pid === main || (parents.has(pid) && pid > 1 && isOurs(parents.get(pid)!));
+  return new Map(all.filter(({ pid }) => isOurs(pid)).map(({ pid, text }) => [pid, Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0) * 1024]));
+}
+
+/** By how much the process that grew most grew, while this ran. */
+async function growthDuring(run: () => Promise<unknown>): Promise<number> {
+  const before = residentBytes();
+  expect(before.size).toBeGreaterThan(1);
+  let most = 0;
+  const timer = setInterval(() => {
+    for (const [pid, bytes] of residentBytes()) if (before.has(pid)) most = Math.max(most, bytes - before.get(pid)!);
+  }, 50);
+  await run().finally(() => clearInterval(timer));
+  return most;
+}
+
+test('a Micro that holds what it has is seen to grow', async () => {
+  await exchange('/public/up', MB);
+  expect(await growthDuring(() => exchange('/public/hold'))).toBeGreaterThan(GROWTH_MAX);
+}, 60_000);
+
+test.each([
+  ['up', '/public/up', SIZE],
+  ['down', `/public/down?size=${SIZE}`, 0],
+  ['up and down at once', '/public/echo', SIZE],
+  ['through two Micros', '/public/pass', SIZE],
+  ['into a Drive', '/public/keep', SIZE],
+  ['out of a Drive', '/public/kept', 0],
+])('a large body goes %s in flat memory', async (_, path, size) => {
+  let answer = { size: 0, hash: '', text: '' };
+  const startedAt = Date.now();
+  const growth = await growthDuring(async () => { answer = await exchange(path, size); });
+  const returnsText = path === '/public/up' || path === '/public/keep';
+  if (returnsText) expect(answer.text).toBe(path === '/public/up' ? String(SIZE) : 'large');
+  else expect([answer.size, answer.hash]).toEqual([SIZE, hashOf(pieces(SIZE))]);
+  console.log(JSON.stringify({ way: path, mbPerSecond: Math.round(SIZE / MB / (Date.now() - startedAt) * 1000), grewMb: Math.round(growth / MB) }));
+  expect(growth).toBeLessThan(GROWTH_MAX);
+}, 600_000);
