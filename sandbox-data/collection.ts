@@ -11,6 +11,7 @@ import { createDrive } from './drive.ts';
 import type { DrivePlace } from './file-write.ts';
 import { assertName } from './layout.ts';
 import type { Quotas } from './quota.ts';
+import { ReadBatch } from './read-batch.ts';
 import type { CollectionSnapshots } from './snapshots.ts';
 import type { Verifier } from './verifier.ts';
 import type { DataThread } from './worker/data-thread.ts';
@@ -34,11 +35,12 @@ export interface CollectionPlace {
 const TEXT_MAX_BYTES = 64 * 1024;
 
 export function createCollection(place: CollectionPlace): Collection {
+  const reads = new ReadBatch(place);
   const collection: Collection = {
     ref: place.ref,
     base(name) {
       assertName('base', name);
-      return createBase(place, name);
+      return createBase(place, name, reads);
     },
     drive(name) {
       assertName('drive', name);
@@ -68,7 +70,7 @@ function roomOf({ quotas, ref }: CollectionPlace): DrivePlace['room'] {
   return { check: () => quotas.check(ref), write: (bytes, write) => quotas.write(ref, bytes, write), loosen: () => quotas.loosen(ref) };
 }
 
-function createBase({ thread, address, quotas, ref }: CollectionPlace, base: string): Base {
+function createBase({ thread, address, quotas, ref }: CollectionPlace, base: string, reads: ReadBatch): Base {
   /** What is stored is not much longer than what was sent. */
   const within = <R>(request: JsonText, write: () => Promise<R>): Promise<R> =>
     quotas.write(ref, typeof request === 'string' ? Buffer.byteLength(request) : request.byteLength, write);
@@ -81,7 +83,7 @@ function createBase({ thread, address, quotas, ref }: CollectionPlace, base: str
     query: async (request) => thread().call(address, 'itemsQuery', base, portable(thread(), request)),
     versioned: {
       async get(key) {
-        const text = await thread().call(address, 'versionedGet', base, key);
+        const text = await reads.get(base, key);
         return text === undefined ? undefined : splitVersion(text);
       },
       put: (request, condition) => within(request, async () => thread().call(address, 'versionedPut', base, portable(thread(), request), condition)),

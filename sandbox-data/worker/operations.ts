@@ -1,4 +1,6 @@
 // Owns the list of what a data worker can be asked. Each operation gets the open Collection first.
+import { errorRecord } from '../../core/errors.ts';
+import type { ErrorRecord } from '../../core/errors.ts';
 import { importItems } from '../archive-records.ts';
 import { deleteItem, getItem, getVersionedItem, insertItem, insertVersionedItem, putItems, putVersionedItems, sweepExpired, updateItemOf, updateVersionedItem } from '../base.ts';
 import { queryItems } from '../base-query.ts';
@@ -43,7 +45,8 @@ export const operations = {
   itemsQuery: (c: C, base: string, request: JsonText) => queryItems(on(c, base), request),
   itemsImport: (c: C, base: string, texts: readonly string[], options: { isRehearsal: boolean; first: number }) => importItems(on(c, base), texts, options),
 
-  versionedGet: (c: C, base: string, key: string) => getVersionedItem(on(c, base), key),
+  /** An Item that cannot be read is the matter of whoever asked for it. */
+  versionedGetMany: (c: C, base: string, keys: readonly string[]): Promise<(string | ErrorRecord | undefined)[]> => Promise.all(keys.map((key) => getVersionedItem(on(c, base), key).catch(errorRecord))),
   versionedPut: (c: C, base: string, request: JsonText, condition?: WriteCondition) => putVersionedItems(on(c, base), request, condition),
   versionedInsert: (c: C, base: string, request: JsonText, condition?: WriteCondition) => insertVersionedItem(on(c, base), request, condition),
   versionedUpdate: (c: C, base: string, key: string, write: { request: JsonText; condition?: WriteCondition }) => updateVersionedItem(on(c, base), key, write),
