@@ -23,7 +23,7 @@ let cache: { id: number; bytes: Uint8Array } | undefined;
 
 function onFrame(frame: Frame): void {
   switch (frame.type) {
-    case FRAME.INIT: return start(JSON.parse(frame.utf8()) as CellInit, Buffer.from(frame.body!));
+    case FRAME.INIT: return start(JSON.parse(frame.utf8()) as CellInit, new Uint8Array(frame.body!));
     case FRAME.CACHE: cache = { id: frame.id, bytes: Buffer.from(frame.body!) }; return;
     case FRAME.LOAD: return load(frame);
     case FRAME.REQUEST: return touch(frame, (micro) => micro.request(frame));
@@ -37,14 +37,14 @@ function onFrame(frame: Frame): void {
   }
 }
 
-function start(init: CellInit, body: Buffer): void {
+/** @param body all of its buffer, which a snapshot takes along */
+function start(init: CellInit, body: Uint8Array<ArrayBuffer>): void {
   if (init.mode === 'snapshot') {
-    const made = engine.Isolate.createSnapshot([{ code: body.toString(), filename: 'ownspace:web.js' }]);
+    const made = engine.Isolate.createSnapshot([{ code: Buffer.from(body.buffer).toString(), filename: 'ownspace:web.js' }]);
     out.add({ type: FRAME.SNAPSHOT, id: 0, body: new Uint8Array(made.copy()) });
     return;
   }
-  const bytes = body.buffer.slice(body.byteOffset, body.byteOffset + body.length) as ArrayBuffer;
-  const snapshot = new engine.ExternalCopy(bytes);
+  const snapshot = new engine.ExternalCopy(body.buffer, { transferOut: true });
   state = { ivm: engine, init, snapshot, out, careful: init.careful, hasRun: false };
   spare = newGuest(init);
   out.add({ type: FRAME.READY, id: 0 });

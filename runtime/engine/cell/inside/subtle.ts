@@ -1,9 +1,9 @@
-// Owns crypto.subtle for a guest: Node's own Web Crypto, with caps on what one call may cost.
+// Owns crypto.subtle for a guest: Node's own Web Crypto, with caps on what one call may cost. Node loads that when it is first
+// touched: a Cell that needs no keys does without.
 import { webcrypto } from 'node:crypto';
 import { type CryptoKey, KeySeal, type SealedKey } from './keys.ts';
 import type { PackedKey } from './packing.ts';
 
-const { subtle } = webcrypto;
 
 /** Documented in docs/web-standards.md. */
 export const CRYPTO_CAPS = {
@@ -47,20 +47,20 @@ export class GuestSubtle {
   }
 
   #methods: Record<string, (...args: any[]) => Promise<unknown>> = {
-    digest: (algorithm: Algorithm, data: Uint8Array) => subtle.digest(this.#use(algorithm), data),
-    encrypt: (algorithm: Algorithm, key: PackedKey, data: Uint8Array) => subtle.encrypt(this.#use(algorithm), this.#key(key), data),
-    decrypt: (algorithm: Algorithm, key: PackedKey, data: Uint8Array) => subtle.decrypt(this.#use(algorithm), this.#key(key), data),
-    sign: (algorithm: Algorithm, key: PackedKey, data: Uint8Array) => subtle.sign(this.#use(algorithm), this.#key(key), data),
-    verify: (algorithm: Algorithm, key: PackedKey, signature: Uint8Array, data: Uint8Array) => subtle.verify(this.#use(algorithm), this.#key(key), signature, data),
+    digest: (algorithm: Algorithm, data: Uint8Array) => webcrypto.subtle.digest(this.#use(algorithm), data),
+    encrypt: (algorithm: Algorithm, key: PackedKey, data: Uint8Array) => webcrypto.subtle.encrypt(this.#use(algorithm), this.#key(key), data),
+    decrypt: (algorithm: Algorithm, key: PackedKey, data: Uint8Array) => webcrypto.subtle.decrypt(this.#use(algorithm), this.#key(key), data),
+    sign: (algorithm: Algorithm, key: PackedKey, data: Uint8Array) => webcrypto.subtle.sign(this.#use(algorithm), this.#key(key), data),
+    verify: (algorithm: Algorithm, key: PackedKey, signature: Uint8Array, data: Uint8Array) => webcrypto.subtle.verify(this.#use(algorithm), this.#key(key), signature, data),
     generateKey: (wanted: Wanted) => this.#generate(wanted),
     importKey: (format: string, data: any, wanted: Wanted) => this.#import(format, data, wanted),
-    exportKey: async (format: string, key: PackedKey) => subtle.exportKey(format as 'raw', this.#key(key)),
-    wrapKey: async (format: string, key: PackedKey, wrapping: PackedKey, algorithm: Algorithm) => subtle.wrapKey(format as 'raw', this.#key(key), this.#key(wrapping), this.#use(algorithm)),
+    exportKey: async (format: string, key: PackedKey) => webcrypto.subtle.exportKey(format as 'raw', this.#key(key)),
+    wrapKey: async (format: string, key: PackedKey, wrapping: PackedKey, algorithm: Algorithm) => webcrypto.subtle.wrapKey(format as 'raw', this.#key(key), this.#key(wrapping), this.#use(algorithm)),
     unwrapKey: async (format: string, data: Uint8Array, unwrapping: { key: PackedKey; algorithm: Algorithm }, wanted: Wanted) =>
       this.#unwrap(format, data, [this.#key(unwrapping.key), this.#use(unwrapping.algorithm)], wanted),
     deriveBits: async (algorithm: Algorithm, key: PackedKey, length: number | null) => {
       checkDerivation(algorithm, length ?? 0);
-      return subtle.deriveBits(this.#use(algorithm), this.#key(key), length);
+      return webcrypto.subtle.deriveBits(this.#use(algorithm), this.#key(key), length);
     },
     deriveKey: (algorithm: Algorithm, key: PackedKey, wanted: Wanted) => this.#derive(algorithm, key, wanted),
   };
@@ -78,7 +78,7 @@ export class GuestSubtle {
 
   async #generate({ algorithm, extractable, usages }: Wanted): Promise<unknown> {
     if (typeof algorithm === 'object' && Number(algorithm.modulusLength) > CRYPTO_CAPS.rsaGenerateBits) throw new Refusal('OperationError', `An RSA key of more than ${CRYPTO_CAPS.rsaGenerateBits} bits cannot be made here`);
-    const made = await subtle.generateKey(this.#use(algorithm), true, usages as webcrypto.KeyUsage[]) as CryptoKey | webcrypto.CryptoKeyPair;
+    const made = await webcrypto.subtle.generateKey(this.#use(algorithm), true, usages as webcrypto.KeyUsage[]) as CryptoKey | webcrypto.CryptoKeyPair;
     if (!('privateKey' in made)) return this.#seal.close(made, extractable);
     return { publicKey: this.#seal.close(made.publicKey, true), privateKey: this.#seal.close(made.privateKey, extractable) };
   }
@@ -86,24 +86,24 @@ export class GuestSubtle {
   async #import(format: string, data: any, { algorithm, extractable, usages }: Wanted): Promise<SealedKey> {
     const use = this.#use(algorithm);
     if (DERIVING.has(nameOf(algorithm))) {
-      const key = await subtle.importKey(format as 'raw', data, use, extractable, usages as webcrypto.KeyUsage[]);
+      const key = await webcrypto.subtle.importKey(format as 'raw', data, use, extractable, usages as webcrypto.KeyUsage[]);
       return this.#seal.closeRaw(key, data as Uint8Array);
     }
     // A JWK that says `ext: false` is for a key that stays closed; closing is the seal's part here.
     const given = format === 'jwk' && !extractable ? { ...data, ext: undefined } : data;
-    return this.#seal.close(checkRsa(await subtle.importKey(format as 'raw', given, use, true, usages as webcrypto.KeyUsage[])), extractable);
+    return this.#seal.close(checkRsa(await webcrypto.subtle.importKey(format as 'raw', given, use, true, usages as webcrypto.KeyUsage[])), extractable);
   }
 
   async #unwrap(format: string, data: Uint8Array, [key, algorithm]: [CryptoKey, any], wanted: Wanted): Promise<SealedKey> {
     const isOpen = wanted.extractable || (format !== 'jwk' && !DERIVING.has(nameOf(wanted.algorithm)));
-    const made = await subtle.unwrapKey(format as 'raw', data, key, algorithm, this.#use(wanted.algorithm), isOpen, wanted.usages as webcrypto.KeyUsage[]);
+    const made = await webcrypto.subtle.unwrapKey(format as 'raw', data, key, algorithm, this.#use(wanted.algorithm), isOpen, wanted.usages as webcrypto.KeyUsage[]);
     return this.#seal.close(checkRsa(made), wanted.extractable);
   }
 
   async #derive(algorithm: Algorithm, key: PackedKey, wanted: Wanted): Promise<SealedKey> {
     checkDerivation(algorithm, typeof wanted.algorithm === 'object' ? Number(wanted.algorithm.length ?? 1_024) : 0);
     const isOpen = wanted.extractable || !DERIVING.has(nameOf(wanted.algorithm));
-    const made = await subtle.deriveKey(this.#use(algorithm), this.#key(key), this.#use(wanted.algorithm), isOpen, wanted.usages as webcrypto.KeyUsage[]);
+    const made = await webcrypto.subtle.deriveKey(this.#use(algorithm), this.#key(key), this.#use(wanted.algorithm), isOpen, wanted.usages as webcrypto.KeyUsage[]);
     return this.#seal.close(made, wanted.extractable);
   }
 }

@@ -1,7 +1,6 @@
 // Owns compression for a guest: Node's zlib, fed and emptied piece by piece, so that no input can make more bytes than were asked for.
 import { once } from 'node:events';
 import type { Transform } from 'node:stream';
-import { createDeflate, createDeflateRaw, createGunzip, createGzip, createInflate, createInflateRaw } from 'node:zlib';
 
 /** One answer holds at most about this much; the guest asks again for more. */
 const STEP_BYTES = 512 * 1024;
@@ -9,9 +8,9 @@ const STEP_BYTES = 512 * 1024;
 const OPEN_MAX = 64;
 
 const OPTIONS = { readableHighWaterMark: STEP_BYTES, chunkSize: 64 * 1024, rejectGarbageAfterEnd: true };
-const MAKE: Record<string, () => Transform> = {
-  'compress deflate': () => createDeflate(OPTIONS), 'compress deflate-raw': () => createDeflateRaw(OPTIONS), 'compress gzip': () => createGzip(OPTIONS),
-  'decompress deflate': () => createInflate(OPTIONS), 'decompress deflate-raw': () => createInflateRaw(OPTIONS), 'decompress gzip': () => createGunzip(OPTIONS),
+const MAKE: Record<string, 'createDeflate' | 'createDeflateRaw' | 'createGzip' | 'createInflate' | 'createInflateRaw' | 'createGunzip'> = {
+  'compress deflate': 'createDeflate', 'compress deflate-raw': 'createDeflateRaw', 'compress gzip': 'createGzip',
+  'decompress deflate': 'createInflate', 'decompress deflate-raw': 'createInflateRaw', 'decompress gzip': 'createGunzip',
 };
 
 /** `write` gives input, `end` says that there is no more, `more` asks for what did not fit into the last answer, `drop` forgets. */
@@ -45,7 +44,8 @@ export class GuestZips {
   #make(kind: string): Zip {
     if (!Object.hasOwn(MAKE, kind)) throw new Error('There is no such format');
     if (this.#open.size >= OPEN_MAX) this.#drop(this.#open.keys().next().value!);
-    return new Zip(MAKE[kind]!());
+    // Loaded by the first Micro that asks for it.
+    return new Zip(process.getBuiltinModule('node:zlib')[MAKE[kind]!](OPTIONS));
   }
 
   #drop(id: number): null {
