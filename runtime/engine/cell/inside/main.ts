@@ -5,6 +5,7 @@ import { Socket } from 'node:net';
 import { type CellInit, FRAME, type Frame, FrameReader, FrameWriter, type InnerLimits, type MicroLoad } from '../protocol.ts';
 import { EVENT, GuestIsolate, type Ivm } from './isolate.ts';
 import { CellMicro, type CellState } from './micro.ts';
+import { WARM_UP } from './warm-up.ts';
 
 const BODY_MAX_BYTES = 64 * 1024 * 1024;
 const SWEEP_MS = 250;
@@ -40,7 +41,7 @@ function onFrame(frame: Frame): void {
 /** @param body all of its buffer, which a snapshot takes along */
 function start(init: CellInit, body: Uint8Array<ArrayBuffer>): void {
   if (init.mode === 'snapshot') {
-    const made = engine.Isolate.createSnapshot([{ code: Buffer.from(body.buffer).toString(), filename: 'ownspace:web.js' }]);
+    const made = engine.Isolate.createSnapshot([{ code: Buffer.from(body.buffer).toString(), filename: 'ownspace:web.js' }], WARM_UP);
     out.add({ type: FRAME.SNAPSHOT, id: 0, body: new Uint8Array(made.copy()) });
     return;
   }
