@@ -10,6 +10,8 @@ export default defineConfig({
   test: {
     pool: 'forks',
     maxConcurrency: 3,
+    // What is waited for comes at once on a fast machine; on a slow one that is no reason to fail.
+    expect: { poll: { timeout: 20_000 } },
     // Guest code in fixtures and examples is built by the product, never by the test runner.
     exclude: ['**/node_modules/**', 'test/fixtures/**', 'examples/**'],
     projects: [

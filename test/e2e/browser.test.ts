@@ -270,7 +270,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
     await expect.poll(async () => {
       await page.keyboard.press('Tab');
       return focused();
-    }, { timeout: 10_000, interval: 10 }).toMatch(/Guestbook .*(solid|auto)/);
+    }, { interval: 10 }).toMatch(/Guestbook .*(solid|auto)/);
     await page.keyboard.press('Enter');
     await page.locator('#entries article').waitFor();
     expect(complaints).toEqual([]);

@@ -75,16 +75,22 @@ describe('a Micro that misbehaves', () => {
     return { result, slowestMs, asked };
   }
 
-  const CASES = [
+  /** Of the probe alone, from its next request on; null: as usual. */
+  const limit = async (limits: Record<string, number | null>): Promise<void> => {
+    if (Object.keys(limits).length > 0) expect((await ada.api('PATCH', `/instances/${probe.id}/limits`, limits)).status).toBe(200);
+  };
+
+  const CASES: { path: string; status: number; code: string; reason: RegExp; limits?: Record<string, number> }[] = [
     { path: 'throw', status: 500, code: 'MICRO_THREW', reason: /the probe threw on purpose/ },
     { path: 'nothing', status: 502, code: 'MICRO_BAD_RESPONSE', reason: /Response/ },
     { path: 'number', status: 500, code: 'MICRO_THREW', reason: /status/i },
-    { path: 'spin', status: 503, code: 'MICRO_CPU_EXCEEDED', reason: /CPU/ },
+    { path: 'spin', status: 503, code: 'MICRO_CPU_EXCEEDED', reason: /500 ms of CPU/, limits: { cpuMs: 500 } },
     { path: 'eat', status: 502, code: 'MICRO_OUT_OF_MEMORY', reason: /memory/i },
-    { path: 'hang', status: 504, code: 'MICRO_TIMEOUT', reason: /20000|longer|time/i },
+    { path: 'hang', status: 504, code: 'MICRO_TIMEOUT', reason: /longer than 3000 ms/, limits: { wallMs: 3000 } },
   ];
 
-  test.each(CASES)('$path: its caller gets $status $code, its neighbour answers meanwhile, its log has the reason', async ({ path, status, code, reason }) => {
+  test.each(CASES)('$path: its caller gets $status $code, its neighbour answers meanwhile, its log has the reason', async ({ path, status, code, reason, limits = {} }) => {
+    await limit(limits);
     const before = (await logOf(probe)).length;
     const { result, slowestMs, asked } = await askMeanwhile(ada.browser.fetch(`${probe.url}${path}`));
     expect(result.status, result.text).toBe(status);
@@ -98,7 +104,8 @@ describe('a Micro that misbehaves', () => {
     }, 'the log has a line');
     expect(lines.map(({ text }) => text).join('\n')).toMatch(reason);
     expect(lines.some(({ level, request_id: id }) => level === 'error' && id === result.json<{ request_id: string }>().request_id), JSON.stringify(lines)).toBe(true);
-    await until(async () => (await ada.browser.fetch(`${probe.url}echo`)).status === 200, 'the Micro answers again', 10_000);
+    await limit(Object.fromEntries(Object.keys(limits).map((name) => [name, null])));
+    await until(async () => (await ada.browser.fetch(`${probe.url}echo`)).status === 200, 'the Micro answers again');
   });
 
   test('a person sees a page that says so', async () => {

@@ -8,7 +8,6 @@ import { bytes, collected, failure, inValues, openCollection, openData, REF } fr
 
 const HOUR_MS = 3_600_000;
 const WEEK_MS = 7 * 24 * HOUR_MS;
-const PATIENT = { timeout: 15_000 };
 
 /** Flips one byte of every blob of the Collection. */
 async function flipBlobs(folder: string): Promise<void> {
@@ -37,12 +36,12 @@ test('damage that nobody reads is told within a week and an hour', async () => {
   const { clock, folder, collection, told } = await withDamagedFile();
   clock.advance(HOUR_MS);
   const mark = join(folder, 'spaces', REF.spaceId, 'collections', REF.collectionId, 'verified');
-  await expect.poll(() => readFile(mark, 'utf8').catch(() => ''), PATIENT).toBe(new Date(clock.now()).toISOString());
+  await expect.poll(() => readFile(mark, 'utf8').catch(() => '')).toBe(new Date(clock.now()).toISOString());
   clock.advance(WEEK_MS - 2 * HOUR_MS);
   await wait(300);
   expect(told, 'not due yet').toEqual([]);
-  await expect.poll(() => { clock.advance(HOUR_MS); return told; }, PATIENT).toMatchObject([{ kind: 'blob', keys: ['d/d/hurt'] }]);
-  await expect.poll(() => collection.damage(), PATIENT).toMatchObject([{ things: [{ name: 'd', key: 'hurt', state: 'damaged' }] }]);
+  await expect.poll(() => { clock.advance(HOUR_MS); return told; }).toMatchObject([{ kind: 'blob', keys: ['d/d/hurt'] }]);
+  await expect.poll(() => collection.damage()).toMatchObject([{ things: [{ name: 'd', key: 'hurt', state: 'damaged' }] }]);
 });
 
 test('what was looked through is not looked through again at once, also after a restart', async () => {
@@ -71,7 +70,7 @@ test('a File that is stored again counts as readable; what its owner struck off 
   expect(await state()).toEqual(['readable']);
   await flipBlobs(folder);
   await expect(collected((await collection.drive('d').get('hurt'))!.stream)).rejects.toEqual(failure('BLOB_CORRUPT'));
-  await expect.poll(state, PATIENT).toEqual(['readable', 'damaged']);
+  await expect.poll(state).toEqual(['readable', 'damaged']);
   await collection.drive('d').delete(['hurt']);
   expect(await state()).toEqual(['missing', 'missing']);
   await collection.forgetDamage();

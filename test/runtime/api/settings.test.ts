@@ -122,7 +122,7 @@ describe('a Micro that had to be stopped too often', () => {
     for (let strike = 0; strike < 3; strike++) await at('/kill?ms=20000', builder);
     expect((await at('/', builder)).status).toBe(503);
     await pushApp(space.owner, { projectId, files: { ...FILES, 'index.js': 'export default () => new Response("mended");' } });
-    await expect.poll(async () => (await at('/', builder)).text, { timeout: 10_000 }).toBe('mended');
+    await expect.poll(async () => (await at('/', builder)).text).toBe('mended');
   }, 90_000);
 });
 
@@ -149,11 +149,11 @@ describe('this host', () => {
     expect((await space.member.call(`PATCH /spaces/${space.owner.spaceId}/cordon`, { cordon: 'space' })).status).toBe(403);
     expect((await space.owner.call(`PATCH /spaces/${space.owner.spaceId}/cordon`, { cordon: 'all' })).status).toBe(400);
     expect((await space.owner.call(`PATCH /spaces/${space.owner.spaceId}/cordon`, { cordon: 'space' })).json()).toEqual({ id: space.owner.spaceId, cordon: 'space' });
-    await expect.poll(both, { timeout: 10_000 }).toBeLessThan(apart);
+    await expect.poll(both).toBeLessThan(apart);
     const together = await both();
     const listed = (await space.owner.call('GET /spaces')).json<{ spaces: { id: string; cordon: string }[] }>().spaces;
     expect(listed.map(({ id, cordon }) => [id === space.owner.spaceId, cordon]).toSorted()).toEqual([[false, 'instance'], [true, 'space']]);
     await space.owner.call(`PATCH /spaces/${space.owner.spaceId}/cordon`, { cordon: 'instance' });
-    await expect.poll(both, { timeout: 10_000 }).toBeGreaterThan(together);
+    await expect.poll(both).toBeGreaterThan(together);
   });
 });

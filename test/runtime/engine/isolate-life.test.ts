@@ -38,7 +38,7 @@ describe('waking and sleeping', () => {
     const instance = createTestInstance(bench.engine, HELLO);
     await instance.call('/');
     expect(cellsOf()).toHaveLength(1);
-    await expect.poll(() => cellsOf().length, { timeout: 3_000 }).toBe(0);
+    await expect.poll(() => cellsOf().length).toBe(0);
     expect((await instance.call('/')).text).toBe('hello 1');
   });
 
@@ -46,9 +46,9 @@ describe('waking and sleeping', () => {
     bench = await openIsolateBench({ limits: { poolSize: 1 } });
     const [a, b] = [createTestInstance(bench.engine, HELLO), createTestInstance(bench.engine, HELLO)];
     await a.call('/');
-    await expect.poll(() => cellsOf().length, { timeout: 3_000 }).toBe(2);
+    await expect.poll(() => cellsOf().length).toBe(2);
     await b.call('/');
-    await expect.poll(() => cellsOf().length, { timeout: 3_000 }).toBe(3);
+    await expect.poll(() => cellsOf().length).toBe(3);
   });
 
   it('keeps a code cache of the host\'s own making, and starts from it', async () => {
@@ -73,7 +73,7 @@ describe('new generations and ends', () => {
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect((await next.call('/')).text).toBe('new');
     expect((await late).text).toBe('old');
-    await expect.poll(() => cellsOf().length, { timeout: 3_000 }).toBe(1);
+    await expect.poll(() => cellsOf().length).toBe(1);
   });
 
   it('stop lets requests finish within the grace time, then ends the process', async () => {
@@ -119,7 +119,7 @@ describe('new generations and ends', () => {
     expect(cells.length).toBeGreaterThan(0);
     host.kill('SIGKILL');
     await once(host, 'exit');
-    await expect.poll(() => cells.filter((pid) => statOf(pid)), { timeout: 3_000 }).toEqual([]);
+    await expect.poll(() => cells.filter((pid) => statOf(pid))).toEqual([]);
   });
 });
 

@@ -192,7 +192,7 @@ describe('who shares a process', () => {
     const next = createTestInstance(bench.engine, 'export default () => new Response("new");', { cordon: 'space', instanceId: 'a', generation: '2' });
     expect((await next.call('/')).text).toBe('new');
     expect((await slow).text).toBe('1');
-    await expect.poll(() => cells().length, { timeout: 5_000 }).toBe(1);
+    await expect.poll(() => cells().length).toBe(1);
   });
 });
 
@@ -215,7 +215,7 @@ describe('when all Cells hold too much', () => {
     const all = ['a', 'b', 'c', 'd', 'e'].map((instanceId) => createTestInstance(bench.engine, WORK, { instanceId }));
     for (const instance of all) await instance.call('/');
     const last = all.at(-1)!;
-    await expect.poll(async () => { await last.call('/'); return cells().length; }, { timeout: 10_000, interval: 200 }).toBeLessThan(5);
+    await expect.poll(async () => { await last.call('/'); return cells().length; }, { interval: 200 }).toBeLessThan(5);
     expect(Number((await last.call('/')).text)).toBeGreaterThan(2);
     expect((await all[0]!.call('/')).text).toBe('1');
     expect((await bench.engine.cells()).limitMb).toBe(70);
