@@ -127,6 +127,7 @@ describe('on the disk', () => {
     await writeFile(target, 'canary'.padEnd(content.length, '.'));
     await rename(blob, `${blob}0`);
     await symlink(target, blob);
+    expect(await readFile(blob, 'utf8'), 'the control: whoever follows it').toContain('canary');
     const answer = await get('swapped', headers).catch(() => ({ status: 0, text: '' }));
     expect([answer.status, answer.text.includes('canary')]).toEqual([410, false]);
     await rename(`${blob}0`, blob);
