@@ -4,7 +4,7 @@ import { cp, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import type { WireInstance, WireLogLine } from '../../core/wire.ts';
 import { CHECKOUT, failToStart, removeFolder, startAgain, startHostProcess, type HostProcess } from '../support/host-process.ts';
 import { send, Visitor, type TestResponse } from '../support/http.ts';
@@ -84,13 +84,14 @@ describe('a Micro that misbehaves', () => {
     { path: 'throw', status: 500, code: 'MICRO_THREW', reason: /the probe threw on purpose/ },
     { path: 'nothing', status: 502, code: 'MICRO_BAD_RESPONSE', reason: /Response/ },
     { path: 'number', status: 500, code: 'MICRO_THREW', reason: /status/i },
-    { path: 'spin', status: 503, code: 'MICRO_CPU_EXCEEDED', reason: /500 ms of CPU/, limits: { cpuMs: 500 } },
-    { path: 'eat', status: 502, code: 'MICRO_OUT_OF_MEMORY', reason: /memory/i },
-    { path: 'hang', status: 504, code: 'MICRO_TIMEOUT', reason: /longer than 3000 ms/, limits: { wallMs: 3000 } },
+    { path: 'spin', status: 503, code: 'MICRO_CPU_EXCEEDED', reason: /500 ms CPU time/, limits: { cpuMs: 500 } },
+    { path: 'eat', status: 502, code: 'MICRO_OUT_OF_MEMORY', reason: /memory|MB of heap/i, limits: { cpuMs: 15_000, heapMb: 32 } },
+    { path: 'hang', status: 504, code: 'MICRO_TIMEOUT', reason: /no answer after .* of 3,000 ms/, limits: { wallMs: 3000 } },
   ];
 
   test.each(CASES)('$path: its caller gets $status $code, its neighbour answers meanwhile, its log has the reason', async ({ path, status, code, reason, limits = {} }) => {
     await limit(limits);
+    onTestFinished(() => limit(Object.fromEntries(Object.keys(limits).map((name) => [name, null]))));
     const before = (await logOf(probe)).length;
     const { result, slowestMs, asked } = await askMeanwhile(ada.browser.fetch(`${probe.url}${path}`));
     expect(result.status, result.text).toBe(status);
@@ -104,7 +105,6 @@ describe('a Micro that misbehaves', () => {
     }, 'the log has a line');
     expect(lines.map(({ text }) => text).join('\n')).toMatch(reason);
     expect(lines.some(({ level, request_id: id }) => level === 'error' && id === result.json<{ request_id: string }>().request_id), JSON.stringify(lines)).toBe(true);
-    await limit(Object.fromEntries(Object.keys(limits).map((name) => [name, null])));
     await until(async () => (await ada.browser.fetch(`${probe.url}echo`)).status === 200, 'the Micro answers again');
   });
 
