@@ -14,6 +14,10 @@ import { tempFolder } from '../open-data.ts';
 /** The shim stands between programs and the C library of Linux. Without a compiler its tests are skipped, visibly. */
 export const HAS_SHIM = process.platform === 'linux' && spawnSync('gcc', ['--version']).status === 0;
 
+const CHECKOUT = fileURLToPath(new URL('../../../', import.meta.url));
+/** The program of `startActor`, below the root of the source. */
+export const ACTOR = 'test/sandbox-data/fault/actor.ts';
+
 let built: Promise<string> | undefined;
 
 function buildShim(): Promise<string> {
@@ -64,10 +68,9 @@ export interface Actor {
   ended: Promise<void>;
 }
 
-/** A process with a data plane, which does what it is asked (actor.ts). */
-export async function startActor(folder: string, env: Record<string, string> = {}, prefix: string[] = []): Promise<Actor> {
-  const command = [...prefix, process.execPath, fileURLToPath(new URL('./actor.ts', import.meta.url)), folder];
-  const child = spawn(command[0]!, command.slice(1), { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
+/** A process with a data plane, which does what it is asked (actor.ts). @param source another copy of the checkout */
+export async function startActor(folder: string, env: Record<string, string> = {}, source = CHECKOUT): Promise<Actor> {
+  const child = spawn(process.execPath, [join(source, ACTOR), folder], { stdio: ['pipe', 'pipe', 'pipe'], env: { ...process.env, ...env } });
   const waiting = new Map<number, (answer: Answer) => void>();
   let [nextId, log] = [1, ''];
   child.stderr.on('data', (chunk) => (log += chunk));
