@@ -96,16 +96,22 @@ describe('faults 16 and 17: a blob that is flipped, cut or missing', () => {
 });
 
 describe('fault 30: an upload that ends early', () => {
-  test.each([1, 50, 99])('at %d %%: the File is not there, and nothing of it stays', async (percent) => {
+  test.each([1, 50, 99, 100])('at %d %%: the File is not there, and nothing of it stays; the control is a whole one', async (percent) => {
     const before = (await blobFiles()).length;
     const size = 2_000_000;
     await new Promise<void>((resolve) => {
       const outgoing = request(`${space.url}/drive/v1/${collectionId}/files/files?name=early${percent}`, { method: 'POST', agent: false, headers: { ...headers, 'content-length': size } });
       outgoing.on('error', () => {});
       outgoing.on('close', () => resolve());
-      outgoing.write(Buffer.alloc((size * percent) / 100), () => setTimeout(() => outgoing.destroy(), 50));
+      outgoing.on('response', (incoming) => incoming.resume());
+      outgoing.write(Buffer.alloc((size * percent) / 100));
+      if (percent < 100) void until(async () => (await blobFiles()).length > before, 'something of it is written').finally(() => outgoing.destroy());
     });
-    await until(async () => (await blobFiles()).length === before, 'what was written is removed', 10_000);
+    if (percent === 100) {
+      expect((await drive('GET', `files/download?name=early${percent}`)).bytes.length).toBe(size);
+      return;
+    }
+    await until(async () => (await blobFiles()).length === before, 'what was written is removed');
     expect((await drive('GET', `files/download?name=early${percent}`)).status).toBe(404);
   });
 
@@ -168,6 +174,11 @@ describe('fault 35: 100 writers on one key with conditions', () => {
       expect(answers.filter(({ status }) => status === 412)).toHaveLength(99);
       expect((await base('GET', 'items/versioned')).json().n).toBe(winners[0]);
     }
+  });
+
+  test('the control: without a condition all of them win', async () => {
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, n) => base('PUT', 'items', { items: [{ key: 'versioned', n }] })));
+    expect(answers.filter(({ status }) => status === 207)).toHaveLength(100);
   });
 
   test('increments: none is lost', async () => {
