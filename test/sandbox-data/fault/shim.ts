@@ -4,7 +4,7 @@ import { execFile, spawn, spawnSync, type ChildProcess } from 'node:child_proces
 import { mkdtempSync } from 'node:fs';
 import { readFile, rename, rm, stat, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -16,7 +16,7 @@ export const HAS_SHIM = process.platform === 'linux' && spawnSync('gcc', ['--ver
 
 const CHECKOUT = fileURLToPath(new URL('../../../', import.meta.url));
 /** The program of `startActor`, below the root of the source. */
-export const ACTOR = 'test/sandbox-data/fault/actor.ts';
+export const ACTOR = relative(CHECKOUT, fileURLToPath(new URL('./actor.ts', import.meta.url)));
 
 let built: Promise<string> | undefined;
 
