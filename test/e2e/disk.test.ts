@@ -1,9 +1,9 @@
 // A host whose disk is full, has no file entries left, is read-only, slow, or gives no more descriptors: faults 19, 22, 23,
 // 24, 25 and 32 through HTTP. What is refused says why, what can go on goes on, and all of it heals without a restart.
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { request } from 'node:http';
+import { request, type ClientRequest } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import { removeFolder, startHostProcess, type HostProcess } from '../support/hos
 import { send, Visitor, type TestResponse } from '../support/http.ts';
 import { PASSWORD, settleOwner, until } from './people.ts';
 
+const LOOP_WATCH = new URL('../support/loop-watch.js', import.meta.url).href;
 const MAY_MOUNT = process.platform === 'linux' && process.getuid?.() === 0;
 
 interface Setting {
@@ -170,6 +171,7 @@ describe.skipIf(!HAS_SHIM)('above a disk that fails', () => {
     const count = (status: number): number => answers.filter((one) => one.status === status).length;
     console.log(`slow disk: ${count(207)} Items and ${count(201)} Files written, ${count(503)} refused; a get took ${slowest.item.toFixed(0)} ms at most, an answer without data ${slowest.page.toFixed(0)} ms`);
     expect(count(207) + count(201) + count(503)).toBe(answers.length);
+    expect(count(503), 'too much').toBeGreaterThan(0);
     for (const refused of answers.filter(({ status }) => status === 503)) expect(refused.headers['retry-after']).toBeDefined();
     // 2,500 requests at once take their own time, here too; what waiting for the disk would add is many seconds.
     expect(slowest.page).toBeLessThan(5000);
@@ -180,7 +182,8 @@ describe.skipIf(!HAS_SHIM)('above a disk that fails', () => {
     const dataFolder = await tempData();
     const disk = await faultyDisk(dataFolder);
     const watch = join(await tempData(), 'loop');
-    const setting = await setUp(dataFolder, { ...disk.env, NODE_OPTIONS: `--import=${new URL('../support/loop-watch.js', import.meta.url).href}`, LOOP_WATCH: watch });
+    expect(watchedLoop(watch), 'the control: a loop that is held up').toBeGreaterThan(350);
+    const setting = await setUp(dataFolder, { ...disk.env, NODE_OPTIONS: `--import=${LOOP_WATCH}`, LOOP_WATCH: watch });
     const heldUp = async (work: () => Promise<unknown>): Promise<number> => {
       process.kill(pidOf(setting.host), 'SIGUSR2');
       await until(() => readFile(watch).then(() => true, () => false), 'the watch answers');
@@ -205,6 +208,15 @@ describe.skipIf(!HAS_SHIM)('above a disk that fails', () => {
   });
 });
 
+/** What the watch says of a loop that is busy for 400 ms. */
+function watchedLoop(watch: string): number {
+  const busy = 'setTimeout(() => { for (const end = Date.now() + 400; Date.now() < end;); setTimeout(() => process.kill(process.pid, "SIGUSR2"), 50); setTimeout(() => {}, 500); }, 50)';
+  execFileSync(process.execPath, ['--import', LOOP_WATCH, '-e', busy, 'ownspace.js'], { env: { ...process.env, LOOP_WATCH: watch } });
+  const heldUpMs = Number(readFileSync(watch, 'utf8'));
+  rmSync(watch);
+  return heldUpMs;
+}
+
 describe('fault 22: a host without descriptors', () => {
   test('refuses what is new, serves who is there, and recovers', async () => {
     const setting = await setUp(await tempData());
@@ -214,7 +226,11 @@ describe('fault 22: a host without descriptors', () => {
     expect(await standing.ask()).toContain('HTTP/1.1 ');
     const crowd: Socket[] = [];
     for (let n = 0; n < 300; n += 1) crowd.push(connect(setting.host.port, '127.0.0.1').on('error', () => {}));
-    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const pid = pidOf(setting.host);
+    await until(async () => measured(pid).descriptors >= 195, 'it has no descriptors left');
+    const late = new Keeper(setting.host.port);
+    expect(await Promise.race([late.ask().catch(() => 'refused'), new Promise((resolve) => setTimeout(resolve, 500, 'refused'))]), 'the control: nobody else is').toBe('refused');
+    late.close();
     expect(await standing.ask(), 'who is there is served').toContain('HTTP/1.1 ');
     for (const socket of crowd) socket.destroy();
     await until(async () => (await setting.get('kept').catch(() => undefined))?.status === 200, 'it recovers');
@@ -233,6 +249,9 @@ describe('fault 32: clients that vanish in the middle of an answer', () => {
     const pid = pidOf(setting.host);
     await vanish(setting, 100);
     const before = measured(pid);
+    const stay = await holdOpen(setting, 30);
+    expect(measured(pid).descriptors, 'the control: those who stay are seen').toBeGreaterThan(before.descriptors + 30);
+    stay();
     for (let done = 0; done < VANISH; done += 50) await vanish(setting, 50);
     await until(async () => measured(pid).descriptors <= before.descriptors + 5, 'descriptors are given back');
     const after = measured(pid);
@@ -240,6 +259,16 @@ describe('fault 32: clients that vanish in the middle of an answer', () => {
     expect(after.residentMb).toBeLessThan(before.residentMb + 150);
     expect((await setting.download('big')).bytes.length).toBe(8_000_000);
   });
+
+  /** Downloads that nobody reads on. @returns how they vanish */
+  async function holdOpen(setting: Setting, count: number): Promise<() => void> {
+    const { url, headers } = setting.downloadRequest('big');
+    const all = await Promise.all(Array.from({ length: count }, () => new Promise<ClientRequest>((resolve) => {
+      const outgoing = request(url, { headers, agent: false }, () => resolve(outgoing));
+      outgoing.on('error', () => {}).end();
+    })));
+    return () => all.forEach((one) => one.destroy());
+  }
 
   async function vanish(setting: Setting, count: number): Promise<void> {
     await Promise.all(Array.from({ length: count }, () => new Promise<void>((resolve) => {
