@@ -67,6 +67,31 @@ describe('times', () => {
   });
 });
 
+test('a clock before the epoch makes no fault: what is stored then is there, and what expires after it stays', async () => {
+  const early = await startAttackedHost();
+  try {
+    const { own, clock } = early;
+    await own.base('b/items', { method: 'PUT', body: { items: [{ key: 'before' }, { key: 'soon', __expires: Math.floor(clock.now() / 1000) + 60 }] } });
+    clock.advance(-clock.now() - 1e9);
+    expect(clock.now()).toBeLessThan(0);
+    for (const [path, request, status] of [
+      ['items', { method: 'PUT', body: { items: [{ key: 'a', n: 1 }, { key: 'of 1970', __expires: 1 }] } }, 207], ['items', { method: 'POST', body: { item: { n: 2 } } }, 201],
+      ['items/a', { method: 'PATCH', body: { increment: { n: 1 } } }, 200], ['items/of%201970', {}, 200], ['items/soon', {}, 200], ['items/before', {}, 200], ['query', { method: 'POST', body: {} }, 200], ['items/before', { method: 'DELETE' }, 200],
+    ] as const) expect((await own.base(`b/${path}`, request)).status, path).toBe(status);
+    const { upload_id: id } = (await own.drive('d/uploads?name=a', { method: 'POST' })).json();
+    expect((await own.drive(`d/uploads/${id}/parts?name=a&part=1`, { method: 'POST', body: 'x' })).status).toBe(200);
+    expect((await own.drive(`d/uploads/${id}?name=a`, { method: 'PATCH' })).status).toBe(200);
+    expect((await own.drive('d/files/download?name=a')).text).toBe('x');
+    // The control: the clock is the one that Items expire by.
+    clock.advance(Date.now() - clock.now() + 3_600_000);
+    for (const key of ['of%201970', 'soon']) expect((await own.base(`b/items/${key}`)).status, key).toBe(404);
+    expect((await own.base('b/items/a')).json().n).toBe(2);
+    expect(early.logged().split('\n').filter((line) => line.includes('"level":"error"'))).toEqual([]);
+  } finally {
+    await early.close();
+  }
+}, 60_000);
+
 describe('conditions', () => {
   test.each(['', '""', '"', 'W/"1"', '1', '"0"', '"-1"', '"1e0"', '"9007199254740993"', '"__proto__"', '"1",'.repeat(2000), '\xff', 'null'])('If-Match that names no version of the Item changes nothing: %.20s', async (match) => {
     await space.own.base('cond/items', { method: 'PUT', body: { items: [{ key: 'a', n: 1 }] } });

@@ -235,6 +235,28 @@ test.skipIf(!HAS_SHIM)('fault 14: a rename that is durable while the content is 
   await expect.poll(async () => (await again.ask({ do: 'damage' })).value).toMatchObject([{ kind: 'blob', things: [{ area: 'drive', name: 'f', key: 'file' }] }]);
 });
 
+test.skipIf(!HAS_SHIM)('fault 14: the content is durable and its record is not: the version before is read', { timeout: 60_000 }, async () => {
+  const folder = await tempFolder();
+  const disk = await faultyDisk(folder);
+  const store = async (bytes: number, ...rules: string[]) => {
+    const actor = await startActor(folder, disk.env);
+    await actor.ask({ do: 'get', key: 'opens the Store' });
+    await disk.rules(...rules);
+    const { code } = await actor.ask({ do: 'file', key: 'file', bytes });
+    await actor.kill();
+    await losePower(await disk.events());
+    await disk.rules();
+    const again = await startActor(folder, disk.env);
+    const { value } = await again.ask({ do: 'read', key: 'file' });
+    expect((await again.ask({ do: 'damage' })).value).toEqual([]);
+    await again.kill();
+    return { code, length: value?.length };
+  };
+  expect(await store(1000)).toEqual({ code: undefined, length: 1000 });
+  expect(await store(2000, 'write torn 1 .log')).toEqual({ code: 'DIED', length: 1000 });
+  expect(await store(2000), 'the control: with its record').toEqual({ code: undefined, length: 2000 });
+});
+
 async function blobCount(folder: string): Promise<number> {
   const all = await readdir(join(folder, 'spaces/s/collections/c/blobs'), { recursive: true, withFileTypes: true });
   return all.filter((entry) => entry.isFile()).length;
