@@ -21,7 +21,7 @@ const MICRO_MAX_MB = 6;
 export async function measureCellMemory({ withProduct }: Effort): Promise<RowResult[]> {
   if (!withProduct) return [];
   await using started = new AsyncDisposableStack();
-  const product = started.adopt(await startProduct({ env: { OWNSPACE_LIMITS: `idleMs=${IDLE_MS}` } }), (host) => host.stop());
+  const product = started.adopt(await startProduct({ env: { OWNSPACE_LIMITS: `idleMs=${IDLE_MS},poolSize=1` } }), (host) => host.stop());
   const urls = await installMicros(product, MICROS);
   const live = (): number[] => findCells(product.pid).flatMap(({ privateMb }) => (privateMb < 1 ? [] : [privateMb]));
   await use(urls.map(([first = '']) => first));

@@ -10,7 +10,7 @@ import type { Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ERRORS } from '../../core/errors.ts';
 import { silentLog } from '../../core/log.ts';
-import { findAddon } from '../../runtime/engine/cell/build.ts';
+import { CELL_FLAGS, findAddon } from '../../runtime/engine/cell/build.ts';
 import { FRAME, FrameReader } from '../../runtime/engine/cell/protocol.ts';
 import { createData } from '../../sandbox-data/open.ts';
 import type { Data } from '../../sandbox-data/data.ts';
@@ -108,7 +108,7 @@ describe('from outside', () => {
     await createTestInstance(bench.engine, 'export default () => new Response("x");').call('/');
     const program = join(bench.folder, 'cache', (await readdir(join(bench.folder, 'cache'))).find((name) => /^cell-.*\.cjs$/.test(name))!);
     for (const seed of SEEDS.slice(0, Math.ceil(RUNS / 3))) {
-      const child = spawn(process.execPath, ['--no-node-snapshot', program, findAddon()], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
+      const child = spawn(process.execPath, [...CELL_FLAGS, program, findAddon()], { stdio: ['ignore', 'ignore', 'pipe', 'pipe'] });
       const socket = child.stdio[3] as Socket;
       const reader = new FrameReader(1_000_000, () => {});
       socket.on('data', (chunk: Buffer) => reader.push(chunk)).on('error', () => {});
