@@ -25,6 +25,8 @@ interface Setting {
   download(name: string): Promise<TestResponse>;
   remove(names: string[]): Promise<TestResponse>;
   signIn(): Promise<number>;
+  /** What a signed-in person sees who makes a token on the dashboard. */
+  makeToken(): Promise<TestResponse>;
   damage(): Promise<unknown[]>;
   downloadRequest(name: string): { url: string; headers: Record<string, string> };
 }
@@ -38,6 +40,11 @@ async function setUp(dataFolder: string, env: Record<string, string> = {}): Prom
   const { id } = (await ada.api('POST', '/collections', { name: 'data' })).json<WireCollection>();
   const { value: key } = (await ada.api('POST', `/collections/${id}/keys`, { name: 'key' })).json<{ value: string }>();
   const headers = { 'x-api-key': key };
+  const signedIn = async (): Promise<Visitor> => {
+    const browser = new Visitor();
+    await browser.submit(`${host.url}/login`, { username: 'ada', password: PASSWORD });
+    return browser;
+  };
   const setting: Setting = {
     host,
     put: (itemKey, value = 1) => send(`${host.url}/base/v1/${id}/b/items`, { method: 'PUT', headers, body: { items: [{ key: itemKey, value }] } }),
@@ -45,11 +52,8 @@ async function setUp(dataFolder: string, env: Record<string, string> = {}): Prom
     upload: (name, bytes) => send(`${host.url}/drive/v1/${id}/d/files?name=${name}`, { method: 'POST', headers, body: Buffer.alloc(bytes, 'x') }),
     download: (name) => send(`${host.url}/drive/v1/${id}/d/files/download?name=${name}`, { headers }),
     remove: (names) => send(`${host.url}/drive/v1/${id}/d/files`, { method: 'DELETE', headers, body: { names } }),
-    async signIn() {
-      const browser = new Visitor();
-      await browser.submit(`${host.url}/login`, { username: 'ada', password: PASSWORD });
-      return (await browser.visit(`${host.url}/api/v0/space`)).status;
-    },
+    signIn: async () => (await (await signedIn()).visit(`${host.url}/api/v0/space`)).status,
+    makeToken: async () => (await signedIn()).submit(`${host.url}/tokens`, { name: 'made on a bad disk' }),
     downloadRequest: (name) => ({ url: `${host.url}/drive/v1/${id}/d/files/download?name=${name}`, headers }),
     damage: async () => (await ada.api('GET', `/collections/${id}/damage`)).json<{ damage: unknown[] }>().damage,
   };
@@ -90,6 +94,7 @@ describe.skipIf(!MAY_MOUNT)('on a small disk', () => {
     while (answer.status === 201 && uploaded < 40);
     expect(answer.status).toBe(507);
     expect(answer.json()).toMatchObject({ code: 'STORE_FULL', errors: [expect.stringContaining('full')] });
+    expect(setting.host.stderr() + setting.host.stdout(), 'the log says so').toContain('STORE_FULL');
     await readsAndSignsIn(setting);
     // Deleting is how room is made.
     const names = Array.from({ length: uploaded - 1 }, (_, n) => `f${n}`);
@@ -141,9 +146,14 @@ describe.skipIf(!HAS_SHIM)('above a disk that fails', () => {
       expect((await setting.upload('no', 10)).status).toBe(503);
       await readsAndSignsIn(setting);
     }
+    const page = await setting.makeToken();
+    expect(page.status).toBe(503);
+    expect(page.text, 'a page says why').toContain('The data store does not answer');
+    expect(setting.host.stderr() + setting.host.stdout(), 'and so does the log').toContain('STORE_UNAVAILABLE');
     await disk.rules();
     await until(async () => (await setting.put('after')).status === 207, 'it heals');
     expect((await setting.get('after')).status).toBe(200);
+    expect((await setting.makeToken()).status, 'the control').toBe(200);
   });
 
   test('fault 25: with 2 s a sync and 100 ms a read, nothing else waits for them, and too much is refused', { timeout: 120_000 }, async () => {
