@@ -1,6 +1,7 @@
 // Covers WebSockets and streams through the front door of a real host: who gets one, what goes through it, and what ends it.
 import { once } from 'node:events';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket, WebSocketServer } from 'ws';
 import type { WireInstance } from '../../../core/wire.ts';
@@ -96,6 +97,22 @@ describe('who gets a WebSocket', () => {
     const socket = connect(path, headers());
     const got = await outcome(socket);
     expect(got).toBe(expected);
+    socket.terminate();
+  });
+
+  it('whom Hono gives one by its helper', async () => {
+    const contents = `
+      import { Hono } from 'hono';
+      import { upgradeWebSocket } from 'hono/cloudflare-workers';
+      const app = new Hono();
+      app.get('/public/ws', upgradeWebSocket(() => ({ onMessage: ({ data }, socket) => socket.send('Hono heard ' + data) })));
+      export default app;`;
+    const { outputFiles } = await build({ stdin: { contents, resolveDir: import.meta.dirname }, bundle: true, write: false, format: 'esm' });
+    const { builder } = await pushApp(space.owner, { name: 'hono-talk', files: { ...FILES, 'index.js': outputFiles[0]!.text } });
+    const socket = connect('/public/ws', { host: new URL(builder.url).host });
+    expect(await outcome(socket)).toBe('open');
+    socket.send('hello');
+    expect(String((await once(socket, 'message'))[0])).toBe('Hono heard hello');
     socket.terminate();
   });
 
