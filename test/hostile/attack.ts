@@ -30,9 +30,9 @@ export const REFUSED = ['MICRO_THREW', 'ok'] as const;
 /** Codes -> what the Instance's log has to say about it. */
 export const REASONS: Record<string, RegExp> = {
   MICRO_CPU_EXCEEDED: /CPU/,
-  MICRO_OUT_OF_MEMORY: /memory/,
+  MICRO_OUT_OF_MEMORY: /memory|heap/,
   MICRO_CRASHED: /stopped|ended|gone/i,
-  MICRO_TIMEOUT: /longer than/,
+  MICRO_TIMEOUT: /longer than|no answer after/,
   MICRO_THREW: /\S/,
   MICRO_BAD_RESPONSE: /\S/,
 };

@@ -1,16 +1,22 @@
 // Owns Cells that wait for work: started ahead, so that waking an Instance does not wait for a process.
 import type { CellProcess } from './process.ts';
 
-/** @param spawn starts a Cell and sends it INIT */
+/** A machine that cannot start one now, for want of descriptors or processes, may be able to later. */
+const RETRY_MS = 1_000;
+const REFILL_MS = 20;
+
+/** @param spawn starts a Cell and sends it INIT; may throw  @param onFailure told when it did, and nobody waited for it */
 export class CellPool {
   #spawn: () => CellProcess;
   #size: number;
   #waiting: CellProcess[] = [];
   #isClosed = false;
   #refill: NodeJS.Timeout | undefined;
+  #onFailure: (error: unknown) => void;
 
-  constructor(size: number, spawn: () => CellProcess) {
+  constructor(size: number, spawn: () => CellProcess, onFailure: (error: unknown) => void) {
     this.#size = size;
+    this.#onFailure = onFailure;
     this.#spawn = spawn;
   }
 
@@ -28,16 +34,24 @@ export class CellPool {
   }
 
   /** In the background: whoever just took one needs the processor first. */
-  fill(): void {
+  fill(afterMs = REFILL_MS): void {
     if (this.#refill || this.#isClosed) return;
     this.#refill = setTimeout(() => {
       this.#refill = undefined;
-      if (this.#isClosed || this.#waiting.length >= this.#size) return;
+      if (!this.#isClosed && this.#waiting.length < this.#size) this.#add();
+    }, afterMs);
+    this.#refill.unref();
+  }
+
+  #add(): void {
+    try {
       const cell = this.#spawn();
       this.#waiting.push(cell);
       void cell.ready.then(() => { if (!cell.isDead) this.fill(); });
-    }, 20);
-    this.#refill.unref();
+    } catch (error) {
+      this.#onFailure(error);
+      this.fill(RETRY_MS);
+    }
   }
 
   async close(): Promise<void> {

@@ -60,7 +60,7 @@ export class CellSupply {
     const { cacheFolder, limits, isJailed } = this.#options;
     const jail = isJailed ? (await this.sandbox()).jail : undefined;
     const parts = await buildCell(cacheFolder, this.#addonPath, (base, source) => this.#makeSnapshot(base, source, jail));
-    const pool = new CellPool(limits.poolSize, () => this.#spawn(parts, jail, { limits, isShared: false }));
+    const pool = new CellPool(limits.poolSize, () => this.#spawn(parts, jail, { limits, isShared: false }), (error) => this.#options.log.warn('cell.spawn_failed', { error }));
     pool.fill();
     return { parts, jail, pool };
   }
