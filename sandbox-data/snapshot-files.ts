@@ -187,21 +187,28 @@ async function linkFiles({ source, target, manifest }: { source: string; target:
 }
 
 /** A second folder of a snapshot's records, in which LevelDB may go on: tables are shared, what it writes to is copied.
- *  @throws SNAPSHOT_NOT_FOUND */
+ *
+ *  A table that was being made at the moment of the snapshot is in the folder and not yet in the manifest. LevelDB takes its
+ *  number to be free, so the copy would write its next table into it: into the same file that the living Store counts on by
+ *  now. Such a table is numbered after the oldest log; those are copied too.  @throws SNAPSHOT_NOT_FOUND */
 async function copyStore(snapshot: string, target: string, disk: Disk): Promise<void> {
   const record = await readJson<StoredSnapshot>(join(snapshot, RECORD));
   if (!record) throw new SpaceError('SNAPSHOT_NOT_FOUND');
   const source = storeOf(snapshot);
   await disk.rm(target, { recursive: true, force: true });
   await disk.createFolder(target);
-  for (const name of await entriesOf(source)) {
-    if (isTable(name)) await linkOrCopy(join(source, name), join(target, name), disk);
+  const names = await entriesOf(source);
+  const oldestLog = Math.min(...names.filter(isLog).map(numberOf));
+  for (const name of names) {
+    if (isTable(name) && numberOf(name) > oldestLog) await copyCut(join(source, name), join(target, name), { disk });
+    else if (isTable(name)) await linkOrCopy(join(source, name), join(target, name), disk);
     else if (isLog(name) || /^(CURRENT|MANIFEST-\d+)$/.test(name)) await copyCut(join(source, name), join(target, name), { length: record.lengths[name], disk });
   }
   await disk.syncFolder(target);
 }
 
 const isTable = (name: string): boolean => /^\d+\.(ldb|sst)$/.test(name);
+const numberOf = (name: string): number => Number.parseInt(name, 10);
 const isLog = (name: string): boolean => /^\d+\.log$/.test(name);
 
 /** Some file systems have no hard links, or no more of them for this file. */

@@ -1,6 +1,6 @@
 // Owns the proof that taking, restoring and dropping a snapshot is all or nothing, wherever it is cut off or fails.
 import { execFile } from 'node:child_process';
-import { cp, readdir } from 'node:fs/promises';
+import { cp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
@@ -102,6 +102,20 @@ test('a restore that was cut off twice, the second time while it was finished, e
     for (let m = 1; m < 8; m += 2) await settleSnapshots(folder, strikingDisk(m, fail)).catch(() => {});
     expect([OLD, NEW.restore], `step ${n}`).toContainEqual(await look(folder));
   }
+});
+
+test('a table that was being made meanwhile stays as it is, whatever the copy of the snapshot writes', async () => {
+  const folder = await tempFolder();
+  const store = await openLevelStore(join(folder, 'store'));
+  await store.batch([{ type: 'put', key: 'state', value: 'now' }]);
+  await store.close();
+  // The numbers that LevelDB gives next: what a merge had taken, and not yet entered into the manifest.
+  const newest = Math.max(...(await readdir(join(folder, 'store'))).map((name) => Number(/\d+/.exec(name)?.[0] ?? 0)));
+  const being = Array.from({ length: 8 }, (_, n) => join(folder, 'store', `${String(newest + 1 + n).padStart(6, '0')}.ldb`));
+  for (const path of being) await writeFile(path, 'of the living Store');
+  await takeSnapshot(folder, { id: 'first', number: 1, kind: 'manual', note: '', createdAt: '' });
+  expect(await stateIn(await openSnapshotCopy(snapshotFolder(folder, 'first')))).toBe('now');
+  for (const path of being) expect(await readFile(path, 'utf8')).toBe('of the living Store');
 });
 
 test('an open Store can be captured while tables are merged', async () => {
