@@ -7,7 +7,7 @@ import { SpaceError } from '../../core/errors.ts';
 const RESERVE_BYTES = 64 * 1024 * 1024;
 const RESERVE_ENTRIES = 1000;
 const RESERVE_SHARE = 0.1;
-/** How long an answer of the file system is believed. */
+/** How long the file system is believed that there is room. That there is none is never said without a look. */
 const BELIEVE_MS = 250;
 
 /** Deletes, which make room, go on until this part of the reserve is left. */
@@ -19,6 +19,8 @@ type Operation = { type: 'put'; value: string } | { type: 'del' };
 export class RoomGuard {
   readonly #folder: string;
   #lookedAtMs = Number.NEGATIVE_INFINITY;
+  /** Shared by those who ask meanwhile, so that what one of them takes counts for the next. */
+  #looking: Promise<void> | undefined;
   #reserveBytes = 1;
   #freeBytes = Number.POSITIVE_INFINITY;
   /** Of the entries that shall be free: 1 and more is all of them. */
@@ -41,16 +43,19 @@ export class RoomGuard {
   }
 
   async #assertShare(share: number, bytes: number): Promise<void> {
-    await this.#look();
-    if (Math.min((this.#freeBytes - bytes) / this.#reserveBytes, this.#entryShare) < share) throw new SpaceError('STORE_FULL');
+    const isOld = performance.now() - this.#lookedAtMs >= BELIEVE_MS;
+    if (isOld || !this.#hasShare(share, bytes)) await (this.#looking ??= this.#look());
+    if (!this.#hasShare(share, bytes)) throw new SpaceError('STORE_FULL');
     this.#freeBytes -= bytes;
   }
 
+  #hasShare(share: number, bytes: number): boolean {
+    return Math.min((this.#freeBytes - bytes) / this.#reserveBytes, this.#entryShare) >= share;
+  }
+
   async #look(): Promise<void> {
-    const nowMs = performance.now();
-    if (nowMs - this.#lookedAtMs < BELIEVE_MS) return;
-    this.#lookedAtMs = nowMs;
-    const { bavail, blocks, bsize, ffree, files } = await statfs(this.#folder);
+    const { bavail, blocks, bsize, ffree, files } = await statfs(this.#folder).finally(() => { this.#looking = undefined; });
+    this.#lookedAtMs = performance.now();
     this.#freeBytes = bavail * bsize;
     this.#reserveBytes = Math.min(RESERVE_BYTES, blocks * bsize * RESERVE_SHARE);
     // Some file systems make entries as they are needed and count none.

@@ -1,15 +1,14 @@
 // Owns the proof of the level Store: the contract, and what the disk can do to it.
-import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
-import { appendFile, mkdir, readdir, writeFile, rm } from 'node:fs/promises';
+import { appendFile, readdir, writeFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { intactRange } from '../../../sandbox-data/store/intact.ts';
 import { openLevelStore } from '../../../sandbox-data/store/level.ts';
 import { gather } from '../../contract/gather.ts';
 import { describeStore } from '../../contract/store.ts';
+import { MAY_MOUNT, smallDisk } from '../../support/small-disk.ts';
 import { tempFolder } from '../open-data.ts';
 
 describeStore('level', async () => openLevelStore(await tempFolder()));
@@ -118,9 +117,9 @@ describe('a damaged record', () => {
   }
 });
 
-describe.skipIf(!mayMount())('on a full disk', () => {
+describe.skipIf(!MAY_MOUNT)('on a full disk', () => {
   test('writes give STORE_FULL, reads go on, and it heals without opening it anew', async () => {
-    const disk = await smallDisk('24m');
+    const disk = await smallDisk('size=24m');
     const store = await openLevelStore(join(disk, 'store'));
     await store.batch([{ type: 'put', key: 'kept', value: 'here' }]);
     const ballast = join(disk, 'ballast');
@@ -143,20 +142,7 @@ describe.skipIf(!mayMount())('on a full disk', () => {
     await writeFile(ballast, Buffer.alloc(14 * 1024 * 1024));
     for (let n = 0; n < 200; n += 1) await store.batch([{ type: 'put', key: `fill${n}`, value: randomBytes(80_000).toString('base64') }]);
   }
-
-  async function smallDisk(size: string): Promise<string> {
-    const folder = join(await tempFolder(), 'disk');
-    await mkdir(folder);
-    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]);
-    onTestFinished(() => { execFileSync('/bin/umount', ['--lazy', folder]); });
-    return folder;
-  }
 });
-
-/** Needs root; elsewhere the test is skipped, visibly. */
-function mayMount(): boolean {
-  return process.getuid?.() === 0 && existsSync('/bin/mount');
-}
 
 async function timed(run: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
