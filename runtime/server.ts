@@ -275,7 +275,7 @@ async function openOwnTls({ config, clock, vault }: Ground, { instances }: ApiPa
   if (config.tlsPort === undefined) return undefined;
   const planeOf = createPlanes(config);
   return openTls({
-    folder: join(config.dataFolder, 'tls'), domains: [...new Set([config.domain, config.appsDomain])], clock, sealing: vault,
+    folder: join(config.dataFolder, 'tls'), domains: [...new Set([config.domain, config.appsDomain])], appsDomain: config.appsDomain, clock, sealing: vault,
     isKnownHost: async (name) => {
       const plane = planeOf(name);
       return plane?.kind === 'instance' ? (await instances.byLabel(plane.label)) !== undefined : plane !== undefined && plane.kind !== 'unknown';

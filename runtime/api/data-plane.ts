@@ -19,8 +19,8 @@ export interface DataAddress {
 }
 
 export interface DataPlane {
-  /** A request with a data key. */
-  handle(request: IncomingMessage, response: ServerResponse, address: DataAddress): void;
+  /** A request with a data key. @param only the Collection that may be asked for at all; any when undefined */
+  handle(request: IncomingMessage, response: ServerResponse, address: DataAddress, only?: string): void;
   /** A request that was allowed already; the Collection named in its path counts for nothing. */
   handleFor(collection: Collection, request: IncomingMessage, response: ServerResponse, at: DataAddress & { id: string }): Promise<void>;
 }
@@ -51,19 +51,20 @@ export function createDataPlane({ data, dataKeys, collections, log }: { data: Da
     await route.handle({ request, response, collection, name, parts, isOpen });
   }
 
-  async function withKey(request: IncomingMessage, response: ServerResponse, address: DataAddress): Promise<void> {
+  async function withKey(request: IncomingMessage, response: ServerResponse, { only, ...address }: DataAddress & { only: string | undefined }): Promise<void> {
     if (request.method === 'OPTIONS') {
       preflight(response);
       return;
     }
+    if (only !== undefined && address.segments[0] !== only) throw new SpaceError('UNAUTHORIZED');
     const collection = collectionOf(request, address.segments[0]);
     await serve(collection instanceof Promise ? await collection : collection, request, response, { ...address, isOpen: true });
   }
 
   return {
-    handle(request, response, address) {
+    handle(request, response, address, only) {
       const requestId = newId('request');
-      withKey(request, response, address).catch((error) => {
+      withKey(request, response, { ...address, only }).catch((error) => {
         if (!response.headersSent) response.setHeader('access-control-allow-origin', '*');
         answerError(request, response, error, { requestId, log });
       });

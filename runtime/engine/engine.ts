@@ -74,6 +74,9 @@ export interface MicroSpec {
 export interface InstanceSpec {
   instanceId: string;
   spaceId: string;
+  collectionId: string;
+  /** What `DETA_SPACE_APP_HOSTNAME` says. */
+  hostname: string;
   /** Changes whenever code or env changed: what runs under an older generation is retired. */
   generation: string;
   micros: MicroSpec[];

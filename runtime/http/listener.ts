@@ -28,7 +28,7 @@ export interface Listeners {
 export interface ListenOptions { address: string; port: number; tlsPort: number | undefined; tls: Tls | undefined }
 
 /** Slow senders are cut (attack D9): heads within 20 s, whole requests within 10 minutes. */
-const LIMITS: ServerOptions = {
+export const REQUEST_LIMITS: ServerOptions = {
   headersTimeout: 20_000, requestTimeout: 600_000, keepAliveTimeout: 65_000, maxHeaderSize: 32_768, connectionsCheckingInterval: 5000,
   // Whoever offers another protocol than a WebSocket gets an answer in this one.
   shouldUpgradeCallback: asksForWebSocket,
@@ -75,7 +75,7 @@ function toPlane(handlers: PlaneHandlers, plane: Plane, { request, response, tar
 }
 
 /** Two Host headers may mean two things to two programs (attack D4). */
-function hasSeveralHosts({ rawHeaders }: IncomingMessage): boolean {
+export function hasSeveralHosts({ rawHeaders }: IncomingMessage): boolean {
   let count = 0;
   for (let index = 0; index < rawHeaders.length; index += 2) if (rawHeaders[index]?.toLowerCase() === 'host') count += 1;
   return count !== 1;
@@ -83,9 +83,9 @@ function hasSeveralHosts({ rawHeaders }: IncomingMessage): boolean {
 
 /** @throws PORT_IN_USE, PORT_FORBIDDEN */
 export async function listen(frontDoor: (isSecure: boolean) => FrontDoor, { address, port, tlsPort, tls }: ListenOptions): Promise<Listeners> {
-  const plain = openDoor(createServer(LIMITS), frontDoor(false));
+  const plain = openDoor(createServer(REQUEST_LIMITS), frontDoor(false));
   await bind(plain, port, address, '--port');
-  const secure = tlsPort === undefined || !tls ? undefined : openDoor(createTlsServer({ ...LIMITS, SNICallback: sniCallback(tls) }), frontDoor(true));
+  const secure = tlsPort === undefined || !tls ? undefined : openDoor(createTlsServer({ ...REQUEST_LIMITS, SNICallback: sniCallback(tls) }), frontDoor(true));
   if (secure) await bind(secure, tlsPort ?? 0, address, '--tls-port').catch((error) => closeServer(plain, 0).then(() => { throw error; }));
   return {
     ports: { http: portOf(plain), tls: secure && portOf(secure) },
@@ -109,7 +109,7 @@ function openDoor<S extends Server>(server: S, door: FrontDoor): S {
 
 /** What is no request gets a word and the end of its connection. Too many cookies, perhaps planted by an app on a
  *  sibling host, would lock a person out for ever (attack E2): this answer tells the browser to drop them. */
-function answerBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
+export function answerBroken(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (error.code === 'ECONNRESET' || !socket.writable) {
     socket.destroy();
     return;

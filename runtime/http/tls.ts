@@ -1,4 +1,4 @@
-// Owns the host's own certificates: two authorities that are made once and kept, and a certificate for each known host
+// Owns the host's own certificates: three authorities that are made once and kept, and a certificate for each known host
 // name, made when a client asks for the name and renewed in time. Knows nothing of planes, requests or Instances.
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ import { writeDurably } from '../data-folder.ts';
 import { constrainedNames, LEAF_VALID_MS, makeAuthority, makeLeaf, openAuthority } from './certificate.ts';
 import type { Signer } from './certificate.ts';
 
-/** The names by which old apps know Base and Drive. Their authority is trusted inside sandboxes only. */
+/** The names by which old apps know Base and Drive. No person's browser is to trust an authority for them. */
 export const DETA_HOSTS: readonly string[] = ['database.deta.sh', 'drive.deta.sh'];
 
 const CACHED_CERTIFICATES = 1000;
@@ -28,10 +28,12 @@ export interface Sealing {
 }
 
 export interface TlsOptions {
-  /** DATA/tls: `ca.pem` and `deta-ca.pem` for people and sandboxes, `*.key` sealed. */
+  /** DATA/tls: `ca.pem` for people, `deta-ca.pem` for programs elsewhere, `sandbox-ca.pem` for boxes; `*.key` sealed. */
   folder: string;
   /** The names under which the dashboard and the apps live, with all names below them. */
   domains: readonly string[];
+  /** The one of them below which the apps live. */
+  appsDomain: string;
   clock: Clock;
   sealing: Sealing;
   /** Whether somebody lives at this name; asked at each handshake, so an answer counts at once. */
@@ -43,8 +45,13 @@ export interface Tls {
   secureContextFor(serverName: string): Promise<SecureContext | undefined>;
   /** What people may add to their browser. */
   caPem: string;
-  /** What a sandbox trusts for `DETA_HOSTS`. */
+  /** What programs outside of this host may trust for `DETA_HOSTS`. */
   detaCaPem: string;
+  /** The same for a box: `DETA_HOSTS`, and names of apps. Nothing that listens on a network shows its certificates, so
+   *  nobody but a box has a reason to trust it. */
+  sandboxContextFor(serverName: string): Promise<SecureContext | undefined>;
+  /** What a box trusts. */
+  sandboxCaPem: string;
 }
 
 interface OpenAuthority { signer: Signer; certificatePem: string }
@@ -52,18 +59,29 @@ interface Served { context: SecureContext; renewAtMs: number }
 
 /** Open the authorities, making those that are missing or do not fit `domains` any more.
  *  @throws TLS_CA_UNREADABLE */
-export async function openTls({ folder, domains, clock, sealing, isKnownHost }: TlsOptions): Promise<Tls> {
+export async function openTls({ folder, domains, appsDomain, clock, sealing, isKnownHost }: TlsOptions): Promise<Tls> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const own = await openOrMake({ folder, name: 'ca', names: domains, clock, sealing });
   const deta = await openOrMake({ folder, name: 'deta-ca', names: DETA_HOSTS, clock, sealing });
-  const served = new LRUCache<string, Promise<Served>>({ max: CACHED_CERTIFICATES });
-
-  const signerFor = async (hostName: string): Promise<Signer | undefined> => {
-    if (DETA_HOSTS.includes(hostName)) return deta.signer;
-    const isBelow = domains.some((domain) => hostName === domain || hostName.endsWith(`.${domain}`));
-    return isBelow && (await isKnownHost(hostName)) ? own.signer : undefined;
+  const sandbox = await openOrMake({ folder, name: 'sandbox-ca', names: [...DETA_HOSTS, appsDomain], clock, sealing });
+  return {
+    caPem: own.certificatePem,
+    detaCaPem: deta.certificatePem,
+    sandboxCaPem: sandbox.certificatePem,
+    secureContextFor: keptCertificates(clock, async (hostName) => {
+      if (DETA_HOSTS.includes(hostName)) return deta.signer;
+      return domains.some((domain) => isWithin(hostName, domain)) && (await isKnownHost(hostName)) ? own.signer : undefined;
+    }),
+    sandboxContextFor: keptCertificates(clock, (hostName) =>
+      DETA_HOSTS.includes(hostName) || isWithin(hostName, appsDomain) ? sandbox.signer : undefined),
   };
+}
 
+const isWithin = (hostName: string, domain: string): boolean => hostName === domain || hostName.endsWith(`.${domain}`);
+
+/** @param signerFor asked each time, so that its answer counts at once */
+function keptCertificates(clock: Clock, signerFor: (hostName: string) => Signer | undefined | Promise<Signer | undefined>): (serverName: string) => Promise<SecureContext | undefined> {
+  const served = new LRUCache<string, Promise<Served>>({ max: CACHED_CERTIFICATES });
   const renew = (signer: Signer, hostName: string): Promise<Served> => {
     const made = serve(signer, hostName, clock.now());
     served.set(hostName, made);
@@ -71,21 +89,16 @@ export async function openTls({ folder, domains, clock, sealing, isKnownHost }: 
     made.catch(() => served.delete(hostName));
     return made;
   };
-
-  return {
-    caPem: own.certificatePem,
-    detaCaPem: deta.certificatePem,
-    async secureContextFor(serverName) {
-      const hostName = serverName.toLowerCase();
-      const signer = HOST_NAME.test(hostName) ? await signerFor(hostName) : undefined;
-      if (!signer) return undefined;
-      const pending = served.get(hostName) ?? renew(signer, hostName);
-      const { context, renewAtMs } = await pending;
-      if (clock.now() < renewAtMs) return context;
-      // Somebody else may have begun to renew it while we waited.
-      const fresh = served.get(hostName);
-      return (await (fresh && fresh !== pending ? fresh : renew(signer, hostName))).context;
-    },
+  return async (serverName) => {
+    const hostName = serverName.toLowerCase();
+    const signer = HOST_NAME.test(hostName) ? await signerFor(hostName) : undefined;
+    if (!signer) return undefined;
+    const pending = served.get(hostName) ?? renew(signer, hostName);
+    const { context, renewAtMs } = await pending;
+    if (clock.now() < renewAtMs) return context;
+    // Somebody else may have begun to renew it while we waited.
+    const fresh = served.get(hostName);
+    return (await (fresh && fresh !== pending ? fresh : renew(signer, hostName))).context;
   };
 }
 
@@ -102,7 +115,10 @@ async function serve(signer: Signer, hostName: string, nowMs: number): Promise<S
   return { context, renewAtMs: expiresAtMs - RENEW_BEFORE_MS };
 }
 
-interface AuthorityPlace { folder: string; name: 'ca' | 'deta-ca'; names: readonly string[]; clock: Clock; sealing: Sealing }
+/** What an authority is called where somebody looks at its certificate. */
+const TITLES = { ca: 'authority for', 'deta-ca': 'SDK authority for', 'sandbox-ca': 'sandbox authority for' } as const;
+
+interface AuthorityPlace { folder: string; name: keyof typeof TITLES; names: readonly string[]; clock: Clock; sealing: Sealing }
 
 async function openOrMake(place: AuthorityPlace): Promise<OpenAuthority> {
   const found = await open(place);
@@ -110,7 +126,7 @@ async function openOrMake(place: AuthorityPlace): Promise<OpenAuthority> {
   const file = join(place.folder, place.name);
   // People may have trusted the one before: keep it to look at, under a name that is never read again.
   if (found) await rename(`${file}.pem`, `${file}.until-${isoTime(place.clock.now()).slice(0, 10)}.pem`);
-  const title = `Ownspace ${place.name === 'ca' ? 'authority for' : 'sandbox authority for'} ${place.names[0]}, ${isoTime(place.clock.now()).slice(0, 10)}`;
+  const title = `Ownspace ${TITLES[place.name]} ${place.names[0]}, ${isoTime(place.clock.now()).slice(0, 10)}`;
   const { certificatePem, keyDer } = await makeAuthority(title.slice(0, 64), place.names, place.clock.now());
   // The key goes first: a certificate without its key is worth nothing, and a pair that does not match is made again.
   await writeDurably(`${file}.key`, Buffer.from(place.sealing.seal(`tls/${place.name}`, keyDer)), 0o600);

@@ -96,7 +96,7 @@ function join(parts: LiveParts, record: Instance, { revision, settings, cordon }
     record, revision, microKey: keys.microKey,
     micro: (name) => byName.get(name),
     spec: {
-      instanceId: record.id, spaceId: record.spaceId, generation: `${record.generation}.${revision.id}.${settings.revision}`, cordon,
+      instanceId: record.id, spaceId: record.spaceId, collectionId: record.collectionId, hostname, generation: `${record.generation}.${revision.id}.${settings.revision}`, cordon,
       limits: settings.limits, paused: pausedIn(settings, revision.id),
       micros: revision.micros.map((micro) => microSpec(micro, composeEnv(record, micro, { ...keys, hostname }), parts)),
       services: undefined as unknown as InstanceServices,

@@ -56,5 +56,5 @@ function instanceThatNotes(asked: string[]): InstanceSpec {
     return { status: 200, headers: [], body: null };
   };
   const services = new Proxy({} as InstanceSpec['services'], { get: (_, name) => (name === 'log' ? () => {} : note(name)) });
-  return { instanceId: 'i', spaceId: 's', generation: '1', services, micros: [{ name: 'm', env: {}, entry: 'e', files: {}, readFile: async () => Buffer.from('') }] };
+  return { instanceId: 'i', spaceId: 's', collectionId: 'c', hostname: 'h.localhost', generation: '1', services, micros: [{ name: 'm', env: {}, entry: 'e', files: {}, readFile: async () => Buffer.from('') }] };
 }

@@ -65,7 +65,7 @@ export function createTestInstance(engine: Engine, code: string | Record<string,
   };
   const sources = typeof code === 'string' ? { main: code } : code;
   const spec: InstanceSpec = {
-    instanceId, spaceId: init.spaceId ?? 'space1', generation: init.generation ?? '1', services, ...(init.limits ? { limits: init.limits } : {}), ...(init.cordon ? { cordon: init.cordon } : {}),
+    instanceId, spaceId: init.spaceId ?? 'space1', collectionId: 'collection1', hostname: 'guestbook.localhost', generation: init.generation ?? '1', services, ...(init.limits ? { limits: init.limits } : {}), ...(init.cordon ? { cordon: init.cordon } : {}),
     micros: Object.entries(sources).map(([name, source]) => ({ name, env: { MICRO: name, ...init.env }, entry: 'index.js', files: {}, readFile: async () => Buffer.from(source) })),
   };
   const call = async (path: string, { micro = 'main', method = 'GET', headers = [], body = null, hops = 0, signal, id = `req${++last}` }: CallInit = {}): Promise<TestAnswer> => {

@@ -13,7 +13,7 @@ function spec(files: Record<string, string> = FILES): InstanceSpec & { reads: st
   const reads: string[] = [];
   const entries = Object.entries(files).map(([path, text]) => [path, { hash: createHash('sha256').update(text).digest('hex'), sizeBytes: text.length }] as const);
   return {
-    reads, instanceId: 'instance-a', spaceId: 'space-a', generation: '1', services: {} as InstanceServices,
+    reads, instanceId: 'instance-a', spaceId: 'space-a', collectionId: 'collectiona', hostname: 'a.localhost', generation: '1', services: {} as InstanceServices,
     micros: [{
       name: 'web', env: {}, entry: '', files: Object.fromEntries(entries),
       async readFile(path) {

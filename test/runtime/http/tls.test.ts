@@ -34,7 +34,7 @@ afterEach(async () => {
 
 const open = (options: Partial<TlsOptions> = {}): Promise<Tls> =>
   openTls({
-    folder: join(folder, 'tls'), domains: ['localhost'], clock: createFakeClock(Date.now()), sealing: vault,
+    folder: join(folder, 'tls'), domains: ['localhost'], clock: createFakeClock(Date.now()), sealing: vault, appsDomain: options.domains?.at(-1) ?? 'localhost',
     isKnownHost: (name) => name === 'localhost' || name === 'guestbook.localhost', ...options,
   });
 
@@ -129,6 +129,39 @@ describe('names of Deta', () => {
   });
 });
 
+describe('names in a box', () => {
+  test('are served under sandbox-ca.pem, which vouches for nothing else and is trusted by nobody else', async () => {
+    const tls = await open({ isKnownHost: () => false });
+    const server = createServer({ SNICallback: (name, done) => { tls.sandboxContextFor(name).then((context) => done(null, context), done); } }, (_request, response) => response.end());
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    cleanups.push(async () => { server.closeAllConnections(); server.close(); });
+    const { port } = server.address() as AddressInfo;
+    for (const serverName of ['database.deta.sh', 'drive.deta.sh', 'guestbook.localhost']) {
+      expect((await handshake(port, { serverName, ca: tls.sandboxCaPem })).subjectaltname).toBe(`DNS:${serverName}`);
+      for (const ca of [tls.caPem, tls.detaCaPem]) await expect(handshake(port, { serverName, ca })).rejects.toThrow(/unable to|self-signed/);
+    }
+    for (const name of ['deta.sh', 'example.org', 'evillocalhost', '']) expect(await tls.sandboxContextFor(name)).toBeUndefined();
+  });
+
+  test('are never shown by what listens on a network', async () => {
+    const tls = await open();
+    const port = await listen(tls);
+    for (const serverName of ['database.deta.sh', 'guestbook.localhost']) {
+      await expect(handshake(port, { serverName, ca: tls.sandboxCaPem })).rejects.toThrow(/unable to|self-signed/);
+    }
+  });
+
+  test('get certificates that are renewed in time', async () => {
+    const clock = createFakeClock(Date.now());
+    const tls = await open({ clock });
+    const first = await tls.sandboxContextFor('guestbook.localhost');
+    expect(await tls.sandboxContextFor('guestbook.localhost')).toBe(first);
+    clock.advance(61 * DAY_MS);
+    expect(await tls.sandboxContextFor('guestbook.localhost')).not.toBe(first);
+  });
+});
+
 /** What OpenSSL, which nobody here wrote, says of a leaf. */
 async function opensslVerdict(leafPem: string, { name, ca }: { name: string; ca: string }): Promise<string> {
   const leaf = join(folder, 'leaf.pem');
@@ -148,7 +181,14 @@ describe('a stolen authority key', () => {
     }
   });
 
-  test('of the sandbox signs nothing but the two names of Deta', async () => {
+  test('of boxes signs nothing but the names of Deta and of apps', async () => {
+    await open({ domains: ['example.org', 'apps.example.net'] });
+    const verdict = async (name: string) => opensslVerdict(await forgedLeaf(name, 'sandbox-ca'), { name, ca: 'sandbox-ca.pem' });
+    for (const name of ['database.deta.sh', 'drive.deta.sh', 'x.apps.example.net']) expect(await verdict(name)).toBe('OK');
+    for (const name of ['deta.sh', 'example.org', 'google.com', 'example.net', 'evilapps.example.net']) expect(await verdict(name)).toMatch(/permitted subtree violation/);
+  });
+
+  test('for SDKs elsewhere signs nothing but the two names of Deta', async () => {
     await open();
     const verdict = async (name: string) => opensslVerdict(await forgedLeaf(name, 'deta-ca'), { name, ca: 'deta-ca.pem' });
     expect(await verdict('drive.deta.sh')).toBe('OK');
@@ -157,7 +197,7 @@ describe('a stolen authority key', () => {
 
   test('is sealed on the disk and readable by the owner only', async () => {
     await open();
-    for (const name of ['ca.key', 'deta-ca.key']) {
+    for (const name of ['ca.key', 'deta-ca.key', 'sandbox-ca.key']) {
       const file = join(folder, 'tls', name);
       expect((await stat(file)).mode & 0o777).toBe(0o600);
       const sealed = await readFile(file);
@@ -169,10 +209,10 @@ describe('a stolen authority key', () => {
 });
 
 describe('over time', () => {
-  test('a restart keeps both authorities', async () => {
+  test('a restart keeps its authorities', async () => {
     const before = await open();
     const after = await open();
-    expect([after.caPem, after.detaCaPem]).toEqual([before.caPem, before.detaCaPem]);
+    expect([after.caPem, after.detaCaPem, after.sandboxCaPem]).toEqual([before.caPem, before.detaCaPem, before.sandboxCaPem]);
     const port = await listen(after);
     await handshake(port, { serverName: 'localhost', ca: before.caPem });
   });
@@ -205,7 +245,7 @@ describe('over time', () => {
     expect(other.detaCaPem).toBe(first.detaCaPem);
     const late = await open({ domains: ['example.org'], clock: createFakeClock(Date.now() + 3600 * DAY_MS) });
     expect(late.caPem).not.toBe(other.caPem);
-    expect((await readdir(join(folder, 'tls'))).filter((name) => name.startsWith('ca.until-'))).toHaveLength(2);
+    for (const name of ['ca', 'sandbox-ca']) expect((await readdir(join(folder, 'tls'))).filter((file) => file.startsWith(`${name}.until-`))).toHaveLength(2);
   });
 
   test('a pair that was half written is made again', async () => {
