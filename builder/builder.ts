@@ -21,8 +21,11 @@ import { createReleases } from './release.ts';
 import type { Releases } from './release.ts';
 import { createRevisions } from './revision.ts';
 import type { Revisions } from './revision.ts';
-import type { PackageTools } from './toolchain/dependencies.ts';
+import { createCustomToolchain } from './toolchain/custom.ts';
 import { createIsolateToolchain } from './toolchain/isolate.ts';
+import { createNodeToolchain } from './toolchain/node.ts';
+import type { PackageTools } from './toolchain/package-tools.ts';
+import { createPythonToolchain } from './toolchain/python.ts';
 import { createStaticToolchain } from './toolchain/static.ts';
 
 export interface BuilderOptions {
@@ -72,7 +75,7 @@ export async function createBuilder(options: BuilderOptions): Promise<Builder> {
     table: createBuildTable(store),
     sourcePath: (id) => join(sourceFolder, `${id}.zip`),
     jobFolder: join(workFolder, 'jobs'),
-    toolchains: { static: createStaticToolchain(packageTools(options)), isolate: createIsolateToolchain(packageTools(options)) },
+    toolchains: createToolchains(packageTools(options)),
     onRevision: options.onRevision ?? (async () => {}),
   };
   const jobs = new Map<string, AbortController>();
@@ -113,6 +116,10 @@ function packageTools(options: BuilderOptions): PackageTools {
   const [program = 'npm', ...args] = options.npmCommand ?? [];
   const toolPath = options.toolPath ?? `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`;
   return { npmCommand: [program, ...args], toolPath, toolEnv: options.toolEnv ?? {}, cacheFolder: join(options.workFolder, 'cache'), allowsCommands: options.allowsCommands ?? false };
+}
+
+function createToolchains(tools: PackageTools): JobParts['toolchains'] {
+  return { static: createStaticToolchain(tools), isolate: createIsolateToolchain(tools), node: createNodeToolchain(tools), python: createPythonToolchain(tools), custom: createCustomToolchain(tools) };
 }
 
 /** Instants that never repeat, so that what is made later sorts later. */

@@ -1,9 +1,10 @@
 // Owns the way from an uploaded archive to the content of a Revision, step by step, each step told to the log.
 // Knows no record: whether and how the result becomes a Revision is the Build's business.
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { mkdir, readFile, realpath, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSpaceError, SpaceError } from '../core/errors.ts';
 import { ENGINES } from '../spacefile-schema/engines.ts';
+import type { EngineEntry } from '../spacefile-schema/engines.ts';
 import { formatIssues } from '../spacefile-schema/issue.ts';
 import { parseSpacefile } from '../spacefile-schema/parse.ts';
 import type { Spacefile, SpacefileMicro } from '../spacefile-schema/types.ts';
@@ -13,12 +14,13 @@ import type { Icon } from './icon.ts';
 import { revisionContent } from './revision.ts';
 import type { RevisionContent, RevisionMicro } from './revision.ts';
 import { unpackSource } from './source.ts';
+import { isInside, readInside } from './toolchain/source-file.ts';
 import type { Toolchain, ToolchainJob } from './toolchain/toolchain.ts';
 
 export interface PipelineParts {
   artifacts: Artifacts;
   /** By the name that the table of engines gives. */
-  toolchains: Partial<Record<string, Toolchain>>;
+  toolchains: Record<EngineEntry['toolchain'], Toolchain>;
 }
 
 export interface PipelineJob {
@@ -85,7 +87,7 @@ async function readSpacefile(source: string, sentText: string | undefined): Prom
 async function buildMicros(job: PipelineJob, spacefile: Spacefile, parts: PipelineParts & { source: string }): Promise<RevisionMicro[]> {
   job.report('Scanned micros:');
   for (const micro of spacefile.micros) job.report(`└ ${micro.name}`);
-  const planned = spacefile.micros.map((micro) => ({ toolchain: toolchainFor(micro, parts), work: workFor(job, micro, parts.source) }));
+  const planned = spacefile.micros.map((micro) => ({ toolchain: parts.toolchains[ENGINES[micro.engine].toolchain], work: workFor(job, micro, parts.source) }));
   for (const { toolchain, work } of planned) {
     await assertFolder(work);
     await toolchain.detect(work);
@@ -93,6 +95,8 @@ async function buildMicros(job: PipelineJob, spacefile: Spacefile, parts: Pipeli
   const micros: RevisionMicro[] = [];
   for (const { toolchain, work } of planned) {
     job.signal.throwIfAborted();
+    // The build of another Micro may have touched it.
+    await assertFolder(work);
     micros.push(await buildMicro(toolchain, work, parts.artifacts));
   }
   return micros;
@@ -113,27 +117,21 @@ async function buildMicro(toolchain: Toolchain, work: ToolchainJob, artifacts: A
   };
 }
 
-function toolchainFor(micro: SpacefileMicro, { toolchains }: PipelineParts): Toolchain {
-  const toolchain = toolchains[ENGINES[micro.engine].toolchain];
-  if (toolchain) return toolchain;
-  throw new SpaceError('BUILD_TOOL_MISSING', { engine: micro.engine, reason: `Micro \`${micro.name}\` needs a toolchain that this version does not have. Engines \`isolate\` and \`static\` are built.` });
-}
-
 function workFor(job: PipelineJob, micro: SpacefileMicro, source: string): ToolchainJob {
   const { spaceId, report, signal } = job;
-  return { micro, folder: join(source, micro.src), scratchFolder: join(job.folder, 'scratch', micro.name), spaceId, report, signal };
+  return { micro, sourceFolder: source, folder: join(source, micro.src), scratchFolder: join(job.folder, 'scratch', micro.name), spaceId, report, signal };
 }
 
-async function assertFolder({ micro, folder }: ToolchainJob): Promise<void> {
-  const info = await stat(folder).catch(() => undefined);
-  if (info?.isDirectory()) return;
+async function assertFolder({ micro, folder, sourceFolder }: ToolchainJob): Promise<void> {
+  const [root, place] = await Promise.all([realpath(sourceFolder), realpath(folder).catch(() => undefined)]);
+  if (place !== undefined && isInside(root, place) && (await stat(place)).isDirectory()) return;
   throw new SpaceError('BUILD_FAILED', { micro: micro.name, reason: `\`src: ${micro.src}\` is no folder of the source. Check its spelling, and that .spaceignore does not leave it out.` });
 }
 
 /** Old clients do not send every kind of icon: then it is taken from the source. A bad one costs no build. */
 async function iconOfSource(job: PipelineJob, spacefile: Spacefile, { artifacts, source }: { artifacts: Artifacts; source: string }): Promise<Icon | undefined> {
   if (spacefile.icon === undefined) return undefined;
-  const content = await readFile(join(source, spacefile.icon)).catch(() => undefined);
+  const content = await readInside(source, spacefile.icon);
   if (!content) {
     job.report(`Icon \`${spacefile.icon}\` was not found in the source; the app has none.`);
     return undefined;

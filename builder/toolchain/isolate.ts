@@ -1,14 +1,16 @@
 // Owns how an isolate Micro is packaged: one ES module with everything that it imports, and its source map.
 // Knows not how an isolate runs.
-import { readFile, realpath, stat } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as esbuild from 'esbuild';
 import { parse as parseJsonc } from 'jsonc-parser';
 import { SpaceError } from '../../core/errors.ts';
 import { assertCommands, commandsOf, runBuildCommands } from './build-commands.ts';
 import { installDependencies, removeDependencies } from './dependencies.ts';
-import type { PackageTools } from './dependencies.ts';
+import type { PackageTools } from './package-tools.ts';
+import { buildFailed } from './failure.ts';
 import { importGuard } from './import-guard.ts';
+import { kindOf, readInside } from './source-file.ts';
 import type { Package, Toolchain, ToolchainJob } from './toolchain.ts';
 import { wasmModules } from './wasm-modules.ts';
 
@@ -40,7 +42,7 @@ const OPTIONS = {
 export function createIsolateToolchain(tools: PackageTools): Toolchain {
   return {
     async detect(job) {
-      assertCommands(job, tools);
+      await assertCommands(job, tools);
       // Commands may be what makes it.
       if (commandsOf(job.micro).length === 0) await findEntry(job);
     },
@@ -55,10 +57,10 @@ async function findEntry(job: ToolchainJob): Promise<string> {
   const isDefault = run === undefined || run === DEFAULT_ENTRIES[0];
   const candidates = isDefault ? DEFAULT_ENTRIES : [run];
   for (const path of candidates) {
-    if ((await stat(join(job.folder, path)).catch(() => undefined))?.isFile()) return path;
+    if ((await kindOf(job, path)) === 'file') return path;
   }
   const where = job.micro.src === '.' ? 'the source' : `\`${job.micro.src}\``;
-  throw failed(job, isDefault
+  throw buildFailed(job, isDefault
     ? `there is no index.js or index.ts in ${where}. Add one, or name the start module with \`run\``
     : `the start module \`${run}\` is not in ${where}`);
 }
@@ -108,7 +110,7 @@ async function bundle(job: ToolchainJob, root: string, entry: string): Promise<B
     return await context.rebuild();
   } catch (error) {
     job.signal.throwIfAborted();
-    throw timeout.aborted ? failed(job, `bundling took longer than ${BUNDLE_TIMEOUT_MS / 1000} seconds`) : bundleError(job, error);
+    throw timeout.aborted ? buildFailed(job, `bundling took longer than ${BUNDLE_TIMEOUT_MS / 1000} seconds`) : bundleError(job, error);
   } finally {
     timeout.removeEventListener('abort', cancel);
     await context.dispose();
@@ -117,7 +119,7 @@ async function bundle(job: ToolchainJob, root: string, entry: string): Promise<B
 
 /** The project's own options, as far as they are harmless; esbuild then looks for no other file. */
 async function translationOptions(job: ToolchainJob, root: string): Promise<string> {
-  const text = await readFile(join(root, 'tsconfig.json'), 'utf8').catch(() => '{}');
+  const text = (await readInside(root, 'tsconfig.json'))?.toString() ?? '{}';
   const given = parseJsonc(text, [], { allowTrailingComma: true }) as { compilerOptions?: Record<string, unknown>; extends?: unknown } | undefined;
   if (given?.extends !== undefined) job.report(`[${job.micro.name}] \`extends\` of tsconfig.json is not followed`);
   const options = given?.compilerOptions ?? {};
@@ -128,7 +130,7 @@ async function translationOptions(job: ToolchainJob, root: string): Promise<stri
 function assertDefaultExport(job: ToolchainJob, metafile: esbuild.Metafile): void {
   const output = Object.entries(metafile.outputs).find(([path]) => !path.endsWith('.map'))?.[1];
   if (output?.exports.includes('default')) return;
-  throw failed(job, `\`${output?.entryPoint ?? 'the start module'}\` has no default export. It starts with: export default { async fetch(request, env) { ... } }`);
+  throw buildFailed(job, `\`${output?.entryPoint ?? 'the start module'}\` has no default export. It starts with: export default { async fetch(request, env) { ... } }`);
 }
 
 function bundleError(job: ToolchainJob, error: unknown): unknown {
@@ -145,8 +147,4 @@ function describe({ text: said, location }: esbuild.Message): string {
   const shown = lineText.slice(0, 200);
   const mark = column < shown.length ? `\n    ${shown.slice(0, column).replace(/[^\t]/g, ' ')}^` : '';
   return `${file}:${line}:${column + 1}: ${text}\n    ${shown}${mark}`;
-}
-
-function failed(job: ToolchainJob, reason: string): SpaceError {
-  return new SpaceError('BUILD_FAILED', { micro: job.micro.name, reason: `${reason}.` });
 }

@@ -5,12 +5,12 @@ import { SpaceError } from '../../core/errors.ts';
 import type { ArtifactSource } from '../artifact.ts';
 import { assertCommands, commandsOf, runBuildCommands } from './build-commands.ts';
 import { installDependencies, removeDependencies } from './dependencies.ts';
-import type { PackageTools } from './dependencies.ts';
+import type { PackageTools } from './package-tools.ts';
 import type { Package, Toolchain, ToolchainJob } from './toolchain.ts';
 
 export function createStaticToolchain(tools: PackageTools): Toolchain {
   return {
-    detect: async (job) => assertCommands(job, tools),
+    detect: (job) => assertCommands(job, tools),
     // Files as they are need none; what makes them may.
     install: async (job) => (commandsOf(job.micro).length > 0 ? installDependencies(job, tools) : undefined),
     build: (job) => runBuildCommands(job, tools).then(() => packageFiles(job)).finally(() => removeDependencies(job)),

@@ -5,6 +5,8 @@ import type { ArtifactSource } from '../artifact.ts';
 
 export interface ToolchainJob {
   micro: SpacefileMicro;
+  /** The whole source, which the Micro's folder is a part of. */
+  sourceFolder: string;
   /** The Micro's own source; nothing outside it may become part of the package. */
   folder: string;
   /** Empty, and deleted after the build. */
@@ -16,7 +18,7 @@ export interface ToolchainJob {
 }
 
 export interface Package {
-  /** Path in `files` of what is started; `''` when nothing is. */
+  /** What is started: for an isolate its path in `files`, for a process a shell line; `''` when nothing is. */
   entry: string;
   /** Line and column in it at which the handler is declared, `812:5`, where that is known. */
   handlerAt?: string;

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createIsolateToolchain } from '../../builder/toolchain/isolate.ts';
 import { createStaticToolchain } from '../../builder/toolchain/static.ts';
-import type { PackageTools } from '../../builder/toolchain/dependencies.ts';
+import type { PackageTools } from '../../builder/toolchain/package-tools.ts';
 import type { SpacefileMicro } from '../../spacefile-schema/types.ts';
 import { contentOf, packageOf, toolchainJob, type TestJob } from './toolchain-job.ts';
 
@@ -37,7 +37,9 @@ test('their environment is composed from nothing', async () => {
   await made({ 'index.js': 'export default {};' }, { commands: ['env'] });
   delete process.env['SECRET_OF_THE_HOST'];
   const names = job!.lines.slice(1).map((line) => line.slice('[api] '.length).split('=')[0]).sort();
-  expect(names).toEqual(['CI', 'HOME', 'LANG', 'PATH', 'PWD', 'TMPDIR']);
+  expect(names).toEqual([
+    'CARGO_HOME', 'CI', 'GOMODCACHE', 'HOME', 'LANG', 'PATH', 'PWD', 'TMPDIR', 'XDG_CACHE_HOME', 'npm_config_audit', 'npm_config_cache', 'npm_config_fund', 'npm_config_update_notifier',
+  ]);
   expect(job!.lines.join('\n')).not.toContain('canary-4417');
 });
 

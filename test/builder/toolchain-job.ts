@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { createReadStream } from 'node:fs';
 import type { ArtifactSource } from '../../builder/artifact.ts';
+import type { PackageTools } from '../../builder/toolchain/package-tools.ts';
 import type { Package, Toolchain, ToolchainJob } from '../../builder/toolchain/toolchain.ts';
 import type { SpacefileMicro } from '../../spacefile-schema/types.ts';
 
@@ -26,7 +27,7 @@ export async function toolchainJob(files: Record<string, string | Buffer>, micro
   }
   const lines: string[] = [];
   return {
-    base, folder, lines, scratchFolder: join(base, 'scratch'), spaceId: 'space1',
+    base, folder, lines, sourceFolder: join(base, 'source'), scratchFolder: join(base, 'scratch'), spaceId: 'space1',
     micro: {
       name: 'api', src: 'api', engine: 'isolate', primary: true, path: '/', commands: [], include: [],
       presets: { env: [], apiKeys: false }, publicRoutes: [], provideActions: false, actions: [], ...micro,
@@ -34,6 +35,17 @@ export async function toolchainJob(files: Record<string, string | Buffer>, micro
     report: (line) => lines.push(line),
     signal: new AbortController().signal,
     clear: () => rm(base, { recursive: true, force: true }),
+  };
+}
+
+/** Some machines reach registries only with a certificate of their own. */
+const CERTIFICATES = process.env['NODE_EXTRA_CA_CERTS'];
+const CERTIFICATE_ENV: Record<string, string> = CERTIFICATES ? { NODE_EXTRA_CA_CERTS: CERTIFICATES, PIP_CERT: CERTIFICATES } : {};
+
+/** This machine's own tools, without a sandbox. */
+export function bareTools(job: TestJob, more: Partial<PackageTools> = {}): PackageTools {
+  return {
+    npmCommand: ['npm'], toolPath: `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`, toolEnv: CERTIFICATE_ENV, cacheFolder: join(job.base, 'cache'), allowsCommands: true, ...more,
   };
 }
 

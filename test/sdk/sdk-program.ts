@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { provideDeta } from '../../builder/toolchain/python-deta.ts';
 import { CHECKOUT, removeFolder } from '../support/host-process.ts';
 import type { SdkHost } from './sdk-host.ts';
 
@@ -64,6 +65,14 @@ export async function pythonSdk(version: keyof typeof PYTHON_RELEASES): Promise<
   // Another run may have been faster; its folder is as good.
   await rename(making, made).catch(() => removeFolder(making));
   return made;
+}
+
+/** The packages that a build of ours finds under the SDK's name; Python reads them as they are. */
+export async function ownPythonSdk(): Promise<string | Unavailable> {
+  if ((await execa('python3', ['--version'], { reject: false })).failed) return { missing: 'program', reason: 'there is no python3' };
+  const folder = join(CACHE, 'own-python');
+  await provideDeta(folder);
+  return folder;
 }
 
 /** The Go program, built. The module comes through the Go proxy. */

@@ -3,13 +3,13 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { canHaveOwnNetwork, OWN_DOMAIN, startByOriginalName, startByVariable, trust, type SdkHost } from './sdk-host.ts';
-import { EXTENT, failuresOf, goProgram, pythonSdk, runNodeSdk, runProgram, type Unavailable } from './sdk-program.ts';
+import { EXTENT, failuresOf, goProgram, ownPythonSdk, pythonSdk, runNodeSdk, runProgram, type Unavailable } from './sdk-program.ts';
 
 const NODE_SDKS = [['deta', 2], ['deta1', 1], ['deta1.1', 1]] as const;
 const LEAST = EXTENT === 'all' ? 20 : 12;
 const LEAST_PYTHON = EXTENT === 'all' ? 12 : 9;
 
-const [python, oldPython, go] = await Promise.all([pythonSdk('1.2.0'), pythonSdk('0.9'), goProgram()]);
+const [python, oldPython, ownPython, go] = await Promise.all([pythonSdk('1.2.0'), pythonSdk('0.9'), ownPythonSdk(), goProgram()]);
 const hasOwnNetwork = canHaveOwnNetwork();
 if (!hasOwnNetwork) console.log('Deta\'s own names: this system does not let us make a network of our own (unshare, nsenter)');
 
@@ -28,6 +28,12 @@ function declareSdks(hostOf: () => SdkHost, env: () => Record<string, string> = 
     test.each([['sync', LEAST_PYTHON], ['async', 1]] as const)('%s', async (kind, least) => {
       const results = await runProgram(hostOf(), ['python3', 'cases.py', kind, EXTENT], { PYTHONPATH: folder, ...env() });
       expect(failuresOf(results, least)).toEqual({});
+    });
+  });
+  declare('Python, what the host gives in its place', ownPython, (folder) => {
+    test.each([['sync', '1.2.0', LEAST_PYTHON], ['async', '1.2.0', 1], ['old', '0.9', LEAST_PYTHON - 1]] as const)('%s of %s', async (kind, version, least) => {
+      const PYTHONPATH = join(folder, `deta-${version}-py3-none-any.whl`);
+      expect(failuresOf(await runProgram(hostOf(), ['python3', 'cases.py', kind, EXTENT], { PYTHONPATH, ...env() }), least)).toEqual({});
     });
   });
   declare('Python 0.9', oldPython, (folder) => {
