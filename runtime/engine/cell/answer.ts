@@ -6,7 +6,8 @@ import type { ArrivingBody } from './arriving-body.ts';
 import type { Live } from './flight.ts';
 import { parseResponseHead } from './head.ts';
 import type { IsolateLimits } from './limits.ts';
-import { FLAG, type Frame, readFailure, readOpening } from './protocol.ts';
+import type { Frame } from './frames.ts';
+import { FLAG, readFailure, readOpening } from './protocol.ts';
 import type { CellSocket, CellSockets } from './sockets.ts';
 import type { CellStreams, OnFailure } from './streams.ts';
 

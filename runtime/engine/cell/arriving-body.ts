@@ -2,7 +2,8 @@
 import { Readable } from 'node:stream';
 import type { Clock } from '../../../core/clock.ts';
 import type { SpaceError } from '../../../core/errors.ts';
-import { FRAME, type Outgoing, ProtocolError, START_CREDIT_BYTES } from './protocol.ts';
+import type { Outgoing } from './frames.ts';
+import { FRAME, ProtocolError, START_CREDIT_BYTES } from './protocol.ts';
 
 export interface ArrivingOptions { micro: number; id: number; sizeBytes: number | undefined; windowBytes: number; clock: Clock; send(frame: Outgoing): void }
 

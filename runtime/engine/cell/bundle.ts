@@ -13,7 +13,7 @@ const PACKAGES = ['@exodus/bytes', 'urlpattern-polyfill', 'web-streams-polyfill'
 
 /** Folders and files whose content decides what the bundles are. */
 export const BUNDLE_FOLDERS = [join(HERE, 'inside'), join(HERE, '../guest')];
-export const BUNDLE_FILES = [join(HERE, 'protocol.ts'), fileURLToPath(import.meta.url), ...PACKAGES.map((name) => findPackageJSON(name, import.meta.url)!)];
+export const BUNDLE_FILES = [join(HERE, 'protocol.ts'), join(HERE, 'frames.ts'), fileURLToPath(import.meta.url), ...PACKAGES.map((name) => findPackageJSON(name, import.meta.url)!)];
 
 export function bundleProgram(): Promise<Buffer> {
   return bundle(join(HERE, 'inside/main.ts'), 'cjs');

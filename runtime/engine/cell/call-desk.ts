@@ -6,7 +6,8 @@ import { type Live, originOf, type Slot } from './flight.ts';
 import { collectBody, guestError, type HostAnswer, type HostCall, performHostCall, readQuestion } from './host-call.ts';
 import type { IsolateLimits } from './limits.ts';
 import type { CellProcess } from './process.ts';
-import { FLAG, FRAME, type Frame, ProtocolError, readOpening, streamOpening } from './protocol.ts';
+import type { Frame } from './frames.ts';
+import { FLAG, FRAME, ProtocolError, readOpening, streamOpening } from './protocol.ts';
 import type { CellSockets } from './sockets.ts';
 import type { CellStreams } from './streams.ts';
 

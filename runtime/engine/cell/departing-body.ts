@@ -1,7 +1,8 @@
 // Owns a body on its way into a Cell: read from its source only as far as the Cell's credit goes.
 import type { Readable } from 'node:stream';
 import { toSpaceError } from '../../../core/errors.ts';
-import { CHUNK_BYTES, FRAME, type Outgoing, ProtocolError, START_CREDIT_BYTES, WINDOW_BYTES } from './protocol.ts';
+import type { Outgoing } from './frames.ts';
+import { FRAME, ProtocolError, START_CREDIT_BYTES, WINDOW_BYTES } from './protocol.ts';
 
 export interface DepartingOptions {
   micro: number;
@@ -25,7 +26,8 @@ export class DepartingBody {
   constructor(source: Readable, options: DepartingOptions) {
     this.#source = source;
     this.#options = options;
-    source.on('readable', this.#pump).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose);
+    source.on('data', this.#take).on('end', this.#onEnd).on('error', this.#onError).on('close', this.#onClose);
+    source.resume();
     if (source.readableEnded || source.destroyed) setImmediate(source.readableEnded ? this.#onEnd : this.#onClose);
   }
 
@@ -33,7 +35,9 @@ export class DepartingBody {
   grant(bytes: number): void {
     if (bytes === 0 || this.#credit + bytes > WINDOW_BYTES) throw new ProtocolError('too much credit');
     this.#credit += bytes;
+    if (this.#rest === undefined) return;
     this.#pump();
+    if (this.#rest === undefined) this.#source.resume();
   }
 
   /** The Cell reads no more. */
@@ -46,20 +50,30 @@ export class DepartingBody {
     this.#finish(JSON.stringify({ reason: 'The request is over.' }));
   }
 
-  #pump = (): void => {
-    const { micro, id, send, onMoved } = this.#options;
-    while (this.#credit > 0 && !this.#isOver) {
-      const bytes = this.#rest ?? bytesOf(this.#source.read());
-      if (bytes === undefined) break;
-      const piece = bytes.subarray(0, Math.min(this.#credit, CHUNK_BYTES));
+  /** The source flows until it gives what the credit does not cover. */
+  #take = (chunk: string | Uint8Array): void => {
+    this.#rest = typeof chunk === 'string' ? Buffer.from(chunk) : chunk;
+    this.#pump();
+    if (this.#rest !== undefined) this.#source.pause();
+  };
+
+  #pump(): void {
+    const bytes = this.#rest;
+    if (bytes !== undefined && this.#credit > 0) {
+      const piece = bytes.subarray(0, Math.min(this.#credit, bytes.length));
       this.#rest = piece.length < bytes.length ? bytes.subarray(piece.length) : undefined;
-      if (piece.length === 0) continue;
-      this.#credit -= piece.length;
-      send({ type: FRAME.DATA, micro, id, body: piece });
-      onMoved?.();
+      this.#sendPiece(piece);
     }
     if (this.#hasEnded && this.#rest === undefined) this.#finish('');
-  };
+  }
+
+  #sendPiece(piece: Uint8Array): void {
+    if (piece.length === 0) return;
+    const { micro, id, send, onMoved } = this.#options;
+    this.#credit -= piece.length;
+    send({ type: FRAME.DATA, micro, id, body: piece, isOwn: true });
+    onMoved?.();
+  }
 
   #onEnd = (): void => {
     this.#hasEnded = true;
@@ -79,7 +93,7 @@ export class DepartingBody {
     this.#isOver = true;
     const { micro, id, send, onEnd, destroysSource } = this.#options;
     const source = this.#source;
-    source.off('readable', this.#pump).off('end', this.#onEnd);
+    source.off('data', this.#take).off('end', this.#onEnd);
     // Its errors are nobody's any more, but one without a listener would end this process.
     source.on('error', () => {});
     if (destroysSource) source.destroy();
@@ -87,9 +101,4 @@ export class DepartingBody {
     send({ type: FRAME.END, micro, id, meta });
     onEnd();
   }
-}
-
-function bytesOf(chunk: unknown): Uint8Array | undefined {
-  if (chunk === null || chunk === undefined) return undefined;
-  return typeof chunk === 'string' ? Buffer.from(chunk) : (chunk as Uint8Array);
 }

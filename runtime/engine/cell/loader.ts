@@ -6,7 +6,8 @@ import type { CodeCache } from './build.ts';
 import type { Slot } from './flight.ts';
 import type { CellProcess } from './process.ts';
 import { innerLimits } from './limits.ts';
-import { FRAME, type Frame, type MicroLoad, readFailure } from './protocol.ts';
+import type { Frame } from './frames.ts';
+import { FRAME, type MicroLoad, readFailure } from './protocol.ts';
 
 export interface LoaderOptions {
   cell: CellProcess;

@@ -4,7 +4,8 @@ import type { MicroLogEntry } from '../engine.ts';
 import { placed } from './blame.ts';
 import type { Live, Slot } from './flight.ts';
 import { LogGate } from './log-gate.ts';
-import { type Frame, readLogEntry } from './protocol.ts';
+import type { Frame } from './frames.ts';
+import { readLogEntry } from './protocol.ts';
 
 export interface PlatformEntry { level: 'warn' | 'error'; text: string; requestId: string | null }
 

@@ -9,7 +9,8 @@ import { jailedPid, keepTail, killTree, launch, type LaunchSpec } from '../../..
 import { INSIDE } from '../../../sandbox/self-test.ts';
 import { CELL_FLAGS, type CellParts } from './build.ts';
 import { type IsolateLimits, LIMITS } from './limits.ts';
-import { type CellInit, FRAME, type Frame, FrameReader, FrameWriter, type Outgoing, ProtocolError } from './protocol.ts';
+import { type Frame, FrameReader, FrameWriter, type Outgoing } from './frames.ts';
+import { type CellInit, FRAME, ProtocolError } from './protocol.ts';
 
 /** Why a Cell ended. `idle` and `retired` are ours; `crash` is its own doing. */
 export type CellEnd = 'cpu' | 'silent' | 'memory' | 'protocol' | 'crash' | 'idle' | 'retired';

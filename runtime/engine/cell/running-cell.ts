@@ -15,7 +15,9 @@ import type { IsolateLimits } from './limits.ts';
 import { Loader, unload } from './loader.ts';
 import { MicroLog } from './micro-log.ts';
 import type { CellEnd, CellProcess } from './process.ts';
-import { FLAG, FRAME, type Frame, isHostStream, type IsolateLoss, ProtocolError, readLoss, streamOpening } from './protocol.ts';
+import type { Frame } from './frames.ts';
+import { FLAG, FRAME, isHostStream, type IsolateLoss, ProtocolError, readLoss, streamOpening } from './protocol.ts';
+import { CellSlots } from './slots.ts';
 import { CellSockets, SOCKET_CODES } from './sockets.ts';
 import { CellStreams } from './streams.ts';
 
@@ -44,8 +46,7 @@ export class RunningCell {
   /** When it was last asked for something. */
   usedAt: number;
   #options: RunningCellOptions;
-  #slots: Slot[] = [];
-  #byKey = new Map<string, Slot>();
+  #slots = new CellSlots();
   #live = new Map<number, Live>();
   #lastId = 0;
   #entered: { slot: Slot | undefined; id: number } | undefined;
@@ -82,7 +83,7 @@ export class RunningCell {
   /** Requests that wait for an answer or work in the background, and bodies that stream. */
   get load(): number {
     let waiting = 0;
-    for (const slot of this.#slots) waiting += slot.waiting.length;
+    for (const slot of this.#slots.all) waiting += slot.waiting.length;
     return this.#live.size + waiting + this.#streams.size;
   }
 
@@ -92,11 +93,11 @@ export class RunningCell {
 
   /** How long it may be without a request. */
   get idleMs(): number {
-    return this.#slots.reduce((longest, { limits }) => Math.max(longest, limits.idleMs), this.#slots.length === 0 ? this.#options.limits.idleMs : 0);
+    return this.#slots.all.reduce((longest, { limits }) => Math.max(longest, limits.idleMs), this.#slots.all.length === 0 ? this.#options.limits.idleMs : 0);
   }
 
   serves(instanceId: string): boolean {
-    return this.#slots.some((slot) => slot.instance.instanceId === instanceId);
+    return this.#slots.all.some((slot) => slot.instance.instanceId === instanceId);
   }
 
   isBusyFor(instanceId: string): boolean {
@@ -114,27 +115,12 @@ export class RunningCell {
 
   run(flight: Flight): void {
     if (this.load >= flight.limits.requestsMax) return this.#reject(flight, new SpaceError('MICRO_BUSY'));
-    const slot = this.#slotOf(flight);
+    const slot = this.#slots.of(flight);
     if (!slot) return this.#reject(flight, new SpaceError('MICRO_NOT_FOUND'));
     if (slot.state === 'loaded' || slot.state === 'loading') return this.#send(slot, flight);
     slot.waiting.push(flight);
     slot.hops = Math.max(slot.hops, flight.request.hops);
     if (slot.state === 'absent') void this.#loader.load(slot);
-  }
-
-  #slotOf({ instance, micro, limits }: Flight): Slot | undefined {
-    const key = `${instance.instanceId}/${instance.generation}/${micro}`;
-    let slot = this.#byKey.get(key);
-    if (slot) {
-      slot.instance = instance;
-      return slot;
-    }
-    const spec = instance.micros.find((candidate) => candidate.name === micro);
-    if (!spec) return undefined;
-    slot = { index: this.#slots.length, instance, spec, limits, state: 'absent', loadId: 0, loadedAt: 0, source: undefined, waiting: [], calls: 0, hops: 0 };
-    this.#slots.push(slot);
-    this.#byKey.set(key, slot);
-    return slot;
   }
 
   #send(slot: Slot, flight: Flight): void {
@@ -176,25 +162,19 @@ export class RunningCell {
       case FRAME.CLOSE: return this.#sockets.of(frame).closed(frame);
       case FRAME.END: return this.#streams.end(frame);
       case FRAME.STOP: return this.#streams.stop(frame);
-      case FRAME.CALL: return this.#calls.take(this.#slot(frame), frame);
-      case FRAME.ABORT: return this.#calls.abort(this.#slot(frame), frame.id);
+      case FRAME.CALL: return this.#calls.take(this.#slots.at(frame), frame);
+      case FRAME.ABORT: return this.#calls.abort(this.#slots.at(frame), frame.id);
       case FRAME.FAILED: return this.#onFailed(frame);
-      case FRAME.LOG: return this.#log.take(this.#slot(frame), frame);
+      case FRAME.LOG: return this.#log.take(this.#slots.at(frame), frame);
       case FRAME.PONG: return this.#watch.pong(frame.id);
       case FRAME.DONE: return this.#onDone(frame);
-      case FRAME.ENTER: this.#entered = { slot: this.#slots[frame.micro], id: frame.other }; return;
-      case FRAME.LOADED: this.#entered = undefined; return this.#loader.loaded(this.#slot(frame), frame);
-      case FRAME.LOAD_FAILED: this.#entered = undefined; return this.#loader.failed(this.#slot(frame), frame);
-      case FRAME.CODE_CACHE: return this.#loader.keepCache(this.#slot(frame), frame);
-      case FRAME.LOST: return this.#onLost(this.#slot(frame), readLoss(frame.utf8()));
+      case FRAME.ENTER: this.#entered = { slot: this.#slots.all[frame.micro], id: frame.other }; return;
+      case FRAME.LOADED: this.#entered = undefined; return this.#loader.loaded(this.#slots.at(frame), frame);
+      case FRAME.LOAD_FAILED: this.#entered = undefined; return this.#loader.failed(this.#slots.at(frame), frame);
+      case FRAME.CODE_CACHE: return this.#loader.keepCache(this.#slots.at(frame), frame);
+      case FRAME.LOST: return this.#onLost(this.#slots.at(frame), readLoss(frame.utf8()));
       default: throw new ProtocolError(`unexpected frame ${frame.type}`);
     }
-  }
-
-  #slot(frame: Frame): Slot {
-    const slot = this.#slots[frame.micro];
-    if (!slot) throw new ProtocolError('no such Micro');
-    return slot;
   }
 
   /** A Micro speaks for its own requests only. @throws ProtocolError */
@@ -314,12 +294,12 @@ export class RunningCell {
   #onCellEnd(end: CellEnd, used: number): void {
     this.#options.onEnd();
     const lives = [...this.#live.values()].filter(isAtWork);
-    const waiting = this.#slots.flatMap((slot) => slot.waiting.splice(0));
+    const waiting = this.#slots.all.flatMap((slot) => slot.waiting.splice(0));
     this.#live.clear();
     this.#streams.lose(new SpaceError('MICRO_CRASHED'));
     this.#sockets.lose(end === 'idle' || end === 'retired' ? SOCKET_CODES.restarting : SOCKET_CODES.crashed);
-    const loading = this.#slots.filter((slot) => slot.state === 'loading');
-    for (const slot of this.#slots) slot.state = 'absent';
+    const loading = this.#slots.all.filter((slot) => slot.state === 'loading');
+    for (const slot of this.#slots.all) slot.state = 'absent';
     if (end === 'idle' || end === 'retired') {
       for (const live of lives) this.#reject(live.flight, new SpaceError('MICRO_CRASHED'));
     } else {
@@ -355,7 +335,7 @@ export class RunningCell {
   /** How long this Cell may be busy with one thing. */
   #silenceMs(): number {
     let longest = 0;
-    for (const { state, limits } of this.#slots) {
+    for (const { state, limits } of this.#slots.all) {
       if (state !== 'absent') longest = Math.max(longest, limits.cpuMs, state === 'loaded' ? 0 : limits.startMs);
     }
     return longest === 0 ? this.#options.limits.cpuMs : longest;
@@ -369,7 +349,7 @@ export class RunningCell {
       else this.#endBackground(live.slot, live.flight.request);
       this.#drop(live);
     }
-    for (const slot of this.#slots) {
+    for (const slot of this.#slots.all) {
       for (const flight of slot.waiting) if (now >= flight.deadline) this.#timeOut(slot, flight, now);
       if (slot.waiting.some((flight) => flight.isOver)) slot.waiting = slot.waiting.filter((flight) => !flight.isOver);
     }

@@ -1,7 +1,8 @@
 // Owns the WebSockets of one Cell: each joins a connection that the host holds to an end inside the Cell, message by message,
 // each way within what the other end asked for. Frames of a Cell are hostile input here as everywhere.
 import type { RawData, WebSocket } from 'ws';
-import { FRAME, FLAG, type Frame, isGuestStream, MESSAGE_COST_BYTES, MESSAGE_MAX_BYTES, type Outgoing, ProtocolError, WINDOW_BYTES } from './protocol.ts';
+import type { Frame, Outgoing } from './frames.ts';
+import { FRAME, FLAG, isGuestStream, MESSAGE_COST_BYTES, MESSAGE_MAX_BYTES, ProtocolError, WINDOW_BYTES } from './protocol.ts';
 
 /** A sound Cell has its own, lower limit. */
 const SOCKETS_MAX = 1_024;

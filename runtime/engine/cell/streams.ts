@@ -5,7 +5,8 @@ import type { Clock } from '../../../core/clock.ts';
 import { SpaceError } from '../../../core/errors.ts';
 import { ArrivingBody } from './arriving-body.ts';
 import { DepartingBody, type DepartingOptions } from './departing-body.ts';
-import { type Frame, isGuestStream, isHostStream, type Outgoing, ProtocolError, readOpening, readStreamFailure, START_CREDIT_BYTES, WINDOW_BYTES } from './protocol.ts';
+import type { Frame, Outgoing } from './frames.ts';
+import { isGuestStream, isHostStream, ProtocolError, readOpening, readStreamFailure, START_CREDIT_BYTES, WINDOW_BYTES } from './protocol.ts';
 
 /** A sound Cell has at most a few for each request and call. */
 const STREAMS_MAX = 4_096;

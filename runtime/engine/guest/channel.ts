@@ -1,13 +1,12 @@
 // Owns bodies that cross the edge of the isolate piece by piece, both ways. Neither end sends more than the other has asked
 // for: what nobody reads stops at its source. The numbers are those of cell/protocol.ts.
-import { type Answer, current, emit, RECORD, setCurrent } from './bridge.ts';
+import { type Answer, current, emit, RECORD, setCurrent, takeShared } from './bridge.ts';
 import { describeError } from './inspect.ts';
 import { OwnMap } from './own-map.ts';
 import { openReader, type Reader, ReadableStream } from './stream.ts';
 
 const START_CREDIT = 64 * 1024;
 const WINDOW = 256 * 1024;
-const PIECE_MAX = 64 * 1024;
 /** Credit is given back a good part of the window at a time. */
 const CREDIT_STEP = WINDOW / 4;
 
@@ -91,10 +90,12 @@ function leave(body: Arriving): void {
   body.waiting = [];
 }
 
-export function takeData(id: number, bytes: ArrayBuffer): void {
+/** @param bytes a number says how many of those that the Cell left are meant */
+export function takeData(id: number, bytes: ArrayBuffer | number): void {
   const body = arriving.get(id);
+  const chunk = typeof bytes === 'number' ? takeShared(bytes) : new Uint8Array(bytes);
   if (body?.state !== 'open') return;
-  body.waiting.push(new Uint8Array(bytes));
+  body.waiting.push(chunk);
   act(body.owner, () => { deliver(body); giveCredit(body); });
 }
 
@@ -156,7 +157,7 @@ async function pump(body: Departing): Promise<void> {
 }
 
 function sendPiece(body: Departing, chunk: Uint8Array, at: number): number {
-  const size = Math.min(PIECE_MAX, body.credit, chunk.length - at);
+  const size = Math.min(body.credit, chunk.length - at);
   body.credit -= size;
   emit(RECORD.piece, body.id, 0, '', chunk.subarray(at, at + size));
   return size;

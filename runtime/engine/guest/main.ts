@@ -3,7 +3,7 @@ import { type AskCell, useAskCell } from './ask-cell.ts';
 import { abortSignal } from './abort.ts';
 import { backgroundOf, beginWork, finishWork, markAnswered } from './background.ts';
 import { isTooLarge, useBodyLimits } from './body.ts';
-import { type Answer, current, emit, emitLog, flush, isLoop, RECORD, setCurrent, settle, takeBuffers } from './bridge.ts';
+import { type Answer, current, emit, emitLog, flush, isLoop, RECORD, resetShared, setCurrent, settle, takeBuffers, useShared } from './bridge.ts';
 import { announce, departingStream, takeCredit, takeData, takeEnd, takeStop } from './channel.ts';
 import { Context, createEnv, deta, type Env, useReport } from './environment.ts';
 import { installGlobals } from './globals.ts';
@@ -149,6 +149,7 @@ function abortRequest(request: Request): void {
 
 /** One turn: events one after the other. Nothing that a guest throws leaves from here. */
 function turn(...events: any[]): void {
+  resetShared();
   for (position = 0; position < events.length; position += 4) {
     try {
       handleEvent(events[position], events[position + 1], events[position + 2], events[position + 3]);
@@ -192,13 +193,14 @@ function adopt(driver: { isDone: boolean; micro: { default?: any } }, variables:
 }
 
 /** The Cell's only way in; gone from the global scope before any guest code runs. */
-scope.__boot = (askCell: AskCell, bodyMaxBytes: number, dataMaxBytes: number) => {
+scope.__boot = (askCell: AskCell, bodyMaxBytes: number, dataMaxBytes: number, shared: SharedArrayBuffer) => {
   delete scope.__boot;
   // Not in the snapshot: V8 itself still finishes the global scope when it makes a context from one.
   harden(scope);
   startClock();
   useAskCell(askCell);
   useBodyLimits(bodyMaxBytes, dataMaxBytes);
+  useShared(shared);
   Object.defineProperty(scope, '__deta', { value: deta, configurable: true, enumerable: false });
   return { turn, collect, takeBuffers, progress, adopt };
 };

@@ -1,18 +1,20 @@
 // Covers the frames between host and Cell: whole and in pieces, and a peer that sends anything at all.
 import fc from 'fast-check';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseResponseHead } from '../../../runtime/engine/cell/head.ts';
 import { readRecords } from '../../../runtime/engine/cell/inside/records.ts';
-import { FLAG, FRAME, FrameReader, FrameWriter, type Outgoing, ProtocolError } from '../../../runtime/engine/cell/protocol.ts';
+import { FrameReader, FrameWriter, type Outgoing } from '../../../runtime/engine/cell/frames.ts';
+import { FLAG, FRAME, ProtocolError } from '../../../runtime/engine/cell/protocol.ts';
 import { type FakeCellRun, runFakeCell } from '../../support/fake-cell.ts';
 
 /** Everything that was written, as one buffer. */
 function encode(frames: Outgoing[]): Buffer {
   const written: Buffer[] = [];
-  const writer = new FrameWriter({ write: (bytes) => { written.push(Buffer.from(bytes)); return true; }, writableLength: 0 });
+  const writer = new FrameWriter({ write: (bytes) => { written.push(Buffer.from(bytes)); return true; }, cork: () => {}, uncork: () => {}, writableLength: 0 });
   for (const frame of frames) writer.add(frame);
   writer.flush();
   return Buffer.concat(written);
@@ -50,6 +52,28 @@ describe('frames', () => {
       const arrived = decode(cut(encode(frames), sizes)).sort((a, b) => a.id - b.id);
       expect(arrived).toEqual(frames.map(({ type, id, meta, body }) => ({ type, id, meta: Buffer.from(meta).toString(), body: bodyText(body) })));
     }), { numRuns: 60 });
+  });
+
+  it('with bytes of a stream give these as they come, all and in order, between the others', () => {
+    const noise = randomBytes(310_000);
+    const piece = fc.oneof(fc.integer({ min: 1, max: 300 }), fc.integer({ min: 7_000, max: 9_000 }), fc.integer({ min: 60_000, max: 300_000 }));
+    fc.assert(fc.property(fc.array(fc.record({ size: piece, isOwn: fc.boolean(), id: fc.integer({ min: 1, max: 3 }) }), { maxLength: 8 }), fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1, maxLength: 5 }), fc.boolean(), (pieces, sizes, borrows) => {
+      const bodies = pieces.map(({ size }, at) => noise.subarray(at, at + size));
+      const bytes = encode(pieces.flatMap(({ id, isOwn }, at): Outgoing[] => [{ type: FRAME.DATA, micro: 1, id, body: bodies[at]!, isOwn }, { type: FRAME.CREDIT, id, other: at }]));
+      const came: Buffer[] = [];
+      let current = 0;
+      const reader = new FrameReader(10_000_000, ({ type, id, body, other, micro }) => {
+        if (type === FRAME.CREDIT) return expect([id, other]).toEqual([pieces[current]!.id, current++]);
+        expect([type, micro, id]).toEqual([FRAME.DATA, 1, pieces[current]!.id]);
+        came[current] = Buffer.concat([came[current] ?? Buffer.alloc(0), body!]);
+      }, borrows);
+      for (const part of cut(bytes, sizes)) {
+        const lent = Buffer.from(part);
+        reader.push(lent);
+        if (borrows) lent.fill(0xee);
+      }
+      expect(came.map((body, at) => body.equals(bodies[at]!))).toEqual(pieces.map(() => true));
+    }), { numRuns: 40 });
   });
 
   it('small ones overtake a large one, unless it must stay whole', () => {

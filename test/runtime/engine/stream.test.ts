@@ -155,7 +155,7 @@ describe('a request body', () => {
 
   it('of any size is read as a stream, byte by byte', async () => {
     const { body } = source(LONG);
-    const answer = await micro('let size = 0, sum = 0; for await (const chunk of request.body) { size += chunk.length; for (let i = 0; i < chunk.length; i += 4096) sum += chunk[i]; } return Response.json([size, sum]);').call('/', { method: 'POST', body });
+    const answer = await micro('let size = 0, sum = 0; for await (const chunk of request.body) { for (let i = -size & 4095; i < chunk.length; i += 4096) sum += chunk[i]; size += chunk.length; } return Response.json([size, sum]);').call('/', { method: 'POST', body });
     const sum = Array.from({ length: LONG / 65536 }, (_, at) => (at % 251) * 16).reduce((a, b) => a + b);
     expect(answer.json()).toEqual([LONG, sum]);
   });

@@ -2,7 +2,8 @@
 // Knows no files, no network and no secret. Started by cell/process.ts as `cell.cjs <isolated-vm binary>`.
 import { createRequire } from 'node:module';
 import { Socket } from 'node:net';
-import { type CellInit, FRAME, type Frame, FrameReader, FrameWriter, type InnerLimits, type MicroLoad } from '../protocol.ts';
+import { type Frame, FrameReader, FrameWriter } from '../frames.ts';
+import { type CellInit, FRAME, type InnerLimits, type MicroLoad } from '../protocol.ts';
 import { EVENT, GuestIsolate, type Ivm } from './isolate.ts';
 import { CellMicro, type CellState } from './micro.ts';
 import { WARM_UP } from './warm-up.ts';
@@ -13,7 +14,10 @@ const SWEEP_MS = 250;
 const MICROS_MAX = 1_024;
 
 const engine = (createRequire(__filename)(process.argv[2]!) as { ivm: Ivm }).ivm;
-const socket = new Socket({ fd: 3, readable: true, writable: true });
+/** All that comes is read into the same memory: a turn has taken what it needs before the next read. */
+const READ_BYTES = 256 * 1024;
+const arrived = Buffer.allocUnsafeSlow(READ_BYTES);
+const socket = new Socket({ fd: 3, readable: true, writable: true, onread: { buffer: arrived, callback: onRead } });
 const out = new FrameWriter(socket);
 const micros = new Map<number, CellMicro>();
 let dirty: CellMicro[] = [];
@@ -90,14 +94,17 @@ function touch(frame: Frame, act: (micro: CellMicro) => void): void {
   if (!dirty.includes(micro)) dirty.push(micro);
 }
 
-const reader = new FrameReader(BODY_MAX_BYTES, onFrame);
+const reader = new FrameReader(BODY_MAX_BYTES, onFrame, true);
 
-socket.on('data', (chunk: Buffer) => {
-  reader.push(chunk);
+function onRead(size: number): boolean {
+  reader.push(arrived.subarray(0, size));
   const touched = dirty;
   dirty = [];
   for (const micro of touched) micro.run();
   out.flush();
-});
+  return true;
+}
+
+socket.resume();
 socket.on('drain', () => out.flush());
 for (const event of ['end', 'close', 'error']) socket.on(event, () => process.exit(0));

@@ -1,7 +1,8 @@
 // Owns one Micro inside the Cell: its isolate, its events, its timers.
 import { isAscii } from 'node:buffer';
 import type ivm from 'isolated-vm';
-import { type CellInit, FLAG, FRAME, type Frame, type FrameWriter, type GuestFailure, type IsolateLoss, type MicroLoad, readOpening } from '../protocol.ts';
+import type { Frame, FrameWriter } from '../frames.ts';
+import { type CellInit, FLAG, FRAME, type GuestFailure, type IsolateLoss, type MicroLoad, readOpening } from '../protocol.ts';
 import { CpuAccount } from './cpu-account.ts';
 import { EVENT, type GuestIsolate, guestStack, type Ivm, type TurnEnd } from './isolate.ts';
 import { type JobAnswer, MicroJobs } from './jobs.ts';
@@ -102,7 +103,7 @@ export class CellMicro {
     const owner = this.#guest && this.#streams.take(frame);
     if (owner === undefined) return;
     if (type === FRAME.MESSAGE) this.#events.push(EVENT.message, id, owner, (frame.flags & FLAG.text) === 0 ? this.#guest!.bring(body ?? EMPTY) : Buffer.from(body ?? EMPTY).toString());
-    else if (type === FRAME.DATA) this.#events.push(EVENT.data, id, owner, this.#guest!.bring(body!));
+    else if (type === FRAME.DATA) this.#events.push(EVENT.data, id, owner, body!);
     else this.#events.push(STREAM_EVENT[type], id, type === FRAME.CREDIT ? other : `${type === FRAME.CLOSE ? `${other} ` : ''}${frame.utf8()}`, owner);
     if (this.#loading) this.#runAll();
   }
@@ -149,8 +150,9 @@ export class CellMicro {
     return taken;
   }
 
-  #turn(events: unknown[]): void {
+  #turn(taken: unknown[]): void {
     const guest = this.#guest!;
+    const events = guest.place(taken);
     const owners = this.#ownersOf(events);
     if (this.#state.careful) this.#announce(owners[0] ?? 0);
     const before = guest.cpuTime;
@@ -242,6 +244,7 @@ export class CellMicro {
     try {
       this.#buffers = undefined;
       readRecords(this.#guest!.collect(), (record) => this.#send(record));
+      this.#streams.sendJoined();
       return true;
     } catch {
       if (this.#loading) return true;
@@ -253,6 +256,7 @@ export class CellMicro {
   #send(record: GuestRecord): void {
     const { out } = this.#state;
     const { id, other, meta } = record;
+    if (record.kind !== 'P') this.#streams.sendJoined();
     if (record.kind === 'R' && isTooLong(meta)) return this.#send({ ...record, kind: 'F', meta: TOO_LONG_HEAD, body: null });
     checkMeta(record);
     switch (record.kind) {
@@ -296,7 +300,7 @@ export class CellMicro {
 
   #jobBody(record: GuestRecord): Uint8Array | null {
     const body = this.#body(record);
-    return body instanceof Uint8Array ? body : null;
+    return body instanceof Uint8Array ? body.slice() : null;
   }
 
   /** After an await the guest does not know whose code runs; with one request there is no doubt. */
@@ -305,6 +309,7 @@ export class CellMicro {
   }
 
   #body(record: GuestRecord): string | Uint8Array | null {
+    if (record.body !== null && typeof record.body === 'object') return this.#guest!.left(record.body.at, record.body.size);
     if (typeof record.body !== 'number') return record.body;
     this.#buffers ??= this.#guest!.takeBuffers();
     const buffer = this.#buffers[record.body];

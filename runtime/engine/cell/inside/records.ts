@@ -7,8 +7,8 @@ export interface GuestRecord {
   id: number;
   other: number;
   meta: string;
-  /** Text, or the number of a buffer. */
-  body: string | number | null;
+  /** Text, the number of a buffer, or where it lies in the memory that is shared. */
+  body: string | number | { at: number; size: number } | null;
   /** The stream in which the body follows; 0: it does not. */
   stream: number;
 }
@@ -27,7 +27,7 @@ export function readRecords(text: string, take: (record: GuestRecord) => void): 
     const [kind, size] = [fields[3]![0], fields[3]!.slice(1)];
     const bodyEnd = kind === 'S' ? metaEnd + count(size) : metaEnd;
     if (bodyEnd > text.length) throw new TypeError('a record is cut');
-    const body = kind === 'S' ? text.slice(metaEnd, bodyEnd) : kind === 'B' ? count(size) : null;
+    const body = kind === 'S' ? text.slice(metaEnd, bodyEnd) : kind === 'B' ? count(size) : kind === 'M' ? place(size) : null;
     const stream = kind === 'T' ? count(size) : 0;
     take({ kind: text[at]!, id: count(fields[0]!), other: count(fields[1]!), meta: text.slice(lineEnd + 1, metaEnd), body, stream });
     at = bodyEnd;
@@ -43,6 +43,11 @@ export function checkMeta({ kind, meta }: GuestRecord): void {
 
 export function isTooLong(meta: string): boolean {
   return meta.length > META_MAX_BYTES / 3 && Buffer.byteLength(meta) > META_MAX_BYTES;
+}
+
+function place(text: string): { at: number; size: number } {
+  const middle = text.indexOf('+');
+  return { at: count(text.slice(0, middle)), size: count(text.slice(middle + 1)) };
 }
 
 function count(text: string): number {

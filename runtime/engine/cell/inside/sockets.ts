@@ -1,6 +1,7 @@
 // Owns the WebSockets of one Micro inside the Cell. A guest that bends its runtime may say anything: only what the host takes
 // from a sound Cell goes on to it.
-import { FLAG, FRAME, type Frame, type FrameWriter, isGuestStream, MESSAGE_COST_BYTES, MESSAGE_MAX_BYTES, WINDOW_BYTES } from '../protocol.ts';
+import type { Frame, FrameWriter } from '../frames.ts';
+import { FLAG, FRAME, isGuestStream, MESSAGE_COST_BYTES, MESSAGE_MAX_BYTES, WINDOW_BYTES } from '../protocol.ts';
 import type { CpuAccount } from './cpu-account.ts';
 import type { GuestRecord } from './records.ts';
 

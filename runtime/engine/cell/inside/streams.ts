@@ -1,6 +1,7 @@
 // Owns the streams of one Micro inside the Cell: which request each belongs to, and the CPU time that it earns.
 // Large bodies that left the isolate whole become streams here, so that one neither blocks others nor fills the host.
-import { CHUNK_BYTES, FLAG, FRAME, type Frame, type FrameWriter, isGuestStream, isHostStream, type Outgoing, readStreamFailure, START_CREDIT_BYTES, streamOpening, WINDOW_BYTES } from '../protocol.ts';
+import type { Frame, FrameWriter, Outgoing } from '../frames.ts';
+import { CHUNK_BYTES, FLAG, FRAME, isGuestStream, isHostStream, readStreamFailure, START_CREDIT_BYTES, streamOpening, WINDOW_BYTES } from '../protocol.ts';
 import type { CpuAccount } from './cpu-account.ts';
 import type { GuestRecord } from './records.ts';
 import { MicroSockets } from './sockets.ts';
@@ -27,6 +28,8 @@ export class MicroStreams {
   #sockets: MicroSockets;
   #lastParcel = -2;
   #sweptAt = 0;
+  /** Pieces of one stream that lie one after the other leave as one. */
+  #joined: { id: number; bytes: Uint8Array } | undefined;
 
   constructor(micro: number, out: FrameWriter, account: CpuAccount) {
     this.#micro = micro;
@@ -97,6 +100,20 @@ export class MicroStreams {
     if (!stream || !isGuestStream(id) || bytes === null || bytes.length === 0 || bytes.length > stream.credit) throw new TypeError('no piece of a stream');
     stream.credit -= bytes.length;
     this.#account.refund(stream.owner, bytes.length / MB * CPU_MS_PER_MB);
+    const joined = this.#joined;
+    if (joined?.id === id && joined.bytes.buffer === bytes.buffer && joined.bytes.byteOffset + joined.bytes.length === bytes.byteOffset) {
+      joined.bytes = new Uint8Array(bytes.buffer, joined.bytes.byteOffset, joined.bytes.length + bytes.length);
+      return;
+    }
+    this.sendJoined();
+    this.#joined = { id, bytes };
+  }
+
+  /** What follows may speak of the end of these bytes, and the next turn writes over them. */
+  sendJoined(): void {
+    if (!this.#joined) return;
+    const { id, bytes } = this.#joined;
+    this.#joined = undefined;
     this.#out.add({ type: FRAME.DATA, micro: this.#micro, id, body: bytes });
   }
 
@@ -153,6 +170,7 @@ export class MicroStreams {
 
   /** The isolate is gone. */
   drop(): void {
+    this.#joined = undefined;
     this.#streams.clear();
     this.#parcels.clear();
     this.#sockets.drop();

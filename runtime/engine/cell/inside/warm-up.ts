@@ -9,7 +9,7 @@ globalThis.WebAssembly ??= { Module: class {}, Instance: class {}, Memory: class
 `;
 
 const REQUESTS = `
-const inside = __boot(() => undefined, 1e7, 1e7);
+const inside = __boot(() => undefined, 1e7, 1e7, new ArrayBuffer(557056));
 const fetch = (request, env, context) => {
   const headers = new Headers(request.headers);
   headers.set('x-method', request.method);
