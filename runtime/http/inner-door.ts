@@ -67,7 +67,7 @@ export async function openInnerDoor(parts: InnerDoorParts, box: Box): Promise<In
   const sockets = track(server);
   await listenAt(server, box);
   return {
-    ...(await innerNames({ hostname, caPem: parts.tls.sandboxCaPem })),
+    ...innerNames(hostname, parts.tls.sandboxCaPem),
     received: (hops) => depth.received(hops),
     async close() {
       turns.end();

@@ -105,7 +105,7 @@ describe('the app\'s own name', () => {
   test('a caller that goes away is told to the Micro', async () => {
     let gone = false;
     box.answer = (request) => new Promise(() => { request.onGone?.(() => { gone = true; }); });
-    const socket = await connectDoor(box.socketPath, { servername: 'guestbook.localhost', ca: box.door.files['/etc/ssl/ownspace-ca.crt'] ?? '' });
+    const socket = await connectDoor(box.socketPath, { servername: 'guestbook.localhost', ca: box.door.authority });
     socket.write(`GET / HTTP/1.1\r\nHost: ${HOSTNAME}\r\n\r\n`);
     await vi.waitFor(() => expect(box.fetched).toHaveLength(1));
     expect(gone).toBe(false);
@@ -128,7 +128,7 @@ describe('the app\'s own name', () => {
 });
 
 describe('anything else', () => {
-  const ca = (): string => box.door.files['/etc/ssl/ownspace-ca.crt'] ?? '';
+  const ca = (): string => box.door.authority;
 
   test.each(['localhost', 'diary.localhost', 'example.org', 'deta.sh', 'database.localhost', 'x.guestbook.localhost', ''])('the name "%s" gets no certificate', async (servername) => {
     await expect(connectDoor(box.socketPath, { servername, ca: ca() })).rejects.toThrow(/alert|disconnected|reset/i);
@@ -187,7 +187,7 @@ describe('the socket', () => {
   });
 
   test('keeps a connection, and a second one resumes the session of the first', async () => {
-    const ca = box.door.files['/etc/ssl/ownspace-ca.crt'] ?? '';
+    const ca = box.door.authority;
     const first = await connectDoor(box.socketPath, { servername: 'guestbook.localhost', ca });
     const session = once(first, 'session');
     for (let count = 1; count <= 3; count += 1) {
@@ -205,7 +205,7 @@ describe('the socket', () => {
 
   test('ends with its box, and so does everything that is under way', async () => {
     const other = await box.openOther();
-    const ca = other.files['/etc/ssl/ownspace-ca.crt'] ?? '';
+    const ca = other.authority;
     const idle = await connectDoor(other.socketPath, { servername: 'database.deta.sh', ca });
     const { connect } = await import('node:net');
     const silent = connect(other.socketPath);
