@@ -112,6 +112,7 @@ export const ERRORS = {
   INSTANCE_NOT_READY: entry(503, 'platform', 'This app is being installed. Try again in a moment.'),
   MICRO_NOT_FOUND: entry(404, 'caller', 'No Micro of this app answers here.'),
   MICRO_ENGINE_UNSUPPORTED: entry(422, 'platform', (d) => `This host cannot run the engine \`${d.engine}\`.`),
+  SANDBOX_MISSING: entry(503, 'platform', (d) => `This host has no sandbox for programs, so it runs none: ${d.reason}. Its owner sees more on the page Host.`),
   MICRO_START_FAILED: entry(502, 'micro', (d) => `The app could not start: ${d.reason}`),
   MICRO_THREW: entry(500, 'micro', 'The app ran into an error.'),
   MICRO_BAD_RESPONSE: entry(502, 'micro', (d) => `The app gave no usable answer: ${d.reason}.`),

@@ -42,7 +42,7 @@ export function jailed(bwrap: string, command: readonly string[], { show, copy, 
 const filters = new Map<Buffer, number>();
 
 /** A descriptor of its own for each reader: they share no position. */
-function openFilter(filter: Buffer): number {
+export function openFilter(filter: Buffer): number {
   let kept = filters.get(filter);
   if (kept === undefined) filters.set(filter, kept = keepInNoFolder(filter));
   return openSync(`/proc/self/fd/${kept}`, 'r');

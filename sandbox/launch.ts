@@ -136,6 +136,6 @@ export function keepTail(stream: NodeJS.ReadableStream | null, maxBytes = 8 * 10
   return () => tail.toString();
 }
 
-function findTool(name: string): string | undefined {
+export function findTool(name: string): string | undefined {
   return ['/usr/bin', '/bin', '/usr/sbin', '/sbin'].map((folder) => `${folder}/${name}`).find((path) => existsSync(path));
 }

@@ -1,5 +1,5 @@
 // Owns looking at a running process from outside: CPU time and memory, from /proc where there is one.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 export interface ProcessUsage {
   /** User and system time of all its threads since its start. */
@@ -31,4 +31,38 @@ export function readPrivateBytes(pid: number): number {
   } catch {
     return 0;
   }
+}
+
+export interface TreeUsage extends ProcessUsage { privateBytes: number; processes: number }
+
+/** A process and all that came from it, parents first. Those whose parent ended are children of the first process of their namespace. */
+export function treeOf(pid: number): number[] {
+  const found: number[] = [];
+  for (let queue = [pid]; queue.length > 0;) {
+    found.push(...queue);
+    queue = queue.flatMap(childrenOf);
+  }
+  return found;
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    // Each thread has the children that it started.
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').split(' ').filter((text) => text !== '').map(Number));
+  } catch {
+    return [];
+  }
+}
+
+export function usageOf(pids: readonly number[]): TreeUsage {
+  const sum: TreeUsage = { cpuMs: 0, residentBytes: 0, privateBytes: 0, processes: 0 };
+  for (const pid of pids) {
+    const usage = readUsage(pid);
+    if (!usage) continue;
+    sum.cpuMs += usage.cpuMs;
+    sum.residentBytes += usage.residentBytes;
+    sum.privateBytes += readPrivateBytes(pid);
+    sum.processes += 1;
+  }
+  return sum;
 }

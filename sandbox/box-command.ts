@@ -1,0 +1,141 @@
+// Owns the chain of programs that makes a box: limits -> a stage that prepares network and /tmp -> bubblewrap -> forwarder.
+// Only words are put together here. bubblewrap is never started as root, and none of these programs gets the environment of
+// what runs inside: that goes over the control socket, once everything stands.
+import { INSIDE_USER } from './box-etc.ts';
+import type { Forwarder } from './forwarder/find.ts';
+
+export interface BoxTools { unshare: string; sh: string; mount: string; mkdir: string; ip: string; setpriv: string; prlimit: string; nice: string; bwrap: string }
+
+export interface BoxPlan {
+  tools: BoxTools;
+  forwarder: Forwarder;
+  node: string;
+  command: readonly string[];
+  /** Where the program starts. */
+  cwd: string;
+  etc: string;
+  /** Inside -> outside. */
+  show: Readonly<Record<string, string>>;
+  lend: Readonly<Record<string, string>>;
+  /** Port in the box -> Unix socket outside. */
+  forwards: Readonly<Record<number, string>>;
+  ingressPort: number | undefined;
+  limits: BoxLimits;
+  /** Files that take the process id of who joins a control group. */
+  joins: readonly string[];
+  /** Whom root becomes; undefined for everybody else. */
+  user: number | undefined;
+  hasFilter: boolean;
+  /** Namespaces inside it may be made: some machines cannot forbid that other than by the filter. */
+  nests: boolean;
+}
+
+export interface BoxLimits {
+  /** Of each process, where control groups are missing; else of all together, and of each process besides. */
+  memoryMb: number;
+  processes: number;
+  openFiles: number;
+  /** /tmp and shared memory. They count as memory too. */
+  tmpMb: number;
+  tmpFiles: number;
+  /** The largest file that can be written. */
+  fileMb?: number;
+  /** Processors' worth of time; only by control groups. */
+  cpus?: number;
+  /** Runs when nothing else wants to. */
+  isBackground?: boolean;
+}
+
+/** What is open in the box besides the three of every program. */
+export const FD = { ingress: 3, control: 4, info: 5, filter: 6 } as const;
+
+/** A folder that every Linux has and that nothing here needs: in the stage's own mount namespace it becomes the work place. */
+const PLACE = '/sys';
+/** To join a control group takes its time: it goes on beside the rest, and is waited for. A shell knows descriptors up to 9 only. */
+const JOIN_FD = 7;
+const RUN = '/run/host';
+const FORWARDER = `${RUN}/forwarder`;
+const NODE = `${RUN}/bin/node`;
+/** Found first, so that `node` is the one that runs this host. */
+export const INSIDE_PATH = `${RUN}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+const MIB = 1024 * 1024;
+/** What Node.js reserves before it does anything; others need far less, and never touch it. */
+const DATA_FLOOR_MB = 640;
+
+/** Under root, folders that other users cannot reach are bound before root is given up. */
+export function boxCommand(plan: BoxPlan): string[] {
+  const { tools, user, limits } = plan;
+  const isRoot = user !== undefined;
+  const sources = [...new Set([...Object.values(plan.show), ...Object.values(plan.lend), ...Object.values(plan.forwards), plan.etc, plan.forwarder.path, plan.node])];
+  const places = new Map(isRoot ? sources.map((path, index) => [path, `${PLACE}/${index}`]) : sources.map((path) => [path, path]));
+  const namespaces = isRoot ? ['--net', '--mount'] : ['--user', '--map-root-user', '--net', '--mount'];
+  return [
+    ...(limits.isBackground ? [tools.nice, '-n', '10'] : []),
+    tools.unshare, ...namespaces, '--propagation', 'private', '--',
+    ...stage(plan, isRoot ? places : new Map()),
+    ...(isRoot ? [tools.setpriv, '--reuid', String(user), '--regid', String(user), '--clear-groups', '--no-new-privs', '--pdeathsig', 'KILL', '--'] : []),
+    ...jail(plan, (path) => places.get(path)!),
+    ...inner(plan),
+  ];
+}
+
+/** Everything that changes is a parameter, never a part of the script. */
+function stage({ tools, limits, joins }: BoxPlan, binds: Map<string, string>): string[] {
+  const given: string[] = [];
+  const give = (value: string): string => `"\${${given.push(value)}}"`;
+  const lines = [
+    'set -e',
+    ...joins.flatMap((file, index) => [`exec ${JOIN_FD + index}>${give(file)}`, `echo $$ >&${JOIN_FD + index} &`, `join${index}=$!`]),
+    `${tools.mount} -t tmpfs -o ${give(`size=${limits.tmpMb}m,nr_inodes=${limits.tmpFiles},mode=0755,nosuid,nodev`)} box ${PLACE}`,
+    `${tools.mkdir} -m 1777 ${PLACE}/tmp ${PLACE}/shm`,
+    ...[...binds].map(([from, to]) => `if [ -d ${give(from)} ]; then ${tools.mkdir} ${give(to)}; else : >${give(to)}; fi; ${tools.mount} --bind ${give(from)} ${give(to)}`),
+    `${tools.ip} link set lo up`,
+    'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start',
+    ...joins.flatMap((_, index) => [`wait $join${index}`, `exec ${JOIN_FD + index}>&-`]),
+  ];
+  return [tools.sh, '-c', [...lines, `shift ${given.length}`, 'exec "$@"'].join('\n'), 'stage', ...given];
+}
+
+const NAMESPACES = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'];
+const MANNERS = ['--die-with-parent', '--new-session', '--as-pid-1', '--cap-drop', 'ALL', '--uid', String(INSIDE_USER.id), '--gid', String(INSIDE_USER.id), '--hostname', INSIDE_USER.name];
+const SYSTEM = ['--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/sbin', '/sbin', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'];
+/** `/dev` and the root would be writable memory without an end. */
+const WRITABLE = ['--proc', '/proc', '--dev', '/dev', '--bind', `${PLACE}/shm`, '/dev/shm', '--remount-ro', '/dev', '--bind', `${PLACE}/tmp`, '/tmp', '--symlink', '../tmp', '/var/tmp'];
+
+function jail({ tools, node, forwarder, etc, show, lend, forwards, cwd, hasFilter, nests }: BoxPlan, at: (path: string) => string): string[] {
+  const readOnly = { ...show, '/etc': etc, [FORWARDER]: forwarder.path, [NODE]: node, ...sockets(forwards) };
+  return [
+    tools.bwrap, ...NAMESPACES, ...(nests ? [] : ['--disable-userns']), ...MANNERS, ...SYSTEM, ...WRITABLE,
+    ...Object.entries(readOnly).toSorted(byDepth).flatMap(([inside, path]) => ['--ro-bind', at(path), inside]),
+    ...Object.entries(lend).toSorted(byDepth).flatMap(([inside, path]) => ['--bind', at(path), inside]),
+    '--remount-ro', '/', '--chdir', cwd, ...(hasFilter ? ['--seccomp', String(FD.filter)] : []), '--info-fd', String(FD.info), '--',
+  ];
+}
+
+/** What holds another place is bound before it. */
+const byDepth = ([left]: [string, string], [right]: [string, string]): number => left.length - right.length;
+
+/** Read-only: to connect is allowed there, to remove is not. */
+function sockets(forwards: BoxPlan['forwards']): Record<string, string> {
+  return Object.fromEntries(Object.entries(forwards).map(([port, path]) => [socketInside(port), path]));
+}
+const socketInside = (port: string): string => `${RUN}/${port}.sock`;
+
+function inner({ tools, forwarder, command, forwards, ingressPort, limits }: BoxPlan): string[] {
+  const { memoryMb, processes, openFiles, fileMb } = limits;
+  return [
+    tools.prlimit, `--nproc=${processes}`, `--nofile=${openFiles}`, '--core=0', `--data=${(memoryMb + DATA_FLOOR_MB) * MIB}`, ...(fileMb === undefined ? [] : [`--fsize=${fileMb * MIB}`]), '--',
+    ...(forwarder.isScript ? [NODE, '--disable-warning=ExperimentalWarning'] : []), FORWARDER, `control:${FD.control}`,
+    ...(ingressPort === undefined ? [] : [`fd:${FD.ingress}=tcp:${ingressPort}`]),
+    ...Object.keys(forwards).map((port) => `tcp:${port}=unix:${socketInside(port)}`), '--', ...command,
+  ];
+}
+
+/** The forwarder and the program alone, on the machine itself. */
+export function bareCommand({ tools, forwarder, node, command, ingressPort, limits }: Pick<BoxPlan, 'tools' | 'forwarder' | 'node' | 'command' | 'ingressPort' | 'limits'>): string[] {
+  return [
+    ...(limits.isBackground ? [tools.nice, '-n', '10'] : []),
+    ...(forwarder.isScript ? [node] : []), forwarder.path, `control:${FD.control}`,
+    ...(ingressPort === undefined ? [] : [`fd:${FD.ingress}=tcp:${ingressPort}`]), '--', ...command,
+  ];
+}

@@ -1,0 +1,235 @@
+// Owns boxes: how any program that may be hostile runs here, a Micro's or a build's. It sees its own folder, /usr and an /etc
+// made for it; it has a network of its own with nothing in it but what is forwarded; and it is gone with all its children when
+// it is killed. Knows neither Micros nor builds.
+import type { ChildProcess } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { mkdir, rm } from 'node:fs/promises';
+import type { Readable, Writable } from 'node:stream';
+import { boxCommand, bareCommand, FD, INSIDE_PATH, type BoxLimits, type BoxPlan, type BoxTools } from './box-command.ts';
+import { handOver } from './box-user.ts';
+import { EtcFolders, TRUST_ENV } from './box-etc.ts';
+import type { Group, Groups } from './cgroup.ts';
+import { type Forwarder, findForwarder } from './forwarder/find.ts';
+import { nextUser, openFilter } from './jail.ts';
+import { findTool, jailedPid, killTree, launch } from './launch.ts';
+import { treeOf, type TreeUsage, usageOf } from './watch.ts';
+
+export interface BoxSpec {
+  /** Arguments; the first is an absolute path in the box, such as /bin/sh. */
+  command: readonly string[];
+  /** All of it. `PATH` and `HOME` are there unless they are given. */
+  env: Readonly<Record<string, string>>;
+  /** Folders and files that are seen, read-only: the path inside, and here. `/app` is where the program starts. */
+  show?: Readonly<Record<string, string>>;
+  /** Folders that it may write in. They are given to the box's user. */
+  lend?: Readonly<Record<string, string>>;
+  /** Ports of the box's loopback and the Unix sockets of this host to which they lead. */
+  forwards?: Readonly<Record<number, string>>;
+  /** A listening socket of this host whose connections arrive at `port`. */
+  ingress?: { descriptor: number; port: number };
+  /** Names that lead to the box's own loopback. */
+  hosts?: readonly string[];
+  /** Certificates (PEM) that it trusts besides. */
+  authority?: string;
+  /** Below `/app`. */
+  cwd?: string;
+  limits: BoxLimits;
+  /** Under root: whose number it runs under, when several boxes share files; a fresh one by default. */
+  user?: number;
+}
+
+export interface BoxEnd {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  /** A limit that was hit while it ran, whether or not it ended by it. */
+  hit: ('memory' | 'processes')[];
+}
+
+export interface Box {
+  readonly pid: number;
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** The first connection was taken by the program; never when it ends before. */
+  readonly answers: Promise<void>;
+  /** It is over, and so is every process that it started. */
+  readonly ended: Promise<BoxEnd>;
+  usage(): Promise<TreeUsage>;
+  /** Stop the time of the program and of all that it started; the forwarder stays awake. */
+  freeze(): void;
+  thaw(): void;
+  kill(): Promise<BoxEnd>;
+}
+
+export interface Boxes {
+  start(spec: BoxSpec): Promise<Box>;
+  readonly groups: Groups | undefined;
+  close(): Promise<void>;
+}
+
+export interface BoxesOptions {
+  /** Of this host alone; emptied when it starts. */
+  folder: string;
+  filter: Buffer | undefined;
+  nests: boolean;
+  groups: Groups | undefined;
+  /** No box at all: the program runs as this host does. */
+  isBare?: boolean;
+}
+
+const SHIFT = 4;
+const KILL_PATIENCE_MS = 2_000;
+const BARE_TOOLS = ['nice'] as const;
+const TOOLS = ['unshare', 'sh', 'mount', 'mkdir', 'ip', 'setpriv', 'prlimit', 'nice', 'bwrap'] as const;
+const PACKAGES: Partial<Record<(typeof TOOLS)[number], string>> = { bwrap: 'bubblewrap', ip: 'iproute2', unshare: 'util-linux', setpriv: 'util-linux', prlimit: 'util-linux', mount: 'mount' };
+
+/** @returns what boxes need, or the sentence about what is missing */
+export function boxTools(isBare = false): BoxTools | string {
+  const found = TOOLS.map((name) => [name, findTool(name) ?? ''] as const);
+  const missing = found.filter(([name, path]) => path === '' && (!isBare || (BARE_TOOLS as readonly string[]).includes(name))).map(([name]) => name);
+  if (missing.length === 0) return Object.fromEntries(found) as unknown as BoxTools;
+  const packages = [...new Set(missing.map((name) => PACKAGES[name] ?? 'coreutils'))];
+  return `${missing.join(', ')} ${missing.length === 1 ? 'is' : 'are'} not installed (on Debian and Ubuntu: apt install ${packages.join(' ')})`;
+}
+
+/** @throws TypeError when a tool is missing: ask `boxTools` before */
+export async function openBoxes(options: BoxesOptions): Promise<Boxes> {
+  const { folder, groups, isBare = false } = options;
+  const tools = boxTools(isBare);
+  if (typeof tools === 'string') throw new TypeError(tools);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  const parts: Parts = { ...options, tools, isBare, forwarder: await findForwarder(folder), etc: new EtcFolders(folder) };
+  const running = new Set<Box>();
+  return {
+    groups,
+    async start(spec) {
+      const box = await start(parts, spec);
+      running.add(box);
+      void box.ended.then(() => running.delete(box));
+      return box;
+    },
+    async close() {
+      await Promise.all([...running].map((box) => box.kill()));
+      await groups?.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+interface Parts extends BoxesOptions { tools: BoxTools; forwarder: Forwarder; etc: EtcFolders; isBare: boolean }
+
+async function start(parts: Parts, spec: BoxSpec): Promise<Box> {
+  const { limits } = spec;
+  const user = process.getuid?.() === 0 && !parts.isBare ? (spec.user ?? nextUser()) : undefined;
+  const [etc, group] = await Promise.all([
+    parts.isBare ? '' : parts.etc.of({ hosts: spec.hosts ?? [], authority: spec.authority }),
+    parts.groups?.make({ memoryBytes: (limits.memoryMb + limits.tmpMb) * 1024 ** 2, processes: limits.processes + SHIFT, ...(limits.cpus === undefined ? {} : { cpus: limits.cpus }) }),
+    ...Object.values(spec.lend ?? {}).map((path) => user !== undefined && handOver(path, user)),
+  ]);
+  return run(parts, spec, { user, etc, group });
+}
+
+function run(parts: Parts, spec: BoxSpec, { user, etc, group }: { user: number | undefined; etc: string; group: Group | undefined }): Box {
+  const plan: BoxPlan = {
+    ...parts, etc, user, node: process.execPath, command: spec.command, cwd: spec.cwd ?? '/app', show: spec.show ?? {}, lend: spec.lend ?? {},
+    forwards: spec.forwards ?? {}, ingressPort: spec.ingress?.port, limits: spec.limits, joins: group?.joins ?? [], hasFilter: parts.filter !== undefined,
+  };
+  const filter = parts.isBare || !parts.filter ? undefined : openFilter(parts.filter);
+  try {
+    const child = launch({
+      command: parts.isBare ? bareCommand(plan) : boxCommand(plan),
+      stdio: ['ignore', 'pipe', 'pipe', spec.ingress?.descriptor ?? 'ignore', 'pipe', 'pipe', ...(filter === undefined ? [] : [filter])],
+      limits: { openFiles: spec.limits.openFiles },
+      ...(parts.isBare ? { cwd: bareFolder(spec) } : {}),
+    });
+    return watched(child, spec, { group, isBare: parts.isBare });
+  } finally {
+    if (filter !== undefined) closeSync(filter);
+  }
+}
+
+function bareFolder({ show, lend }: BoxSpec): string {
+  return lend?.['/app'] ?? show?.['/app'] ?? '/';
+}
+
+function watched(child: ChildProcess, spec: BoxSpec, { group, isBare }: { group: Group | undefined; isBare: boolean }): Box {
+  const control = child.stdio[FD.control] as Readable & Writable;
+  const first = isBare ? Promise.resolve(child.pid) : jailedPid(child, FD.info);
+  let inside: number | undefined;
+  void first.then((pid) => (inside = pid));
+  control.on('error', () => {});
+  control.write(environment({ ...(spec.authority === undefined || isBare ? {} : TRUST_ENV), ...spec.env }));
+  const answers = new Promise<void>((resolve) => control.once('data', () => resolve()));
+  const ended = endOf(child, group);
+  let isOver = false;
+  void ended.then(() => (isOver = true));
+  const program = (): number[] => (inside === undefined || isOver ? [] : treeOf(inside).slice(1));
+  return {
+    pid: child.pid ?? 0, stdout: child.stdout!, stderr: child.stderr!, answers, ended,
+    usage: async () => {
+      const usage = usageOf(inside === undefined || isOver ? [] : treeOf(inside));
+      return group ? { ...usage, residentBytes: Math.max(await group.memoryBytes(), usage.privateBytes) } : usage;
+    },
+    freeze: () => stopAll(program),
+    thaw: () => signalAll(program().toReversed(), 'SIGCONT'),
+    async kill() {
+      if (isOver) return ended;
+      // The first process in its namespace takes all others along, and bubblewrap outside tells when they are gone.
+      if (inside !== undefined && !isBare) signalAll([inside], 'SIGKILL');
+      else killAll(child, isBare ? treeOf(child.pid ?? 0) : []);
+      const late = setTimeout(() => killTree(child), KILL_PATIENCE_MS);
+      const end = await ended;
+      clearTimeout(late);
+      return end;
+    },
+  };
+}
+
+function killAll(child: ChildProcess, tree: number[]): void {
+  killTree(child);
+  signalAll(tree.slice(1), 'SIGKILL');
+}
+
+function signalAll(pids: number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {
+      // It ended by itself.
+    }
+  }
+}
+
+/** Whatever is started while others are being stopped is stopped in the next round. */
+function stopAll(program: () => number[]): void {
+  let before = 0;
+  for (let round = 0; round < 5; round += 1) {
+    const pids = program();
+    if (pids.length === before) return;
+    before = pids.length;
+    signalAll(pids, 'SIGSTOP');
+  }
+}
+
+async function endOf(child: ChildProcess, group: Group | undefined): Promise<BoxEnd> {
+  const end = await new Promise<Pick<BoxEnd, 'code' | 'signal'>>((resolve) => {
+    child.once('error', () => resolve({ code: 127, signal: null }));
+    child.once('exit', (code, signal) => resolve({ code, signal }));
+  });
+  for (const at of [FD.control, FD.info]) ((child.stdio as readonly unknown[])[at] as Readable | undefined)?.destroy();
+  if (!group) return { ...end, hit: [] };
+  const [memory, processes] = await Promise.all([group.memoryKills(), group.refusedProcesses()]);
+  void group.remove();
+  return { ...end, hit: [...(memory > 0 ? ['memory' as const] : []), ...(processes > 0 ? ['processes' as const] : [])] };
+}
+
+const DEFAULTS = { PATH: INSIDE_PATH, HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8' };
+
+/** Its length, and NAME=value texts that each end with a NUL. */
+function environment(env: Readonly<Record<string, string>>): Buffer {
+  const all = Object.entries({ ...DEFAULTS, ...env }).filter(([name, value]) => name !== '' && !/[=\0]/.test(name) && !value.includes('\0'));
+  const text = Buffer.from(all.map(([name, value]) => `${name}=${value}\0`).join(''));
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(text.length);
+  return Buffer.concat([length, text]);
+}

@@ -1,0 +1,175 @@
+// Owns control groups: what the kernel counts and limits over all processes of a box together. Where this host may not make
+// any, a box has its other limits only; the owner of the host is shown which it is.
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+export interface GroupLimits { memoryBytes: number; processes: number; cpus?: number }
+
+export interface Group {
+  /** Files that take the process id of who joins. */
+  joins: readonly string[];
+  /** How often the kernel ended a process of it for want of memory. */
+  memoryKills(): Promise<number>;
+  /** How often a process could not be started. */
+  refusedProcesses(): Promise<number>;
+  memoryBytes(): Promise<number>;
+  /** Once it is empty. */
+  remove(): Promise<void>;
+}
+
+export interface Groups {
+  kind: 'cgroup v1' | 'cgroup v2';
+  make(limits: GroupLimits): Promise<Group>;
+  close(): Promise<void>;
+}
+
+const ROOT = '/sys/fs/cgroup';
+const PREFIX = 'ownspace-';
+const PERIOD_US = 100_000;
+const REMOVE_TRIES = 50;
+const REMOVE_PAUSE_MS = 20;
+
+/** Settings by controller: file -> value. */
+type Settings = (limits: GroupLimits) => [controller: string, file: string, value: string][];
+
+const V1: Settings = ({ memoryBytes, processes, cpus }) => [
+  ['memory', 'memory.limit_in_bytes', String(memoryBytes)],
+  ['pids', 'pids.max', String(processes)],
+  ...(cpus === undefined ? [] : [['cpu', 'cpu.cfs_quota_us', String(Math.round(cpus * PERIOD_US))] as [string, string, string]]),
+];
+const V2: Settings = ({ memoryBytes, processes, cpus }) => [
+  ['', 'memory.max', String(memoryBytes)], ['', 'memory.oom.group', '1'], ['', 'memory.swap.max', '0'],
+  ['', 'pids.max', String(processes)],
+  ...(cpus === undefined ? [] : [['', 'cpu.max', `${Math.round(cpus * PERIOD_US)} ${PERIOD_US}`] as [string, string, string]]),
+];
+/** Not every kernel counts swap; not every one can end a whole group. */
+const OPTIONAL = new Set(['memory.oom.group', 'memory.swap.max']);
+
+let lastGroup = 0;
+
+/** @returns undefined where this host may not make control groups that limit memory and processes */
+export async function openGroups(): Promise<Groups | undefined> {
+  const own = ownGroups();
+  return (await openV2(own.get(''))) ?? openV1(own);
+}
+
+/** Controller -> the group of this process; '' for version 2. */
+function ownGroups(): Map<string, string> {
+  const found = new Map<string, string>();
+  try {
+    for (const line of readFileSync('/proc/self/cgroup', 'utf8').trim().split('\n')) {
+      const [, controllers = '', path = '/'] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+      for (const controller of controllers.split(',')) found.set(controller, path);
+    }
+  } catch {
+    // No Linux.
+  }
+  return found;
+}
+
+async function openV1(own: Map<string, string>): Promise<Groups | undefined> {
+  const bases = new Map(['memory', 'pids', 'cpu'].flatMap((controller) => {
+    const path = own.get(controller);
+    return path === undefined ? [] : [[controller, join(ROOT, controller, path)] as const];
+  }));
+  if (!bases.has('memory') || !bases.has('pids')) return undefined;
+  return open('cgroup v1', bases, V1);
+}
+
+/** A group that was handed to this host holds it: it has to leave for a leaf before the others may have limits. */
+async function openV2(path: string | undefined): Promise<Groups | undefined> {
+  if (path === undefined) return undefined;
+  const base = join(ROOT, path);
+  try {
+    const offered = readFileSync(join(base, 'cgroup.controllers'), 'utf8').split(/\s+/);
+    if (!offered.includes('memory') || !offered.includes('pids') || path === '/') return undefined;
+    const wanted = ['memory', 'pids', 'cpu'].filter((controller) => offered.includes(controller)).map((controller) => `+${controller}`).join(' ');
+    const leaf = join(base, `${PREFIX}host`);
+    await mkdir(leaf, { recursive: true });
+    writeFileSync(join(leaf, 'cgroup.procs'), String(process.pid));
+    writeFileSync(join(base, 'cgroup.subtree_control'), wanted);
+    return await open('cgroup v2', new Map([['', base]]), V2, wanted);
+  } catch {
+    return undefined;
+  }
+}
+
+async function open(kind: Groups['kind'], bases: Map<string, string>, settings: Settings, delegate?: string): Promise<Groups | undefined> {
+  const ours = new Map([...bases].map(([controller, base]) => [controller, join(base, `${PREFIX}${process.pid}`)]));
+  try {
+    for (const base of bases.values()) await sweep(base);
+    for (const folder of ours.values()) {
+      await mkdir(folder, { recursive: true });
+      accessSync(join(folder, 'cgroup.procs'), constants.W_OK);
+      if (delegate !== undefined) await writeFile(join(folder, 'cgroup.subtree_control'), delegate);
+    }
+  } catch {
+    await Promise.all([...ours.values()].map((folder) => rmdir(folder).catch(() => {})));
+    return undefined;
+  }
+  return {
+    kind,
+    make: (limits) => make(ours, settings(limits)),
+    async close() {
+      await Promise.all([...ours.values()].map(remove));
+    },
+  };
+}
+
+async function make(ours: Map<string, string>, values: [string, string, string][]): Promise<Group> {
+  lastGroup += 1;
+  const controllers = [...new Set(values.map(([controller]) => controller))];
+  const folders = new Map(controllers.map((controller) => [controller, join(ours.get(controller)!, String(lastGroup))]));
+  const file = (controller: string, name: string): string => join(folders.get(controller) ?? folders.get('')!, name);
+  for (const folder of folders.values()) await mkdir(folder);
+  for (const [controller, name, value] of values) {
+    await writeFile(join(folders.get(controller)!, name), value).catch((error) => {
+      if (!OPTIONAL.has(name)) throw error;
+    });
+  }
+  const isV2 = folders.has('');
+  return {
+    joins: [...folders.values()].map((folder) => join(folder, 'cgroup.procs')),
+    memoryKills: () => countIn(file('memory', isV2 ? 'memory.events' : 'memory.oom_control'), 'oom_kill'),
+    refusedProcesses: () => countIn(file('pids', 'pids.events'), 'max'),
+    memoryBytes: async () => Number(await readFile(file('memory', isV2 ? 'memory.current' : 'memory.usage_in_bytes'), 'utf8').catch(() => '0')),
+    async remove() {
+      await Promise.all([...folders.values()].map(remove));
+    },
+  };
+}
+
+async function countIn(file: string, name: string): Promise<number> {
+  const text = await readFile(file, 'utf8').catch(() => '');
+  return Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(text)?.[1] ?? 0);
+}
+
+/** The kernel needs a moment after the last process. */
+async function remove(folder: string): Promise<void> {
+  for (let tries = 0; tries < REMOVE_TRIES; tries += 1) {
+    const error = await rmdir(folder).then(() => undefined, (caught: NodeJS.ErrnoException) => caught.code);
+    if (error === undefined || error === 'ENOENT') return;
+    await new Promise((resolve) => setTimeout(resolve, REMOVE_PAUSE_MS));
+  }
+}
+
+/** What a host left that was killed. */
+async function sweep(base: string): Promise<void> {
+  for (const name of await readdir(base)) {
+    const pid = Number(name.startsWith(PREFIX) ? name.slice(PREFIX.length) : NaN);
+    if (!pid || pid === process.pid || isAlive(pid)) continue;
+    const folder = join(base, name);
+    for (const inner of await readdir(folder, { withFileTypes: true })) if (inner.isDirectory()) await rmdir(join(folder, inner.name)).catch(() => {});
+    await rmdir(folder).catch(() => {});
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
