@@ -67,7 +67,7 @@ export async function openInnerDoor(parts: InnerDoorParts, box: Box): Promise<In
   const sockets = track(server);
   await listenAt(server, box);
   return {
-    ...innerNames(hostname, parts.tls.sandboxCaPem),
+    ...innerNames({ hostname, socketPath: box.socketPath, authority: parts.tls.sandboxCaPem }),
     received: (hops) => depth.received(hops),
     async close() {
       turns.end();

@@ -1,7 +1,7 @@
 // Owns how the programs of other languages and packages are made ready and run: results come back as JSON.
 import { execa } from 'execa';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rename } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { provideDeta } from '../../builder/toolchain/python-deta.ts';
@@ -62,6 +62,8 @@ export async function pythonSdk(version: keyof typeof PYTHON_RELEASES): Promise<
     await removeFolder(making);
     return { missing: 'source', reason: `pip cannot install ${packages.join(' and ')}: ${pip.stderr}` };
   }
+  // Programs in a box run as another user.
+  await chmod(making, 0o755);
   // Another run may have been faster; its folder is as good.
   await rename(making, made).catch(() => removeFolder(making));
   return made;

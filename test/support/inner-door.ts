@@ -42,9 +42,10 @@ export interface TestDoor {
 export interface DoorCall { method?: string; headers?: Record<string, string>; body?: string | Buffer | object | Readable; servername?: string; socketPath?: string; ca?: string }
 export interface DoorAnswer { status: number; headers: IncomingHttpHeaders; bytes: Buffer; text: string; json(): any }
 
-export interface DoorOptions { clock?: Clock; hostname?: string; hopsMax?: number }
+/** `user`: of the box. */
+export interface DoorOptions { clock?: Clock; hostname?: string; hopsMax?: number; user?: number }
 
-export async function openTestDoor({ clock = systemClock, hostname = HOSTNAME, hopsMax = 8 }: DoorOptions = {}): Promise<TestDoor> {
+export async function openTestDoor({ clock = systemClock, hostname = HOSTNAME, hopsMax = 8, user }: DoorOptions = {}): Promise<TestDoor> {
   const folder = await mkdtemp(join(tmpdir(), 'ownspace-door-'));
   const log = createLog('error', () => {});
   const data = await createData({ folder, clock, log, workers: 1 });
@@ -76,7 +77,7 @@ export async function openTestDoor({ clock = systemClock, hostname = HOSTNAME, h
   };
   const services = { fetchUrl: async (request: MicroRequest) => { box.fetched.push(request); return box.answer(request); }, log() {} } as unknown as InstanceServices;
   const instance: InstanceSpec = { instanceId: 'instance1', spaceId: 'space1', collectionId: own.id, hostname, generation: '1', micros: [], services };
-  box.door = await openInnerDoor(parts, { instance, micro: 'main', socketPath: box.socketPath });
+  box.door = await openInnerDoor(parts, { instance, micro: 'main', socketPath: box.socketPath, ...(user === undefined ? {} : { user }) });
   return box;
 }
 
