@@ -8,8 +8,14 @@ import type { BlobStore, ByteRange } from '../sandbox-data/blob/blob-store.ts';
 /** `hash` is SHA-256 in hex. */
 export interface Artifact { hash: string; sizeBytes: number }
 
+/** How content may be coded on its way to a browser. */
+export type Encoding = 'br' | 'gzip';
+
+/** A file, and the same content in codings that are worth keeping. */
+export interface ArtifactFile extends Artifact { encodings?: Partial<Record<Encoding, Artifact>> }
+
 /** Path inside a Micro's package -> its content; paths are in byte order. */
-export type ArtifactFiles = Record<string, Artifact>;
+export type ArtifactFiles = Record<string, ArtifactFile>;
 
 /** Something to store: bytes in memory, or a file on disk. */
 export type ArtifactSource = { content: Uint8Array } | { path: string };

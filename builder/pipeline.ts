@@ -9,8 +9,11 @@ import { formatIssues } from '../spacefile-schema/issue.ts';
 import { parseSpacefile } from '../spacefile-schema/parse.ts';
 import type { Spacefile, SpacefileMicro } from '../spacefile-schema/types.ts';
 import type { Artifacts } from './artifact.ts';
+import { withCodings } from './coding.ts';
 import { inspectIcon } from './icon.ts';
 import type { Icon } from './icon.ts';
+import { createPwaIcons } from './pwa-icons.ts';
+import type { PwaIcon } from './pwa-icons.ts';
 import { revisionContent } from './revision.ts';
 import type { RevisionContent, RevisionMicro } from './revision.ts';
 import { unpackSource } from './source.ts';
@@ -50,7 +53,9 @@ export async function runPipeline(job: PipelineJob, parts: PipelineParts): Promi
     const spacefile = parsedSpacefile(spacefileText);
     const micros = await buildMicros(job, spacefile, { ...parts, source });
     const icon = job.icon ?? (await iconOfSource(job, spacefile, { ...parts, source }));
-    const content = revisionContent({ spacefileText, spacefile, micros, icon, autoPwa: job.autoPwa && spacefile.autoPwa });
+    const autoPwa = job.autoPwa && spacefile.autoPwa;
+    const pwaIcons = icon && autoPwa ? await pwaIconsOf(job, icon, parts.artifacts) : undefined;
+    const content = revisionContent({ spacefileText, spacefile, micros, icon, pwaIcons, autoPwa });
     job.report('All micros built successfully');
     job.report(`Total Size ${(content.totalSizeBytes / 1_000_000).toFixed(2)} MB`);
     return content;
@@ -108,12 +113,14 @@ async function buildMicro(toolchain: Toolchain, work: ToolchainJob, artifacts: A
   await mkdir(work.scratchFolder, { recursive: true });
   await toolchain.install(work);
   const built = await toolchain.build(work);
+  const files = await artifacts.putFiles(built.files, work.signal);
+  const { runs } = ENGINES[engine];
   return {
     name, engine, primary, path, run, serve, presets, publicRoutes, provideActions, actions,
-    runs: ENGINES[engine].runs,
+    runs,
     entry: built.entry,
     ...(built.handlerAt !== undefined && { handlerAt: built.handlerAt }),
-    files: await artifacts.putFiles(built.files, work.signal),
+    files: runs === 'static' ? await withCodings(files, built.files, { artifacts, signal: work.signal }) : files,
   };
 }
 
@@ -143,4 +150,12 @@ async function iconOfSource(job: PipelineJob, spacefile: Spacefile, { artifacts,
     job.report(error.message);
     return undefined;
   }
+}
+
+/** What no icon can be made of is shown as it is. */
+async function pwaIconsOf({ report, signal }: PipelineJob, { hash }: Icon, artifacts: Artifacts): Promise<PwaIcon[]> {
+  const icons = await createPwaIcons(await artifacts.readFile(hash), { artifacts, signal });
+  signal.throwIfAborted();
+  if (icons.length === 0) report('The icon could not be brought to the sizes of an installed app; it is offered as it is.');
+  return icons;
 }

@@ -10,6 +10,7 @@ import type { Write } from '../sandbox-data/store/table.ts';
 import { hashFiles, sizeOfFiles } from './artifact.ts';
 import type { ArtifactFiles } from './artifact.ts';
 import type { Icon } from './icon.ts';
+import type { PwaIcon } from './pwa-icons.ts';
 
 export interface RevisionMicro extends Pick<SpacefileMicro,
   'name' | 'engine' | 'primary' | 'path' | 'run' | 'serve' | 'presets' | 'publicRoutes' | 'provideActions' | 'actions'> {
@@ -33,6 +34,8 @@ export interface Revision {
   autoPwa: boolean;
   micros: RevisionMicro[];
   icon?: Icon;
+  /** The icon in the sizes that an installed app needs. */
+  pwaIcons?: PwaIcon[];
   /** Equal for equal Spacefiles and files, whoever built them and whenever. */
   contentHash: string;
   totalSizeBytes: number;
@@ -42,7 +45,7 @@ export interface Revision {
 }
 
 /** What a build yields of a Revision; the rest is identity. */
-export type RevisionContent = Pick<Revision, 'spacefileText' | 'appName' | 'autoPwa' | 'micros' | 'icon' | 'contentHash' | 'totalSizeBytes'>;
+export type RevisionContent = Pick<Revision, 'spacefileText' | 'appName' | 'autoPwa' | 'micros' | 'icon' | 'pwaIcons' | 'contentHash' | 'totalSizeBytes'>;
 
 export interface PageOptions { after?: string; limit?: number }
 
@@ -88,8 +91,8 @@ export function tagKey(projectId: string, tag: string): string {
 }
 
 /** Everything of a Revision that follows from its Spacefile, its files and its icon. */
-export function revisionContent(source: { spacefileText: string; spacefile: Spacefile; micros: RevisionMicro[]; icon?: Icon; autoPwa: boolean }): RevisionContent {
-  const { spacefileText, spacefile, micros, icon, autoPwa } = source;
+export function revisionContent(source: { spacefileText: string; spacefile: Spacefile; micros: RevisionMicro[]; icon?: Icon; pwaIcons?: PwaIcon[]; autoPwa: boolean }): RevisionContent {
+  const { spacefileText, spacefile, micros, icon, pwaIcons, autoPwa } = source;
   const hash = createHash('sha256').update(JSON.stringify([spacefileText, autoPwa, icon?.hash ?? null]));
   for (const micro of micros) hash.update(JSON.stringify([micro.name, micro.entry, hashFiles(micro.files)]));
   return {
@@ -98,6 +101,7 @@ export function revisionContent(source: { spacefileText: string; spacefile: Spac
     autoPwa,
     micros,
     ...(icon && { icon }),
+    ...(pwaIcons && { pwaIcons }),
     contentHash: hash.digest('hex'),
     totalSizeBytes: micros.reduce((sum, micro) => sum + sizeOfFiles(micro.files), 0),
   };

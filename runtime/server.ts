@@ -195,6 +195,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const live = createLiveInstances({
     instances, data, logs, places, settings, revision,
     readArtifact: (hash) => builder.artifacts.readFile(hash),
+    openArtifact: (hash, range) => builder.artifacts.openFile(hash, range),
     keysOf: (instance) => ({ dataKey: auth.dataKeys.ownKey(instance.collectionId), microKey: vault.derivedSecret('micro-key', instance.id) }),
     hostnameOf: (instance) => addresses.instanceHostname(instance.label),
     fetchMicro: (from, name, request) => ready(calls.fetchMicro)(from, name, request),
@@ -247,7 +248,7 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
   const loginUrl = (call: { origin: string; path: string; query: string }): string =>
     `${addresses.controlOrigin(call.origin)}/login?redirect_uri=${encodeURIComponent(call.origin + call.path + call.query)}`;
   const refuse = createRefuse({ log, assets, dashboardUrl: (request) => addresses.controlOrigin(originOf(request)) });
-  const reserved = createReserved({ instanceSessions: parts.instanceSessions, data, dataPlane, assets, loginUrl });
+  const reserved = await createReserved({ instanceSessions: parts.instanceSessions, data, dataPlane, assets, loginUrl, readArtifact: (hash) => parts.builder.artifacts.readFile(hash) });
   const openCalls = createOpenCalls(parts.clock);
   const dispatch = createDispatch({ live, access, engineFor, reserved, refuse, loginUrl, openCalls });
   calls.fetchMicro = dispatch.fetchMicro;

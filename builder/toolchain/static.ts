@@ -1,11 +1,12 @@
-// Owns how a static Micro is packaged: the files of the folder that it serves, as they are.
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+// Owns how a static Micro is packaged: the files of the folder that it serves, as they are, but for what nobody means to serve.
+import { realpath, stat } from 'node:fs/promises';
+import { join, sep } from 'node:path';
 import { SpaceError } from '../../core/errors.ts';
 import type { ArtifactSource } from '../artifact.ts';
 import { assertCommands, commandsOf, runBuildCommands } from './build-commands.ts';
 import { installDependencies, removeDependencies } from './dependencies.ts';
 import type { PackageTools } from './package-tools.ts';
+import { servedFiles } from './served-files.ts';
 import type { Package, Toolchain, ToolchainJob } from './toolchain.ts';
 
 export function createStaticToolchain(tools: PackageTools): Toolchain {
@@ -18,27 +19,22 @@ export function createStaticToolchain(tools: PackageTools): Toolchain {
 }
 
 async function packageFiles(job: ToolchainJob): Promise<Package> {
-  const folder = await servedFolder(job);
-  const files = new Map<string, ArtifactSource>();
-  for (const path of await filesBelow(folder)) files.set(path, { path: join(folder, path) });
+  const { root, folder } = await servedFolder(job);
+  const { paths, leftOut } = await servedFiles(folder, { isSourceRoot: folder === root });
+  for (const line of leftOut) job.report(`Left out ${line}`);
+  const files = new Map<string, ArtifactSource>(paths.map((path) => [path, { path: join(folder, path) }]));
   if (files.size === 0) throw failed(job, `\`serve: ${job.micro.serve ?? '.'}\` has no files`);
   return { entry: '', files };
 }
 
-async function servedFolder(job: ToolchainJob): Promise<string> {
+async function servedFolder(job: ToolchainJob): Promise<{ root: string; folder: string }> {
   const serve = job.micro.serve ?? '.';
   const folder = join(job.folder, serve);
   const found = await stat(folder).catch(() => undefined);
   if (!found?.isDirectory()) throw failed(job, `\`serve: ${serve}\` is no folder of \`${job.micro.src}\` in the source`);
   const [root, real] = await Promise.all([realpath(job.folder), realpath(folder)]);
   if (real !== root && !real.startsWith(root + sep)) throw failed(job, `\`serve: ${serve}\` leads out of \`${job.micro.src}\``);
-  return real;
-}
-
-/** Paths of the plain files, with `/` on every system. */
-async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  return entries.filter((entry) => entry.isFile()).map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join('/'));
+  return { root, folder: real };
 }
 
 function failed(job: ToolchainJob, reason: string): SpaceError {

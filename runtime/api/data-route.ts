@@ -2,12 +2,12 @@
 // Knows how an operation reads and answers; not who may call it, nor at which address.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream';
-import rangeParser from 'range-parser';
 import { SpaceError } from '../../core/errors.ts';
 import { conditionOf, etagOf, isKnown } from '../../core/etag.ts';
 import type { ByteRange } from '../../sandbox-data/blob/blob-store.ts';
 import type { Collection, FileInfo, Versioned } from '../../sandbox-data/data.ts';
 import { parseJsonObject, readBody, refuseLargeBody, undestroyed } from '../http/body.ts';
+import { rangeIn } from '../http/range.ts';
 import { SERVER_NAME } from '../http/reply.ts';
 
 export interface DataCall {
@@ -148,18 +148,12 @@ async function getFile(call: DataCall): Promise<void> {
   await new Promise<void>((resolve) => pipeline(file.stream, call.response, () => resolve()));
 }
 
-/** One range is served; several, what is no range, and one of another version are ignored (attack D12). @throws RANGE_NOT_SATISFIABLE */
+/** A range of another version is ignored. @throws RANGE_NOT_SATISFIABLE */
 function rangeOf({ headers }: IncomingMessage, info: FileInfo): ByteRange | undefined {
-  const header = headers.range;
-  if (header === undefined || header.length > 100 || info.sizeBytes === 0) return undefined;
   if (headers['if-range'] !== undefined && headers['if-range'] !== info.etag) return undefined;
-  // More bytes from the end than there are: all of them (RFC 9110, 14.1.2), which the library calls unsatisfiable.
-  const suffix = Number(/^bytes=-(\d+)$/.exec(header)?.[1] ?? 0);
-  if (suffix > info.sizeBytes) return { start: 0, end: info.sizeBytes - 1 };
-  const ranges = rangeParser(info.sizeBytes, header);
-  if (ranges === -1) throw new SpaceError('RANGE_NOT_SATISFIABLE', { sizeBytes: info.sizeBytes });
-  const [only] = ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1 ? [] : ranges;
-  return only;
+  const range = rangeIn(headers.range, info.sizeBytes);
+  if (range === 'unsatisfiable') throw new SpaceError('RANGE_NOT_SATISFIABLE', { sizeBytes: info.sizeBytes });
+  return range;
 }
 
 async function listFiles(call: DataCall): Promise<void> {

@@ -3,6 +3,7 @@
 import { SpaceError } from '../../core/errors.ts';
 import type { Data } from '../../sandbox-data/data.ts';
 import { dataAddress, type DataPlane } from './data-plane.ts';
+import { createPwa } from './pwa.ts';
 import { actsForOwner } from '../auth/access.ts';
 import { INSTANCE_SESSION_SECONDS, type InstanceSessions } from '../auth/instance-session.ts';
 import { cookieName, setCookie } from '../http/cookie.ts';
@@ -10,15 +11,17 @@ import { redirect } from '../http/reply.ts';
 import { assetNamed, sendAsset, type Assets } from '../http/assets.ts';
 import type { InstanceCall } from '../instance/dispatch.ts';
 
-export interface ReservedParts { instanceSessions: InstanceSessions; data: Data; dataPlane: DataPlane; assets: Assets; loginUrl(call: InstanceCall): string }
+export interface ReservedParts { instanceSessions: InstanceSessions; data: Data; dataPlane: DataPlane; assets: Assets; readArtifact(hash: string): Promise<Buffer>; loginUrl(call: InstanceCall): string }
 
-export function createReserved(parts: ReservedParts): (call: InstanceCall) => Promise<void> {
+export async function createReserved(parts: ReservedParts): Promise<(call: InstanceCall) => Promise<void>> {
+  const pwa = await createPwa({ readArtifact: parts.readArtifact, assertOwner: (call) => assertOwner(parts, call) });
   return async (call) => {
     const [area, ...rest] = call.path.slice('/__space/'.length).split('/');
     if (area === 'auth' && rest.length === 0) finishSignIn(parts, call);
     else if (area === 'assets' && rest.length === 1) sendAsset(call.response, assetNamed(parts.assets, rest[0] ?? ''));
     else if (area === 'v0' && (rest[0] === 'base' || rest[0] === 'drive')) await ownData(parts, call);
     else if (area === 'v0' && rest[0] === 'actions') throw new SpaceError('FORBIDDEN', { reason: 'This address is for the platform only.' });
+    else if (area === 'v0') await pwa(call, rest);
     else throw new SpaceError('NOT_FOUND');
   };
 }
@@ -46,14 +49,20 @@ function localPath(to: string | null): string {
 
 /** Base and Drive for the app's own pages: the owner's session opens them, and only the Instance's own Collection
  *  (@source reference 3.5, 6). The path is read raw, since keys may hold `%2F`. */
-async function ownData({ instanceSessions, data, dataPlane }: ReservedParts, call: InstanceCall): Promise<void> {
+async function ownData(parts: ReservedParts, call: InstanceCall): Promise<void> {
+  const { request, live } = call;
+  await assertOwner(parts, call);
+  const raw = (request.url ?? '').split('?')[0] ?? '';
+  const address = dataAddress(raw.replace(/^\/+__space\/v0/, ''));
+  if (!address) throw new SpaceError('NOT_FOUND');
+  const collection = parts.data.collection({ spaceId: live.record.spaceId, collectionId: live.record.collectionId });
+  await parts.dataPlane.handleFor(collection, request, call.response, { ...address, id: call.id });
+}
+
+/** @throws UNAUTHORIZED */
+async function assertOwner({ instanceSessions }: ReservedParts, call: InstanceCall): Promise<void> {
   const { request, live } = call;
   const token = instanceSessions.ownToken(call.clean.platformCookies[cookieName('instance', call.isSecure)], live.record.id);
   const counts = token !== undefined && actsForOwner(request.method ?? 'GET', request.rawHeaders, call.origin);
   if (!counts || !(await instanceSessions.check(token, live.record.id)).valid) throw new SpaceError('UNAUTHORIZED');
-  const raw = (request.url ?? '').split('?')[0] ?? '';
-  const address = dataAddress(raw.replace(/^\/+__space\/v0/, ''));
-  if (!address) throw new SpaceError('NOT_FOUND');
-  const collection = data.collection({ spaceId: live.record.spaceId, collectionId: live.record.collectionId });
-  await dataPlane.handleFor(collection, request, call.response, { ...address, id: call.id });
 }

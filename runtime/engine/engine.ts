@@ -2,6 +2,7 @@
 // From the front door to an Engine a request is a plain head and a body: building Web objects there is too dear.
 import type { Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
+import type { ByteRange } from '../../sandbox-data/blob/blob-store.ts';
 import type { Base, Drive } from '../../sandbox-data/data.ts';
 
 /** Flat list name, value, name, value... in the order sent, like `IncomingMessage.rawHeaders`. */
@@ -21,6 +22,8 @@ export interface MicroRequest {
   redirect?: 'follow' | 'manual' | 'error';
   /** It may be answered with a WebSocket. */
   upgrade?: boolean;
+  /** What the host wants in the head of a page. An Engine that sees to it says so in its answer; else the front door does it. */
+  pageMarkup?: string;
   /** Aborted when the caller went away. */
   signal?: AbortSignal;
   /** The same for the front door, without a controller for each request: calls `tell` when the caller went away. */
@@ -33,8 +36,10 @@ export interface MicroResponse {
   /** Where it came from in the end, when redirects led elsewhere. */
   url?: string;
   body: Uint8Array | Readable | null;
-  /** Of a streamed body, where it is known. */
+  /** Of a streamed body, where it is known; of a HEAD's answer, what GET would send. */
   sizeBytes?: number;
+  /** The request's `pageMarkup` is in it, or need not be. */
+  hasPageMarkup?: boolean;
   /** With status 101, to a request that may be answered so: what the client's connection is joined to. Exactly one of both must be called. */
   webSocket?: { attach(connection: WebSocket): void; refuse(): void };
 }
@@ -58,6 +63,9 @@ export interface InstanceServices {
   log(entry: MicroLogEntry): void;
 }
 
+/** `encodings` are the same content in a coding, where that is worth it. */
+export interface StoredFile { hash: string; sizeBytes: number; encodings?: Partial<Record<'br' | 'gzip', { hash: string; sizeBytes: number }>> }
+
 export interface MicroSpec {
   name: string;
   /** Variables that the Micro sees: reference 3.1 and its presets. Composed from nothing. */
@@ -66,9 +74,12 @@ export interface MicroSpec {
   entry: string;
   /** Line and column of its handler in the start file, `812:5`: where an error without a place of its own belongs. */
   handlerAt?: string;
-  /** Content hash by path; `readFile` takes the path. */
-  files: Record<string, { hash: string; sizeBytes: number }>;
+  /** Content by path; `readFile` takes the path. */
+  files: Record<string, StoredFile>;
   readFile(path: string): Promise<Buffer>;
+  /** Content by its hash: of a file, or of one of its codings. @throws BLOB_NOT_FOUND */
+  readContent(hash: string): Promise<Buffer>;
+  openContent(hash: string, range?: ByteRange): Promise<Readable>;
 }
 
 export interface InstanceSpec {

@@ -1,39 +1,28 @@
 // Owns serving a static Micro: the Revision's files, without a process. Knows no Instance and no session.
-import { LRUCache } from 'lru-cache';
-import mime from 'mime';
-import { headerValue } from '../http/headers.ts';
-import type { Engine, MicroRequest, MicroResponse, MicroSpec } from './engine.ts';
-
-/** Contents kept in memory, over all Instances; the same bytes of two Instances count once. */
-const CACHE_BYTES = 64 * 1024 * 1024;
-/** Larger files are read each time. */
-const CACHED_FILE_BYTES = 4 * 1024 * 1024;
-const INDEX = 'index.html';
+import type { ByteRange } from '../../sandbox-data/blob/blob-store.ts';
+import { rangeIn } from '../http/range.ts';
+import type { Engine, HeaderList, MicroRequest, MicroResponse, MicroSpec } from './engine.ts';
+import { codingsFor } from './static/accept-encoding.ts';
+import { isVisit, precondition, rangeAsked, readAsked, type Asked } from './static/asked.ts';
+import { createContents, type Contents } from './static/contents.ts';
+import { resourceOf, type Representation, type Resource } from './static/resource.ts';
+import { siteOf } from './static/site.ts';
 
 export function createStaticEngine(): Engine {
-  const contents = new LRUCache<string, Buffer>({ maxSize: CACHE_BYTES, sizeCalculation: (bytes) => bytes.length + 200 });
-
-  async function read(micro: MicroSpec, path: string): Promise<Buffer> {
-    const { hash = '', sizeBytes = 0 } = micro.files[path] ?? {};
-    const known = contents.get(hash);
-    if (known) return known;
-    const bytes = await micro.readFile(path);
-    if (sizeBytes <= CACHED_FILE_BYTES) contents.set(hash, bytes);
-    return bytes;
-  }
-
+  const contents = createContents();
   return {
     async fetch(instance, name, request) {
       const micro = instance.micros.find((candidate) => candidate.name === name);
       if (!micro) throw new TypeError(`no Micro ${name}`);
       if (request.method !== 'GET' && request.method !== 'HEAD') return plain(405, 'This address takes GET only.', ['allow', 'GET, HEAD']);
-      const path = fileFor(micro, new URL(request.url).pathname);
-      if (path === undefined) return plain(404, 'Not found.');
-      const file = micro.files[path];
-      const etag = `"${file?.hash.slice(0, 32)}"`;
-      const headers = ['etag', etag, 'cache-control', 'no-cache', 'content-type', contentType(path), 'x-content-type-options', 'nosniff'];
-      if (matches(request, etag)) return { status: 304, headers, body: null };
-      return { status: 200, headers, body: await read(micro, path) };
+      const asked = readAsked(request.headers);
+      const { pathname, query } = partsOf(request.url);
+      const place = siteOf(micro.files).find(pathname, isVisit(asked));
+      if (place === undefined) return plain(404, 'Not found.');
+      if ('redirect' in place) return { status: 302, headers: ['location', place.redirect + query, 'cache-control', 'no-cache'], body: null };
+      const resource = resourceOf(micro.files, place);
+      if (request.pageMarkup === undefined || !resource.isPage) return answer(resource, { asked, request, micro, contents });
+      return { ...(await answer(await contents.withMarkup(micro, resource, request.pageMarkup), { asked, request, micro, contents })), hasPageMarkup: true };
     },
     async stop() {},
     async close() {
@@ -42,41 +31,51 @@ export function createStaticEngine(): Engine {
   };
 }
 
-/** The file itself, then a folder's index, then the root's index for addresses that an app makes up in the browser.
- *  What looks like a file (its last segment has a type) is not found, so that a missing script is no HTML.
- *  @source reference 2.6 */
-function fileFor({ files }: MicroSpec, pathname: string): string | undefined {
-  const path = decoded(pathname)?.replace(/^\/+/, '');
-  if (path === undefined) return undefined;
-  const candidates = path === '' || path.endsWith('/') ? [`${path}${INDEX}`] : [path, `${path}/${INDEX}`];
-  const found = candidates.find((candidate) => Object.hasOwn(files, candidate));
-  if (found !== undefined) return found;
-  return Object.hasOwn(files, INDEX) && typeOf(path) === null ? INDEX : undefined;
+/** Path and query of an absolute URL, without parsing it again. */
+function partsOf(url: string): { pathname: string; query: string } {
+  const start = url.indexOf('/', url.indexOf('://') + 3);
+  const end = url.indexOf('?', start);
+  return end < 0 ? { pathname: url.slice(start), query: '' } : { pathname: url.slice(start, end), query: url.slice(end) };
 }
 
-/** By the last segment's extension. The slash tells the library that this is a path: `pages` alone would be one. */
-function typeOf(path: string): string | null {
-  return mime.getType(`/${path}`);
+interface Asking { asked: Asked; request: MicroRequest; micro: MicroSpec; contents: Contents }
+
+function answer(resource: Resource, asking: Asking): MicroResponse | Promise<MicroResponse> {
+  const { asked } = asking;
+  const chosen = representationFor(resource, asked);
+  if (!chosen) return plain(406, 'This file cannot be sent in a coding that you take. Allow identity, gzip or br.', ['vary', 'accept-encoding']);
+  if (resource.status !== 200) return whole(resource, chosen, asking);
+  const decided = precondition(asked, chosen.etag);
+  if (decided === 'failed') return plain(412, 'There is another version of this file.');
+  if (decided === 'unchanged') return { status: 304, headers: chosen.unchanged, body: null };
+  const range = asked.range !== undefined && chosen.coding === '' ? rangeIn(rangeAsked(asked, chosen.etag), chosen.sizeBytes) : undefined;
+  if (range === undefined || asking.request.method === 'HEAD') return whole(resource, chosen, asking);
+  if (range === 'unsatisfiable') return plain(416, 'The file ends before that.', ['content-range', `bytes */${chosen.sizeBytes}`, 'accept-ranges', 'bytes']);
+  return part(chosen, range, asking);
 }
 
-function decoded(pathname: string): string | undefined {
-  try {
-    return decodeURIComponent(pathname);
-  } catch {
-    return undefined;
+/** Who asks for a part gets one of the file itself: its places are those that players and downloads count. */
+function representationFor({ representations }: Resource, { acceptEncoding, range }: Asked): Representation | undefined {
+  const codings = codingsFor(acceptEncoding);
+  if (range !== undefined && codings.includes('')) return representations[''];
+  for (const coding of codings) {
+    const found = representations[coding];
+    if (found) return found;
   }
+  return undefined;
 }
 
-function contentType(path: string): string {
-  const type = typeOf(path) ?? 'application/octet-stream';
-  return /^text\/|javascript$|json$|xml$/.test(type) ? `${type}; charset=utf-8` : type;
+async function whole({ status }: Resource, chosen: Representation, { request, micro, contents }: Asking): Promise<MicroResponse> {
+  const { headers, sizeBytes } = chosen;
+  if (request.method === 'HEAD') return { status, headers, body: null, sizeBytes };
+  return { status, headers, ...(await contents.open(micro, chosen)) };
 }
 
-function matches(request: MicroRequest, etag: string): boolean {
-  const asked = headerValue(request.headers, 'if-none-match');
-  return asked !== undefined && (asked.trim() === '*' || asked.split(',').some((tag) => tag.trim().replace(/^W\//, '') === etag));
+async function part(chosen: Representation, range: ByteRange, { micro, contents }: Asking): Promise<MicroResponse> {
+  const headers: HeaderList = [...chosen.headers, 'content-range', `bytes ${range.start}-${range.end}/${chosen.sizeBytes}`];
+  return { status: 206, headers, ...(await contents.open(micro, chosen, range)) };
 }
 
-function plain(status: number, text: string, headers: string[] = []): MicroResponse {
-  return { status, headers: ['content-type', 'text/plain; charset=utf-8', ...headers], body: Buffer.from(text) };
+function plain(status: number, text: string, headers: HeaderList = []): MicroResponse {
+  return { status, headers: ['content-type', 'text/plain; charset=utf-8', 'cache-control', 'no-cache', 'x-content-type-options', 'nosniff', ...headers], body: Buffer.from(text) };
 }

@@ -26,7 +26,7 @@ export function sendMicroResponse(response: ServerResponse, answer: MicroRespons
   const { body, status } = answer;
   const isBodyless = isHead || status === 204 || status === 304;
   if (body === null || body instanceof Uint8Array) {
-    if (status !== 204 && status !== 304) headers.push('content-length', String(body?.length ?? 0));
+    if (status !== 204 && status !== 304) headers.push('content-length', String(body?.length ?? (isHead ? answer.sizeBytes : undefined) ?? 0));
     writeHead(response, status, headers);
     if (body === null || isBodyless) response.end();
     else response.end(body);

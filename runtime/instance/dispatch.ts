@@ -9,9 +9,10 @@ import { newId } from '../../core/ids.ts';
 import { microForPath, normalizePath } from '../../spacefile-schema/route.ts';
 import { actsForOwner, isNavigation, type Access, type AccessRequest, type Decision } from '../auth/access.ts';
 import type { Engine, HeaderList, MicroRequest, MicroResponse } from '../engine/engine.ts';
+import { answerWithMarkup, withoutCodings } from '../engine/page-markup.ts';
 import { hasBody } from '../http/body.ts';
 import { cookieName, setCookie } from '../http/cookie.ts';
-import { cleanRequestHeaders, type CleanRequest } from '../http/headers.ts';
+import { cleanRequestHeaders, headerValue, type CleanRequest } from '../http/headers.ts';
 import { redirect, SERVER_NAME } from '../http/reply.ts';
 import { sendMicroResponse } from '../http/send.ts';
 import { acceptWebSocket, type UpgradeSocket } from '../http/web-socket.ts';
@@ -66,6 +67,8 @@ export interface Dispatch {
 }
 
 const GOODBYE_MS = 1_000;
+/** In the pages of people who are signed in: what makes an app installable (@source reference 3.9). */
+const PWA_MARKUP = '<script src="/__space/v0/runtime.js" async></script>';
 
 export function createDispatch(parts: DispatchParts): Dispatch {
   function handle(request: IncomingMessage, response: ServerResponse, at: { label: string; host: string; isSecure: boolean; connection?: UpgradeSocket }): void {
@@ -117,12 +120,15 @@ export function createDispatch(parts: DispatchParts): Dispatch {
       redirect(response, parts.loginUrl(call));
       return;
     }
+    const pageMarkup = live.revision.autoPwa && decision.by === 'session' && headerValue(request.rawHeaders, 'sec-fetch-dest') === 'document' ? PWA_MARKUP : undefined;
     const microRequest: MicroRequest = {
-      id: call.id, method, url: call.origin + target.path + call.query, headers: call.clean.headers,
+      id: call.id, method, url: call.origin + target.path + call.query, pageMarkup,
+      headers: pageMarkup === undefined || target.micro.runs === 'static' ? call.clean.headers : withoutCodings(call.clean.headers),
       body: hasBody(request) && !call.connection ? request : null, hops: 0, ...(call.connection ? { upgrade: true } : {}),
       onGone: (tell) => response.on('close', () => { if (!response.writableFinished) tell(); }),
     };
-    parts.engineFor(target.micro).fetch(live.spec, target.micro.name, microRequest).then((answer) => {
+    parts.engineFor(target.micro).fetch(live.spec, target.micro.name, microRequest).then((given) => {
+      const answer = pageMarkup === undefined || given.hasPageMarkup ? given : answerWithMarkup(given, pageMarkup);
       if (answer.webSocket) {
         join(call, target, { answer, decision });
         return;

@@ -1,9 +1,11 @@
 // Owns Instances as they run: record, Revision, routes and services joined, remembered for the hot path.
 // Knows no HTTP; what a Micro may reach is put together here and nowhere else.
+import type { Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { LRUCache } from 'lru-cache';
 import type { Revision } from '../../builder/revision.ts';
 import { SpaceError } from '../../core/errors.ts';
+import type { ByteRange } from '../../sandbox-data/blob/blob-store.ts';
 import type { Data } from '../../sandbox-data/data.ts';
 import type { InstanceServices, InstanceSpec, MicroRequest, MicroResponse, MicroSpec, SocketRequest } from '../engine/engine.ts';
 import { composeEnv, type MicroKeys } from './env.ts';
@@ -39,6 +41,7 @@ export interface LiveParts {
   places: SourcePlaces;
   revision(id: string): Promise<Revision | undefined>;
   readArtifact(hash: string): Promise<Buffer>;
+  openArtifact(hash: string, range?: ByteRange): Promise<Readable>;
   keysOf(instance: Instance): MicroKeys;
   /** Host name and port as `DETA_SPACE_APP_HOSTNAME` gives them. */
   hostnameOf(instance: Instance): string;
@@ -119,6 +122,8 @@ function microSpec(micro: RevisionMicro, env: Record<string, string>, parts: Liv
       if (!file) throw new TypeError(`Micro ${micro.name} has no file ${path}`);
       return parts.readArtifact(file.hash);
     },
+    readContent: (hash) => parts.readArtifact(hash),
+    openContent: (hash, range) => parts.openArtifact(hash, range),
   };
 }
 

@@ -30,7 +30,7 @@ const RUNTIME_ARROWS: Record<string, readonly string[]> = {
 };
 
 /** How HTTP is read and written, without a word of what for: all of runtime may import these, and they nothing of it. */
-const RUNTIME_LEAVES = ['http/body', 'http/cookie', 'http/headers', 'http/reply', 'http/send', 'http/web-socket', 'http/address', 'http/assets'];
+const RUNTIME_LEAVES = ['http/body', 'http/cookie', 'http/headers', 'http/range', 'http/reply', 'http/send', 'http/web-socket', 'http/address', 'http/assets'];
 
 /** Package -> the paths whose files may import it, and how many of them at most. */
 const OWNERS: Record<string, { within: readonly string[]; files?: number }> = {
@@ -45,6 +45,7 @@ const OWNERS: Record<string, { within: readonly string[]; files?: number }> = {
   esbuild: { within: ['builder/', 'runtime/engine/cell/'], files: 2 },
   yauzl: { within: ['builder/source.ts', 'sandbox-data/archive-import.ts'] },
   ws: { within: ['runtime/', 'sandbox/egress-socket.ts'] },
+  '@silvia-odwyer/photon-node': { within: ['builder/icon-thread.ts'] },
   '@peculiar/x509': { within: ['runtime/http/certificate.ts'] },
 };
 

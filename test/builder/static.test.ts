@@ -43,3 +43,18 @@ test('an empty folder is refused, and links are no files', async () => {
   await expect(packageOf(staticToolchain, job)).rejects.toMatchObject({ code: 'BUILD_FAILED', message: expect.stringContaining('no files') });
   await job.clear();
 });
+
+test('nothing is served by accident, and the log says what stayed out', async () => {
+  const files = {
+    'index.html': 'x', 'app.js': 'x', 'app.js.map': '{}', 'level.map': 'x', 'style.css.map': '{}', '.env': 'SECRET', '.git/config': 'x', 'deep/.hidden/x.txt': 'x', '.well-known/security.txt': 'x', '.well-known/.secret': 'x',
+    'node_modules/x/index.js': 'x', 'host.pem': 'x', 'id_rsa': 'x', 'package.json': '{}', Spacefile: 'v: 0', 'deep/package.json': '{}', 'back\\slash.txt': 'x', 'new\nline.txt': 'x',
+  };
+  const job = await toolchainJob(files, micro({}));
+  expect([...(await packageOf(staticToolchain, job)).files.keys()].sort()).toEqual(['.well-known/security.txt', 'app.js', 'deep/package.json', 'index.html', 'level.map', 'node_modules/x/index.js']);
+  expect(job.lines.join('\n')).toContain('Left out 4 for names that begin with a dot: .env, .git/config, .well-known/.secret, ...');
+  for (const words of ['2 for source maps: app.js.map, style.css.map', '2 for private keys', '2 for being of the project', 'new\\nline.txt']) expect(job.lines.join('\n')).toContain(words);
+  await job.clear();
+  const below = await toolchainJob({ 'site/package.json': '{}', 'site/Spacefile': 'x' }, micro({ serve: 'site' }));
+  expect((await packageOf(staticToolchain, below)).files.size).toBe(2);
+  await below.clear();
+});

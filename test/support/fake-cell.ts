@@ -1,6 +1,7 @@
 // Owns a process that stands in for a Cell and sends whatever a test says: what a Cell could do once somebody took it over.
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { systemClock } from '../../core/clock.ts';
 import { createLog, type LogFields } from '../../core/log.ts';
 import { CodeCache, findAddon } from '../../runtime/engine/cell/build.ts';
@@ -56,5 +57,5 @@ function instanceThatNotes(asked: string[]): InstanceSpec {
     return { status: 200, headers: [], body: null };
   };
   const services = new Proxy({} as InstanceSpec['services'], { get: (_, name) => (name === 'log' ? () => {} : note(name)) });
-  return { instanceId: 'i', spaceId: 's', collectionId: 'c', hostname: 'h.localhost', generation: '1', services, micros: [{ name: 'm', env: {}, entry: 'e', files: {}, readFile: async () => Buffer.from('') }] };
+  return { instanceId: 'i', spaceId: 's', collectionId: 'c', hostname: 'h.localhost', generation: '1', services, micros: [{ name: 'm', env: {}, entry: 'e', files: {}, readFile: async () => Buffer.from(''), readContent: async () => Buffer.from(''), openContent: async () => Readable.from([]) }] };
 }

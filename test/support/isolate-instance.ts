@@ -2,6 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { systemClock } from '../../core/clock.ts';
 import { createLog, type LogFields } from '../../core/log.ts';
@@ -66,7 +67,7 @@ export function createTestInstance(engine: Engine, code: string | Record<string,
   const sources = typeof code === 'string' ? { main: code } : code;
   const spec: InstanceSpec = {
     instanceId, spaceId: init.spaceId ?? 'space1', collectionId: 'collection1', hostname: 'guestbook.localhost', generation: init.generation ?? '1', services, ...(init.limits ? { limits: init.limits } : {}), ...(init.cordon ? { cordon: init.cordon } : {}),
-    micros: Object.entries(sources).map(([name, source]) => ({ name, env: { MICRO: name, ...init.env }, entry: 'index.js', files: {}, readFile: async () => Buffer.from(source) })),
+    micros: Object.entries(sources).map(([name, source]) => ({ name, env: { MICRO: name, ...init.env }, entry: 'index.js', files: {}, readFile: async () => Buffer.from(source), readContent: async () => Buffer.from(''), openContent: async () => Readable.from([]) })),
   };
   const call = async (path: string, { micro = 'main', method = 'GET', headers = [], body = null, hops = 0, signal, id = `req${++last}` }: CallInit = {}): Promise<TestAnswer> => {
     const bytes = typeof body === 'string' ? Buffer.from(body) : body;

@@ -148,10 +148,10 @@ export const STATIC_FILES: Record<string, string> = {
 export interface PushedApp { projectId: string; buildId: string; revisionId: string; builder: WireInstance }
 
 /** Push files as `space push` does, and wait until the Builder Instance is ready. */
-export async function pushApp(person: Person, { name = 'fixture', projectId, files = STATIC_FILES }: { name?: string; projectId?: string; files?: Record<string, string> } = {}): Promise<PushedApp> {
+export async function pushApp(person: Person, { name = 'fixture', projectId, files = STATIC_FILES }: { name?: string; projectId?: string; files?: Record<string, string | Buffer> } = {}): Promise<PushedApp> {
   const project = projectId ?? created(await person.call('POST /apps', { name })).id;
   const build = created(await person.call('POST /builds', { app_id: project })).id;
-  created(await person.call(`POST /builds/${build}/manifest`, files['Spacefile'] ?? '', { 'content-type': 'text/plain' }));
+  created(await person.call(`POST /builds/${build}/manifest`, files.Spacefile ?? '', { 'content-type': 'text/plain' }));
   created(await person.call(`POST /builds/${build}/code`, await zipOf(files), { 'content-type': 'application/zip' }));
   await person.call(`GET /builds/${build}/logs?follow=true`);
   const done = (await person.call(`GET /builds/${build}`)).json();
