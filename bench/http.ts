@@ -5,7 +5,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 export interface Target {
   /** With an address instead of a name; the name goes into `headers.host`. */
   url: string;
-  method?: 'GET' | 'POST' | 'PUT';
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH';
   headers?: Record<string, string>;
   body?: string;
 }

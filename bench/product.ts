@@ -16,7 +16,7 @@ const PERSON = { username: 'bench', password: 'a password of the bench' };
 export interface Instance { id: string; url: string; collection_id: string }
 
 /** Call the control plane as somebody; `path` follows `/api/v0`. @throws unless the answer is a 2xx */
-export type Call = <Answer>(method: 'GET' | 'POST', path: string, body?: unknown) => Promise<Answer>;
+export type Call = <Answer>(method: 'GET' | 'POST' | 'PATCH', path: string, body?: unknown) => Promise<Answer>;
 
 export interface Product {
   port: number;

@@ -29,6 +29,7 @@ export const LOOPS: readonly Attack[] = [
   spin(['A1'], 'class bomb', 'let C = class {}; for (;;) C = class extends C { static x = 1; };', STOPPED),
   spin(['A1'], 'eval bomb', 'for (;;) eval("function f" + Math.random().toString(36).slice(2) + "() {}");', STOPPED),
   spin(['A1'], 'formats of numbers and dates', 'for (let i = 0;; i++) { new Intl.NumberFormat("de").format(i); new Intl.DateTimeFormat("ja").format(i); }', STOPPED),
+  spin(['A1'], 'endless loop that leaves a rejection behind', 'Promise.resolve().then(() => { throw new Error("left behind"); }); for (;;);'),
 ];
 
 /** Builtins that no timeout of V8 interrupts (A4): only the end of the process does. */

@@ -45,7 +45,7 @@ export const READINGS: readonly Attack[] = [
   inert(['A13'], 'an address of 1 MB', 'await fetch("http://a.test/" + "x".repeat(2 ** 20));', ['MICRO_THREW']),
   inert(['A13'], 'a hundred thousand headers', 'const h = new Headers(); for (let i = 0; i < 1e5; i++) h.append("a", "b"); return new Response("x", { headers: h });', [...STOPPED, 'MICRO_BAD_RESPONSE']),
   // floods
-  inert(['A22'], 'twenty thousand calls at once', 'const all = await Promise.allSettled(Array.from({ length: 20000 }, () => fetch("http://a.test/"))); if (!all.some((one) => one.status === "rejected")) throw new Error("no cap"); return new Response("ok");', ['ok', ...STOPPED]),
+  inert(['A22'], 'twenty thousand calls at once', 'const all = await Promise.allSettled(Array.from({ length: 20000 }, () => fetch("http://a.test/"))); if (!all.some((one) => one.status === "rejected")) throw new Error("no cap"); return new Response("ok");', ['ok', ...CPU, 'MICRO_OUT_OF_MEMORY']),
   inert(['A22'], 'twenty thousand timers', 'for (let i = 0; i < 20000; i++) setTimeout(() => {}, 1e6);', ['MICRO_THREW']),
   inert(['A22'], 'ten thousand pieces of background work', 'for (let i = 0; i < 10000; i++) ctx.waitUntil(new Promise(() => {}));', ['MICRO_THREW']),
   grow(['A24'], 'a log line of a quarter of a gigabyte', 'console.log("x".repeat(2 ** 28)); return new Response("ok");', ['ok', ...STOPPED]),

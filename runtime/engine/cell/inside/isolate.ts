@@ -189,8 +189,8 @@ export class GuestIsolate {
       return { kind: 'done' };
     } catch (error) {
       if (this.#isolate.isDisposed) return { kind: 'memory' };
+      if (isTimeout(error)) return { kind: 'timeout' };
       const { message, stack } = error instanceof Error ? error : { message: `thrown: ${String(error)}`, stack: '' };
-      if (message === 'Script execution timed out.') return { kind: 'timeout' };
       return { kind: 'threw', message: message.slice(0, 2_000), stack: guestStack(stack ?? '') };
     }
   }
@@ -201,6 +201,9 @@ const aligned = (at: number): number => (at + 7) & ~7;
 
 const DRIVER = 'import * as micro from "micro"; export { micro }; export const isDone = true;';
 const DETA = 'const { Base, Drive, Deta } = globalThis.__deta; export { Base, Drive, Deta };';
+
+/** Said by isolated-vm of an apply that took longer than it might. */
+export const isTimeout = (error: unknown): boolean => error instanceof Error && error.message === 'Script execution timed out.';
 
 /** Without the lines of this process and of the runtime inside the isolate. */
 export function guestStack(stack: string): string {

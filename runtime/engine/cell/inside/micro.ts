@@ -4,7 +4,7 @@ import type ivm from 'isolated-vm';
 import type { Frame, FrameWriter } from '../frames.ts';
 import { type CellInit, FLAG, FRAME, type GuestFailure, type IsolateLoss, type MicroLoad, readOpening } from '../protocol.ts';
 import { CpuAccount } from './cpu-account.ts';
-import { EVENT, type GuestIsolate, guestStack, type Ivm, type TurnEnd } from './isolate.ts';
+import { EVENT, type GuestIsolate, guestStack, isTimeout, type Ivm, type TurnEnd } from './isolate.ts';
 import { type JobAnswer, MicroJobs } from './jobs.ts';
 import { checkMeta, type GuestRecord, isTooLong, readRecords } from './records.ts';
 import { MicroStreams } from './streams.ts';
@@ -77,7 +77,10 @@ export class CellMicro {
     if (end.kind === 'threw') this.#failLoad(end.message, end.stack);
     else if (end.kind === 'timeout') this.#failLoad(`its top-level code ran longer than ${this.#limits.startMs} ms`);
     else if (end.kind === 'memory') this.#failLoad('its top-level code used too much memory');
-    else this.#afterTurn();
+    else {
+      this.#sendCollected();
+      this.#endLoading();
+    }
   }
 
   request(frame: Frame): void {
@@ -158,9 +161,11 @@ export class CellMicro {
     const before = guest.cpuTime;
     const end = guest.turn(events, this.#live.leftMs(owners));
     if (end.kind === 'memory') return this.#lose('memory', owners.length === 1 ? owners : [], []);
-    this.#afterTurn();
+    const sent = this.#sendCollected(end.kind === 'timeout');
+    if (sent === 'memory' || sent === 'broken') return this.#lose(sent, sent === 'memory' && owners.length === 1 ? owners : [], []);
+    if (end.kind === 'timeout' || sent === 'cpu') return this.#loseToTimeout(events, owners, Number(guest.cpuTime - before) / 1e6);
+    this.#endLoading();
     if (this.#guest !== guest) return;
-    if (end.kind === 'timeout') return this.#loseToTimeout(events, owners, Number(guest.cpuTime - before) / 1e6);
     if (end.kind === 'threw') {
       // A module whose top-level await was rejected will never be there.
       if (this.#loading) return this.#failLoad(end.message, end.stack);
@@ -226,11 +231,11 @@ export class CellMicro {
     this.#drop();
   }
 
-  #afterTurn(): void {
-    const guest = this.#guest!;
-    if (!this.#sendCollected() || !this.#loading || this.#guest !== guest) return;
+  /** Once the module's top level has come to its end, its handler is taken. */
+  #endLoading(): void {
+    if (!this.#loading) return;
     const { id, load } = this.#loading;
-    const said = guest.adopt(JSON.stringify(load.env), JSON.stringify(load.micros));
+    const said = this.#guest!.adopt(JSON.stringify(load.env), JSON.stringify(load.micros));
     if (said === 'wait') return;
     if (said !== 'ok') return this.#failLoad(said);
     this.#loading = undefined;
@@ -239,17 +244,18 @@ export class CellMicro {
     this.#state.out.flush();
   }
 
-  /** @returns false when the isolate had to go */
-  #sendCollected(): boolean {
+  /** Send what the guest says. @returns why the isolate has to go, where it has to */
+  #sendCollected(wasStopped = false): 'sent' | 'memory' | 'cpu' | 'broken' {
     try {
       this.#buffers = undefined;
       readRecords(this.#guest!.collect(), (record) => this.#send(record));
       this.#streams.sendJoined();
-      return true;
-    } catch {
-      if (this.#loading) return true;
-      this.#lose('broken', [], []);
-      return false;
+      return 'sent';
+    } catch (error) {
+      if (this.#loading) return 'sent';
+      if (this.#guest!.isGone) return 'memory';
+      // Promises that a stopped turn left behind go on here: they may take too long as well, and what they throw is thrown here.
+      return wasStopped || isTimeout(error) ? 'cpu' : 'broken';
     }
   }
 
