@@ -1,7 +1,8 @@
 // Owns /etc of a box: a folder made from nothing for each set of names and authorities, and kept as long as the host runs.
 import { createHash } from 'node:crypto';
-import { cp, mkdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { writeTrust } from './box-trust.ts';
 
 export interface EtcSpec {
   /** Names that lead to the box's own loopback, where forwards listen. */
@@ -24,11 +25,6 @@ const FILES = {
 /** Of this machine, without a secret in them. */
 const COPIED = ['ld.so.cache', 'localtime', 'mime.types', 'services', 'protocols', 'ssl/openssl.cnf'];
 const LINKED = ['alternatives'];
-const BUNDLE = 'ssl/certs/ca-certificates.crt';
-/** Not every program looks where the system does: Node.js takes one file more, Python's libraries one instead of their own. */
-export const TRUST_ENV: Readonly<Record<string, string>> = {
-  NODE_EXTRA_CA_CERTS: '/etc/ssl/box-authority.pem', SSL_CERT_FILE: `/etc/${BUNDLE}`, REQUESTS_CA_BUNDLE: `/etc/${BUNDLE}`,
-};
 
 export class EtcFolders {
   #folder: string;
@@ -53,24 +49,13 @@ export class EtcFolders {
 async function make(folder: string, { hosts, authority }: EtcSpec): Promise<string> {
   const draft = `${folder}.draft`;
   await rm(draft, { recursive: true, force: true });
-  await mkdir(join(draft, 'ssl/certs'), { recursive: true });
+  await mkdir(join(draft, 'ssl'), { recursive: true });
   const names = ['localhost', name, ...hosts].map((host) => `127.0.0.1 ${host}\n`).join('');
   for (const [file, text] of Object.entries({ ...FILES, hosts: names })) await writeFile(join(draft, file), text);
   for (const file of COPIED) await cp(`/etc/${file}`, join(draft, file), { dereference: true }).catch(() => {});
   for (const link of LINKED) await cp(`/etc/${link}`, join(draft, link), { recursive: true, verbatimSymlinks: true }).catch(() => {});
-  await trust(draft, authority);
+  await writeTrust(draft, authority);
   await rm(folder, { recursive: true, force: true });
   await rename(draft, folder);
   return folder;
-}
-
-/** The authorities of this machine, as one file and by their hashes, and this one more. */
-async function trust(draft: string, authority: string | undefined): Promise<void> {
-  await cp('/etc/ssl/certs', join(draft, 'ssl/certs'), { recursive: true, verbatimSymlinks: true }).catch(() => {});
-  await symlink('certs/ca-certificates.crt', join(draft, 'ssl/cert.pem'));
-  if (authority === undefined) return;
-  const bundle = await readFile(`/etc/${BUNDLE}`, 'utf8').catch(() => '');
-  await rm(join(draft, BUNDLE), { force: true });
-  await writeFile(join(draft, BUNDLE), `${bundle}\n${authority}`);
-  await writeFile(join(draft, 'ssl/box-authority.pem'), authority);
 }

@@ -7,7 +7,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { boxCommand, bareCommand, FD, INSIDE_PATH, type BoxLimits, type BoxPlan, type BoxTools } from './box-command.ts';
 import { handOver } from './box-user.ts';
-import { EtcFolders, TRUST_ENV } from './box-etc.ts';
+import { EtcFolders } from './box-etc.ts';
 import type { Group, Groups } from './cgroup.ts';
 import { type Forwarder, findForwarder } from './forwarder/find.ts';
 import { nextUser, openFilter } from './jail.ts';
@@ -29,7 +29,7 @@ export interface BoxSpec {
   ingress?: { descriptor: number; port: number };
   /** Names that lead to the box's own loopback. */
   hosts?: readonly string[];
-  /** Certificates (PEM) that it trusts besides. */
+  /** Certificates (PEM) that it trusts besides; `trustEnv` has the variables by which programs find them. */
   authority?: string;
   /** Below `/app`. */
   cwd?: string;
@@ -158,7 +158,7 @@ function watched(child: ChildProcess, spec: BoxSpec, { group, isBare }: { group:
   let inside: number | undefined;
   void first.then((pid) => (inside = pid));
   control.on('error', () => {});
-  control.write(environment({ ...(spec.authority === undefined || isBare ? {} : TRUST_ENV), ...spec.env }));
+  control.write(environment(spec.env));
   const answers = new Promise<void>((resolve) => control.once('data', () => resolve()));
   const ended = endOf(child, group);
   let isOver = false;

@@ -1,4 +1,5 @@
 // Owns what a box is given so that unmodified programs find the inner door and trust it. Knows neither the door nor the box.
+import { trustEnv } from '../../sandbox/box-trust.ts';
 import { DETA_HOSTS } from './tls.ts';
 
 export interface InnerNames {
@@ -19,6 +20,6 @@ export function innerNames({ hostname, socketPath, authority }: { hostname: stri
   return {
     forwards: { 443: socketPath, [Number(port ?? 443)]: socketPath }, hosts, authority,
     // Both spellings are in use: a proxy for calls to the outside is none for these.
-    env: { NO_PROXY: direct, no_proxy: direct },
+    env: { ...trustEnv(), NO_PROXY: direct, no_proxy: direct },
   };
 }

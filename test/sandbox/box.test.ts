@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeAuthority } from '../../runtime/http/certificate.ts';
 import type { Box, Boxes, BoxSpec } from '../../sandbox/box.ts';
 import { type BoxGround, prepareBoxes } from '../../sandbox/box-test.ts';
 import { COMPILER_FLAGS } from '../../sandbox/forwarder/find.ts';
@@ -84,9 +85,10 @@ describe('a program in a box', () => {
   });
 
   it('trusts the authority that it is given, beside those of the machine', async () => {
-    const authority = '-----BEGIN CERTIFICATE-----\nOWN\n-----END CERTIFICATE-----\n';
-    const { out } = await run('grep -c OWN /etc/ssl/certs/ca-certificates.crt /etc/ssl/box-authority.pem; grep -c BEGIN /etc/ssl/certs/ca-certificates.crt', { authority });
-    expect(out).toMatch(/ca-certificates\.crt:1\n.*box-authority\.pem:1/);
+    const { certificatePem: authority } = await makeAuthority('Test', ['deta.sh'], Date.now());
+    const line = authority.split('\n')[2];
+    const { out } = await run(`grep -c '${line}' /etc/ssl/certs/ca-certificates.crt /etc/ssl/box-authority.pem; openssl verify -no-CAfile -CApath /etc/ssl/certs /etc/ssl/box-authority.pem; grep -c BEGIN /etc/ssl/certs/ca-certificates.crt`, { authority });
+    expect(out).toMatch(/ca-certificates\.crt:1\n.*box-authority\.pem:1\n.*: OK/);
     expect(Number(out.split('\n').at(-1))).toBeGreaterThan(1);
   });
 
