@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { isoTime } from '../core/clock.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
+import type { Boxes } from '../sandbox/box.ts';
 import type { BlobStore } from '../sandbox-data/blob/blob-store.ts';
 import type { Store } from '../sandbox-data/store/store.ts';
 import { createArtifacts } from './artifact.ts';
@@ -21,6 +22,7 @@ import { createReleases } from './release.ts';
 import type { Releases } from './release.ts';
 import { createRevisions } from './revision.ts';
 import type { Revisions } from './revision.ts';
+import type { BuildLimits } from './toolchain/box-workshop.ts';
 import { createCustomToolchain } from './toolchain/custom.ts';
 import { createIsolateToolchain } from './toolchain/isolate.ts';
 import { createNodeToolchain } from './toolchain/node.ts';
@@ -44,8 +46,13 @@ export interface BuilderOptions {
   /** Variables that package managers see besides PATH and HOME, such as NODE_EXTRA_CA_CERTS, HTTPS_PROXY or
    *  npm_config_registry. None by default; never secrets. */
   toolEnv?: Readonly<Record<string, string>>;
-  /** Run the `commands` of Spacefiles, which can do whatever the host can. */
+  /** Run what sources say without a sandbox: it can do whatever the host can. */
   allowsCommands?: boolean;
+  /** The sandbox for it otherwise; undefined where this machine has none. */
+  boxes?(): Promise<Boxes | undefined>;
+  /** Hosts that a build may reach beside package registries. */
+  buildHosts?: readonly string[];
+  buildLimits?: Partial<BuildLimits>;
   onRevision?: OnRevision;
 }
 
@@ -113,9 +120,13 @@ async function deleteProject(id: string, { projects, builds, releases }: Pick<Bu
 }
 
 function packageTools(options: BuilderOptions): PackageTools {
+  const { boxes, buildHosts, buildLimits } = options;
   const [program = 'npm', ...args] = options.npmCommand ?? [];
   const toolPath = options.toolPath ?? `${dirname(process.execPath)}:/usr/local/bin:/usr/bin:/bin`;
-  return { npmCommand: [program, ...args], toolPath, toolEnv: options.toolEnv ?? {}, cacheFolder: join(options.workFolder, 'cache'), allowsCommands: options.allowsCommands ?? false };
+  return {
+    npmCommand: [program, ...args], toolPath, toolEnv: options.toolEnv ?? {}, cacheFolder: join(options.workFolder, 'cache'), allowsCommands: options.allowsCommands ?? false,
+    ...(boxes && { boxes }), ...(buildHosts && { buildHosts }), ...(buildLimits && { buildLimits }),
+  };
 }
 
 function createToolchains(tools: PackageTools): JobParts['toolchains'] {

@@ -38,8 +38,10 @@ export interface BuildTools {
   readonly npmCommand: readonly [string, ...string[]];
   /** Their PATH. */
   readonly path: string;
-  /** The way to the registry, where a company has its own: proxy, certificate authority, mirror. */
+  /** The way to the registries, where a company has its own: proxy, certificate authority, mirror. */
   readonly env: Readonly<Record<string, string>>;
+  /** What builds may reach beside package registries: `host` or `host:port`. */
+  readonly hosts: readonly string[];
 }
 
 interface Setting {
@@ -63,6 +65,7 @@ const SETTINGS = {
   bus: { flag: 'bus', variable: 'OWNSPACE_BUS', value: 'URL', fallback: 'local:', meaning: 'how several hosts talk; local: is one host' },
   grpcPort: { flag: 'grpc-port', variable: 'OWNSPACE_GRPC_PORT', value: 'N', fallback: 'off', meaning: 'gRPC of the data plane' },
   unsafeNoSandbox: { flag: 'unsafe-no-sandbox', variable: 'OWNSPACE_UNSAFE_NO_SANDBOX', fallback: '', meaning: 'run process Micros and builds without a sandbox; every page says so' },
+  buildHosts: { variable: 'OWNSPACE_BUILD_HOSTS', fallback: '', meaning: 'what builds may reach beside package registries, as mirror.example.org,files.example.org:8443' },
   limits: { flag: 'limits', variable: 'OWNSPACE_LIMITS', value: 'LIST', fallback: '', meaning: 'what apps may use, as cpuMs=5000,heapMb=256; docs/limits.md has all of them' },
   setupSecret: { variable: 'OWNSPACE_SETUP_SECRET', fallback: '', meaning: 'one-time secret of the first set-up; random unless given' },
   log: { variable: 'OWNSPACE_LOG', fallback: 'info', meaning: 'debug, info, warn or error; JSON lines on stderr' },
@@ -132,24 +135,37 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
     setupSecret: secret === '' ? undefined : secret,
     logLevel: level as LogLevel,
     openStores: Number(openStores),
-    buildTools: readBuildTools(env),
+    buildTools: readBuildTools(env, readHosts(text('buildHosts'), (problem) => problems.push(`${where('buildHosts')}: ${problem}`))),
   };
   if (config.port !== 0 && config.port === config.tlsPort) problems.push(`--port and --tls-port are both ${config.port}: use two ports`);
   if (problems.length > 0) throw new SpaceError('CONFIG_INVALID', { problems });
   return Object.freeze(config);
 }
 
-const BUILD_VARIABLES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy', 'npm_config_registry'];
+const PROXY_VARIABLES = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'];
+const BUILD_VARIABLES = [
+  'NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'PIP_CERT', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE',
+  'npm_config_registry', 'YARN_NPM_REGISTRY_SERVER', 'PIP_INDEX_URL', 'PIP_EXTRA_INDEX_URL', 'GOPROXY', 'GOSUMDB', 'GONOSUMDB', 'GOFLAGS',
+];
+const WITH_CREDENTIALS = /:\/\/[^/\s]*@/;
 
 /** `npm start` tells where the npm that ran it is; it may stand on no usual path. */
-function readBuildTools(env: Record<string, string | undefined>): BuildTools {
+function readBuildTools(env: Record<string, string | undefined>, hosts: readonly string[]): BuildTools {
   const npm = env['npm_execpath'];
-  const known = BUILD_VARIABLES.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]] as const]));
+  // Builds run strangers' code: what they may know holds no password.
+  const known = [...BUILD_VARIABLES.filter((name) => !WITH_CREDENTIALS.test(env[name] ?? '')), ...PROXY_VARIABLES].flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]] as const]));
   return {
     npmCommand: npm !== undefined && /npm-cli\.c?js$/.test(npm) ? [process.execPath, npm] : ['npm'],
     path: [dirname(process.execPath), '/usr/local/bin', '/usr/bin', '/bin'].join(delimiter),
     env: Object.fromEntries(known),
+    hosts,
   };
+}
+
+function readHosts(list: string, report: (problem: string) => void): readonly string[] {
+  const hosts = list.split(',').map((host) => host.trim().toLowerCase()).filter(Boolean);
+  for (const host of hosts) if (!/^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:\d{1,5})?$/.test(host)) report(`"${host.slice(0, 40)}" is no host: use mirror.example.org or mirror.example.org:8443`);
+  return Object.freeze(hosts);
 }
 
 function readBlobs(value: string, report: (problem: string) => void): S3Place | undefined {

@@ -14,6 +14,8 @@ import { openS3 } from '../sandbox-data/blob/s3.ts';
 import type { CollectionRef, Data } from '../sandbox-data/data.ts';
 import { createData } from '../sandbox-data/open.ts';
 import type { Damage } from '../sandbox-data/store/damage.ts';
+import type { Boxes } from '../sandbox/box.ts';
+import { type BoxGround, prepareBoxes } from '../sandbox/box-test.ts';
 import { type CallMeter, createCallMeter } from '../sandbox/call-meter.ts';
 import { createDataPlane } from './api/data-plane.ts';
 import { loaderOf } from './api/load.ts';
@@ -185,9 +187,16 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const collections = createCollections({ store, data, clock });
   data.onDamage((ref, damage) => void tellOfDamage(ref, damage, { collections, logs }).catch((error) => log.warn('damage.not-told', { error })));
   const started = Promise.withResolvers<ApiParts>();
+  let boxGround: Promise<BoxGround> | undefined;
+  // When the first program needs one: to find out what this machine can do takes a while.
+  const boxes = async (): Promise<Boxes | undefined> => {
+    const { report, boxes: open } = await (boxGround ??= prepareBoxes({ folder: join(folder, 'boxes'), isUnsafe: config.unsafeNoSandbox }));
+    return report.level === 'refused' ? undefined : open();
+  };
+  closers.push(async () => (await boxGround)?.close());
   const builder = await createBuilder({
     store, artifacts: await (blobs?.open('artifacts') ?? openFileBlobStore(join(folder, 'artifacts'))), workFolder: join(folder, 'builder'), log, clock,
-    allowsCommands: config.unsafeNoSandbox, npmCommand: config.buildTools.npmCommand, toolPath: config.buildTools.path, toolEnv: config.buildTools.env,
+    allowsCommands: config.unsafeNoSandbox, boxes, buildHosts: config.buildTools.hosts, npmCommand: config.buildTools.npmCommand, toolPath: config.buildTools.path, toolEnv: config.buildTools.env,
     onRevision: async (project, revision) => (await started.promise).lifecycle.followPush(project, revision),
   });
   const revision = (id: string): Promise<Awaited<ReturnType<Builder['revisions']['get']>> | undefined> => orMissing(builder.revisions.get(id));

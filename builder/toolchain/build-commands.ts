@@ -4,7 +4,7 @@ import type { SpacefileMicro } from '../../spacefile-schema/types.ts';
 import { buildFailed, toolMissing } from './failure.ts';
 import type { PackageTools } from './package-tools.ts';
 import type { ToolchainJob } from './toolchain.ts';
-import { openWorkshop } from './workshop.ts';
+import { openWorkshop } from './open-workshop.ts';
 import type { Workshop } from './workshop.ts';
 
 const COMMAND_TIMEOUT_MS = 10 * 60_000;

@@ -30,7 +30,7 @@ export async function runCommand(command: Command): Promise<CommandEnd> {
   command.signal.addEventListener('abort', kill, { once: true });
   // What it left running keeps the pipes open: it ends with it.
   child.once('exit', kill);
-  reportLines([child.stdout, child.stderr], command);
+  void reportLines([child.stdout, child.stderr], command);
   const result = await child;
   command.signal.removeEventListener('abort', kill);
   command.signal.throwIfAborted();
@@ -39,24 +39,37 @@ export async function runCommand(command: Command): Promise<CommandEnd> {
   return result.exitCode === 0 ? 'ok' : 'failed';
 }
 
-/** Output beyond the limit is read and dropped, so that a flood costs neither memory nor log. */
-function reportLines(streams: Readable[], command: Command): void {
-  let room = command.maxOutputBytes;
-  for (const stream of streams) {
+export interface OutputRules {
+  /** Of output that is reported; the rest is dropped. */
+  maxOutputBytes: number;
+  report(line: string): void;
+  /** Where even reading and dropping it is too much. */
+  endAtBytes?: number;
+  onFlood?(): void;
+}
+
+/** Output beyond the limit is read and dropped, so that a flood costs neither memory nor log. Resolves when all is read. */
+export async function reportLines(streams: Readable[], rules: OutputRules): Promise<void> {
+  let room = rules.maxOutputBytes;
+  let left = rules.endAtBytes ?? Infinity;
+  await Promise.all(streams.map((stream) => new Promise<void>((resolve) => {
     const decoder = new StringDecoder('utf8');
     let rest = '';
     stream.on('data', (chunk: Buffer) => {
+      left -= chunk.length;
+      if (left < 0) rules.onFlood?.();
       if (room < 0) return;
       room -= chunk.length;
       const lines = (rest + decoder.write(chunk)).split('\n');
       rest = lines.pop() ?? '';
-      for (const line of lines) command.report(line);
-      if (room < 0) command.report('(further output is left out)');
+      for (const line of lines) rules.report(line);
+      if (room < 0) rules.report('(further output is left out)');
     });
     stream.on('end', () => {
-      if (rest !== '' && room >= 0) command.report(rest);
+      if (rest !== '' && room >= 0) rules.report(rest);
     });
-  }
+    stream.on('close', resolve);
+  })));
 }
 
 /** The program leads a process group of its own: what it started is in it too. */

@@ -10,7 +10,7 @@ import { managerOf } from './package-manager.ts';
 import type { PackageTools } from './package-tools.ts';
 import { installStaged } from './staged-install.ts';
 import type { ToolchainJob } from './toolchain.ts';
-import { openWorkshop } from './workshop.ts';
+import { openWorkshop } from './open-workshop.ts';
 import type { Workshop } from './workshop.ts';
 
 const INSTALL_TIMEOUT_MS = 10 * 60_000;

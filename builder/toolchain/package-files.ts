@@ -13,6 +13,9 @@ const PART_MAX_FILES = 100_000;
 /** Folders that hold what was installed: a part of the package of their own, which many Revisions share. */
 export const DEPENDENCY_FOLDERS = ['node_modules', '.venv'] as const;
 
+/** Notes that package managers and bundlers keep for themselves there, with times in them. */
+const LEFT_OUT = new Set(['node_modules/.modules.yaml', 'node_modules/.pnpm-workspace-state.json', 'node_modules/.pnpm-workspace-state-v1.json', 'node_modules/.cache', 'node_modules/.vite', 'node_modules/.vite-temp']);
+
 /** By its path in the package, with `/`. */
 export type PackageFiles = Map<string, PackageFile>;
 
@@ -56,6 +59,7 @@ interface Walk { job: ToolchainJob; root: string; app: Part; dependencies: Part 
 
 async function add(walk: Walk, from: string, to: string): Promise<void> {
   walk.job.signal.throwIfAborted();
+  if (LEFT_OUT.has(to)) return;
   const path = join(walk.root, from);
   const info = await lstat(path);
   if (info.isDirectory()) {

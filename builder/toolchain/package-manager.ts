@@ -28,13 +28,12 @@ export async function managerOf(job: ToolchainJob, manifest: Manifest): Promise<
   const [, named, version] = /^(npm|pnpm|yarn)@(\d+\.\d+\.\d+)/.exec(String(manifest.packageManager ?? '')) ?? [];
   const pnpmLock = await readInside(job.folder, 'pnpm-lock.yaml');
   const yarnLock = await readInside(job.folder, 'yarn.lock');
-  if (named === 'pnpm' || (named === undefined && pnpmLock)) return pnpm(named === 'pnpm' ? version! : pnpmOfLock(pnpmLock?.toString()));
-  if (named === 'yarn' || (named === undefined && yarnLock)) return yarn(named === 'yarn' ? version! : yarnLock?.includes('__metadata:') ? YARN_BERRY : YARN_CLASSIC);
+  if (named === 'pnpm' || (named === undefined && pnpmLock)) return pnpm(named === 'pnpm' ? version! : pnpmOfLock(pnpmLock?.toString()), pnpmLock !== undefined);
+  if (named === 'yarn' || (named === undefined && yarnLock)) return yarn(named === 'yarn' ? version! : yarnLock?.includes('__metadata:') ? YARN_BERRY : YARN_CLASSIC, yarnLock !== undefined);
   if (named === undefined && manifest.packageManager !== undefined) {
     throw buildFailed(job, `\`packageManager: ${String(manifest.packageManager).slice(0, 60)}\` of package.json is not known here: npm, pnpm and yarn are, such as "pnpm@${PNPM}"`);
   }
-  const isLocked = (await kindOf(job, 'package-lock.json')) === 'file' || (await kindOf(job, 'npm-shrinkwrap.json')) === 'file';
-  return npm(isLocked);
+  return npm((await kindOf(job, 'package-lock.json')) === 'file' || (await kindOf(job, 'npm-shrinkwrap.json')) === 'file');
 }
 
 function pnpmOfLock(lock: string | undefined): string {
@@ -45,29 +44,30 @@ function pnpmOfLock(lock: string | undefined): string {
 function npm(isLocked: boolean): PackageManager {
   const loose = ['install', '--no-package-lock', '--legacy-peer-deps'];
   return {
-    name: 'npm', attempts: isLocked ? [['ci'], loose] : [['install', '--no-package-lock'], loose], withoutDev: ['--omit=dev'], prune: ['prune', '--omit=dev', '--no-package-lock', '--legacy-peer-deps'],
+    name: 'npm', attempts: [isLocked ? ['ci'] : ['install', '--no-package-lock'], loose], withoutDev: ['--omit=dev'], prune: ['prune', '--omit=dev', '--no-package-lock', '--legacy-peer-deps'],
     env: { npm_config_progress: 'false', npm_config_fetch_retries: '1', npm_config_fetch_retry_mintimeout: '1000' },
     start: (command, args) => [...command, ...args],
   };
 }
 
-function pnpm(version: string): PackageManager {
+/** Other layouts are links between folders, of which a package could keep only some. */
+const FLAT = '--config.node-linker=hoisted';
+
+function pnpm(version: string, isLocked: boolean): PackageManager {
   return {
-    name: `pnpm ${version}`, attempts: [['install', '--frozen-lockfile'], ['install', '--no-frozen-lockfile']], withoutDev: ['--prod'], prune: ['prune', '--prod'],
-    // Other layouts are links between folders, of which a package could keep only some.
-    env: { npm_config_node_linker: 'hoisted', npm_config_manage_package_manager_versions: 'false' },
+    name: `pnpm ${version}`, attempts: [...(isLocked ? [['install', '--frozen-lockfile', FLAT]] : []), ['install', '--no-frozen-lockfile', FLAT]], withoutDev: ['--prod'], prune: ['prune', '--prod', FLAT],
+    env: {},
     start: (command, args) => fetched(command, `pnpm@${version}`, ['pnpm', ...args]),
   };
 }
 
-function yarn(version: string): PackageManager {
+function yarn(version: string, isLocked: boolean): PackageManager {
   const isClassic = version.startsWith('1.');
+  const [strict, free] = isClassic ? [['install', '--frozen-lockfile', '--non-interactive'], ['install', '--non-interactive']] : [['install', '--immutable'], ['install', '--no-immutable']];
   return {
-    name: `yarn ${version}`,
-    attempts: isClassic ? [['install', '--frozen-lockfile', '--non-interactive'], ['install', '--non-interactive']] : [['install', '--immutable'], ['install', '--no-immutable']],
-    withoutDev: isClassic ? ['--production'] : [],
+    name: `yarn ${version}`, attempts: isLocked ? [strict, free] : [free], withoutDev: isClassic ? ['--production'] : [],
     ...(isClassic && { prune: ['install', '--production', '--ignore-scripts', '--prefer-offline', '--non-interactive'] }),
-    env: { YARN_NODE_LINKER: 'node-modules', YARN_ENABLE_TELEMETRY: '0', YARN_IGNORE_PATH: '1', YARN_ENABLE_GLOBAL_CACHE: '1' },
+    env: { YARN_NODE_LINKER: 'node-modules', YARN_ENABLE_TELEMETRY: '0', YARN_IGNORE_PATH: '1', YARN_ENABLE_GLOBAL_CACHE: '1', YARN_INSTALL_STATE_PATH: '/tmp/yarn-install-state.gz' },
     start: (command, args) => fetched(command, isClassic ? `yarn@${version}` : `@yarnpkg/cli-dist@${version}`, ['yarn', ...args]),
   };
 }

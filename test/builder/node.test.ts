@@ -37,10 +37,10 @@ describe('the package manager', () => {
     [{ 'package-lock.json': '{}' }, 'npm', 'npm ci'],
     [{ 'yarn.lock': '# yarn lockfile v1\n' }, 'yarn 1.22.22', 'npm exec --yes --ignore-scripts --package=yarn@1.22.22 -- yarn install --frozen-lockfile --non-interactive'],
     [{ 'yarn.lock': '__metadata:\n  version: 8\n' }, 'yarn 4.9.2', 'npm exec --yes --ignore-scripts --package=@yarnpkg/cli-dist@4.9.2 -- yarn install --immutable'],
-    [{ 'pnpm-lock.yaml': 'lockfileVersion: 5.4\n' }, 'pnpm 7.33.7', 'npm exec --yes --ignore-scripts --package=pnpm@7.33.7 -- pnpm install --frozen-lockfile'],
-    [{ 'pnpm-lock.yaml': "lockfileVersion: '6.0'\n" }, 'pnpm 8.15.9', 'npm exec --yes --ignore-scripts --package=pnpm@8.15.9 -- pnpm install --frozen-lockfile'],
-    [{ 'pnpm-lock.yaml': "lockfileVersion: '9.0'\n", 'yarn.lock': '' }, 'pnpm 9.15.9', 'npm exec --yes --ignore-scripts --package=pnpm@9.15.9 -- pnpm install --frozen-lockfile'],
-    [{ 'package.json': '{"packageManager":"yarn@3.6.1+sha256.abc"}', 'package-lock.json': '{}' }, 'yarn 3.6.1', 'npm exec --yes --ignore-scripts --package=@yarnpkg/cli-dist@3.6.1 -- yarn install --immutable'],
+    [{ 'pnpm-lock.yaml': 'lockfileVersion: 5.4\n' }, 'pnpm 7.33.7', 'npm exec --yes --ignore-scripts --package=pnpm@7.33.7 -- pnpm install --frozen-lockfile --config.node-linker=hoisted'],
+    [{ 'pnpm-lock.yaml': "lockfileVersion: '6.0'\n" }, 'pnpm 8.15.9', 'npm exec --yes --ignore-scripts --package=pnpm@8.15.9 -- pnpm install --frozen-lockfile --config.node-linker=hoisted'],
+    [{ 'pnpm-lock.yaml': "lockfileVersion: '9.0'\n", 'yarn.lock': '' }, 'pnpm 9.15.9', 'npm exec --yes --ignore-scripts --package=pnpm@9.15.9 -- pnpm install --frozen-lockfile --config.node-linker=hoisted'],
+    [{ 'package.json': '{"packageManager":"yarn@3.6.1+sha256.abc"}', 'package-lock.json': '{}' }, 'yarn 3.6.1', 'npm exec --yes --ignore-scripts --package=@yarnpkg/cli-dist@3.6.1 -- yarn install --no-immutable'],
     [{ 'package.json': '{"packageManager":"npm@9.0.0"}', 'yarn.lock': '' }, 'npm', 'npm install --no-package-lock'],
   ])('of %j is %s', async (files, name, first) => {
     expect(await managed(files)).toEqual({ name, first });

@@ -1,4 +1,4 @@
-// Covers `commands` of a Spacefile from the push to the answer: only a host whose owner said so in words runs them.
+// Covers `commands` of a Spacefile from the push to the answer: in the host's sandbox, or without one where its owner said so.
 import { afterEach, expect, test } from 'vitest';
 import { send } from '../support/http.ts';
 import { pushApp, startTestHost, type TestHost } from '../support/start-host.ts';
@@ -18,14 +18,9 @@ const FILES = {
 let host: TestHost;
 afterEach(() => host?.close());
 
-test('with --unsafe-no-sandbox a command makes what runs and what is served', async () => {
-  host = await startTestHost({ args: ['--unsafe-no-sandbox'] });
+test.each([['in the sandbox', []], ['with --unsafe-no-sandbox', ['--unsafe-no-sandbox']]])('%s a command makes what runs and what is served', async (_, args) => {
+  host = await startTestHost({ args });
   const { builder: { url } } = await pushApp(host.owner, { name: 'made', files: FILES });
   expect((await send(url)).text).toBe('made by a command');
   expect((await send(`${url}assets/style.css`)).text).toBe('a{}');
-});
-
-test('every other host refuses the push, and says what to do', async () => {
-  host = await startTestHost();
-  await expect(pushApp(host.owner, { name: 'made', files: FILES })).rejects.toThrow(/runs "node make\.mjs" in its build, and this host has no sandbox for build commands\. Run it on your machine/);
 });

@@ -1,0 +1,40 @@
+// Owns the choice where programs of a build run: in a box, or bare where the owner of the host said so in words.
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { boxWorkshop } from './box-workshop.ts';
+import { runCommand } from './command.ts';
+import type { PackageTools } from './package-tools.ts';
+import { assertSound } from './source-file.ts';
+import type { ToolchainJob } from './toolchain.ts';
+import { environment, GIVEN, MAX_OUTPUT_BYTES } from './workshop.ts';
+import type { Places, Workshop } from './workshop.ts';
+
+/** Undefined where nothing that a source says may be run. */
+export async function openWorkshop(job: ToolchainJob, tools: PackageTools): Promise<Workshop | undefined> {
+  const boxes = tools.allowsCommands ? undefined : await tools.boxes?.();
+  if (!tools.allowsCommands && !boxes) return undefined;
+  const places = { folder: job.folder, scratch: join(job.scratchFolder, 'workshop'), cache: join(tools.cacheFolder, 'programs', job.spaceId), given: join(job.scratchFolder, GIVEN) };
+  await Promise.all([places.cache, places.given].map((folder) => mkdir(folder, { recursive: true })));
+  // Once: later, links of the build's own making may lie there.
+  const isFirst = await mkdir(places.scratch, { recursive: true });
+  if (isFirst !== undefined) await Promise.all(['home', 'tmp'].map((name) => mkdir(join(places.scratch, name))));
+  return boxes ? boxWorkshop(job, tools, { outside: places, boxes }) : bareWorkshop(job, tools, places);
+}
+
+function bareWorkshop(job: ToolchainJob, tools: PackageTools, places: Places): Workshop {
+  return {
+    places,
+    toolPath: tools.toolPath,
+    npm: tools.npmCommand,
+    async run({ argv, env, timeoutMs }) {
+      const end = await runCommand({
+        argv, timeoutMs, folder: job.folder, maxOutputBytes: MAX_OUTPUT_BYTES, signal: job.signal,
+        env: { ...tools.toolEnv, ...environment(places, tools.toolPath), ...env },
+        report: (line) => job.report(`[${job.micro.name}] ${line}`),
+      });
+      await assertSound(job);
+      if (end === 'ok') return { ok: true };
+      return { ok: false, reason: end === 'timeout' ? `took longer than ${timeoutMs / 1000} seconds` : end === 'missing' ? 'is not installed here' : 'failed; the lines above say why' };
+    },
+  };
+}
