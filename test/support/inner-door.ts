@@ -42,10 +42,10 @@ export interface TestDoor {
 export interface DoorCall { method?: string; headers?: Record<string, string>; body?: string | Buffer | object | Readable; servername?: string; socketPath?: string; ca?: string }
 export interface DoorAnswer { status: number; headers: IncomingHttpHeaders; bytes: Buffer; text: string; json(): any }
 
-/** `user`: of the box. */
-export interface DoorOptions { clock?: Clock; hostname?: string; hopsMax?: number; user?: number }
+/** `user`: of the box. `alter`: what a test takes out, to see what is not prevented then. */
+export interface DoorOptions { clock?: Clock; hostname?: string; hopsMax?: number; user?: number; alter?(parts: InnerDoorParts): InnerDoorParts }
 
-export async function openTestDoor({ clock = systemClock, hostname = HOSTNAME, hopsMax = 8, user }: DoorOptions = {}): Promise<TestDoor> {
+export async function openTestDoor({ clock = systemClock, hostname = HOSTNAME, hopsMax = 8, user, alter = (parts) => parts }: DoorOptions = {}): Promise<TestDoor> {
   const folder = await mkdtemp(join(tmpdir(), 'ownspace-door-'));
   const log = createLog('error', () => {});
   const data = await createData({ folder, clock, log, workers: 1 });
@@ -54,7 +54,7 @@ export async function openTestDoor({ clock = systemClock, hostname = HOSTNAME, h
   const collections = createCollections({ store, data, clock });
   const dataKeys = createDataKeys(createKeyring(store, clock, 'data-key'), vault);
   const tls = await openTls({ folder: join(folder, 'tls'), domains: ['localhost'], appsDomain: 'localhost', clock, sealing: vault, isKnownHost: () => false });
-  const parts: InnerDoorParts = { tls, dataPlane: createDataPlane({ data, dataKeys, collections, log }), log, clock, hopsMax };
+  const parts = alter({ tls, dataPlane: createDataPlane({ data, dataKeys, collections, log }), log, clock, hopsMax });
   const [own, other] = await Promise.all(['own', 'other'].map(async (name) => {
     const { id } = await collections.create('space1', name);
     return { id, key: dataKeys.ownKey(id) };

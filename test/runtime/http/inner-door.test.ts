@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { access, stat } from 'node:fs/promises';
 import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SpaceError } from '../../../core/errors.ts';
-import { connectDoor, HOSTNAME, openTestDoor, type DoorAnswer, type DoorCall, type TestDoor } from '../../support/inner-door.ts';
+import { createFakeClock } from '../../support/fake-clock.ts';
+import { connectDoor, HOSTNAME, openTestDoor, type DoorAnswer, type DoorCall, type DoorOptions, type TestDoor } from '../../support/inner-door.ts';
 
 let box: TestDoor;
 let answer: TestDoor['answer'];
@@ -178,6 +179,53 @@ describe('anything else', () => {
     release();
     socket.destroy();
     await vi.waitFor(async () => expect((await box.call(`https://${HOSTNAME}/`)).status).toBe(200));
+  });
+});
+
+describe('without its guard', () => {
+  test('the key of another Collection opens that Collection from this box', async () => {
+    await using open = await openAltered((parts) => ({ ...parts, dataPlane: { handle: (request, response, address) => parts.dataPlane.handle(request, response, address) } }));
+    const { id, key } = open.box.other;
+    expect((await open.box.call(`https://database.deta.sh/v1/${id}/notes/items/a`, { headers: { 'x-api-key': key } })).status).toBe(404);
+  });
+
+  test('an app calls itself without end', async () => {
+    await using open = await openAltered((parts) => ({ ...parts, hopsMax: Infinity }));
+    const { box: own } = open;
+    let calls = 0;
+    own.answer = async (request) => {
+      calls += 1;
+      const end = own.door.received(request.hops);
+      const answered = calls < 30 ? await own.call(`https://${HOSTNAME}/again`) : undefined;
+      end();
+      return { status: answered?.status ?? 200, headers: [], body: null };
+    };
+    expect((await own.call(`https://${HOSTNAME}/again`)).status).toBe(200);
+    expect(calls).toBe(30);
+  });
+
+  async function openAltered(alter: NonNullable<DoorOptions['alter']>): Promise<AsyncDisposable & { box: TestDoor }> {
+    const altered = await openTestDoor({ alter });
+    return { box: altered, [Symbol.asyncDispose]: () => altered.close() };
+  }
+});
+
+describe('a flood of handshakes', () => {
+  test('waits its turn, and is not lost', async () => {
+    const clock = createFakeClock(Date.now());
+    const flooded = await openTestDoor({ clock });
+    const { authority: ca } = flooded.door;
+    const open = async (): Promise<void> => void (await connectDoor(flooded.socketPath, { servername: 'database.deta.sh', ca })).destroy();
+    for (let count = 0; count < 200; count += 20) await Promise.all(Array.from({ length: 20 }, open));
+    let late = 0;
+    const waiting = Promise.all(Array.from({ length: 5 }, () => open().then(() => { late += 1; })));
+    await wait(200);
+    expect(late).toBe(0);
+    clock.advance(20);
+    await vi.waitFor(() => expect(late).toBe(1));
+    clock.advance(1000);
+    await waiting;
+    await flooded.close();
   });
 });
 
