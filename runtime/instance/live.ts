@@ -127,12 +127,23 @@ function microSpec(micro: RevisionMicro, env: Record<string, string>, parts: Liv
   };
 }
 
+/** Bases that are kept made, for each Instance: their names come from a Micro, which may think of any number. */
+const BASES_MAX = 32;
+
 function services(parts: LiveParts, live: LiveInstance): InstanceServices {
   const { record } = live;
   const collection = parts.data.collection({ spaceId: record.spaceId, collectionId: record.collectionId });
   const owner = { spaceId: record.spaceId, instanceId: record.id };
+  const bases = new Map<string, ReturnType<InstanceServices['base']>>();
   return {
-    base: (name) => collection.base(name),
+    base(name) {
+      const known = bases.get(name);
+      if (known) return known;
+      if (bases.size >= BASES_MAX) bases.clear();
+      const base = collection.base(name);
+      bases.set(name, base);
+      return base;
+    },
     drive: (name) => collection.drive(name),
     fetchMicro: (name, request) => parts.fetchMicro(live, name, request),
     fetchUrl: (request) => parts.fetchUrl(live, request),

@@ -14,8 +14,45 @@ import type { CellStreams } from './streams.ts';
 /** A sound guest keeps to `callsMax` itself; what is far beyond does not come from one. */
 const CALLS_TOLERANCE = 4;
 
-/** Under way; `abort` where it can be aborted. */
-interface OpenCall { owner: number; abort: AbortController | undefined }
+/** A call under way: what it asks, and the end that nobody may want any more. */
+class OpenCall implements HostCall {
+  readonly owner: number;
+  readonly services: HostCall['services'];
+  readonly bodyMaxBytes: number;
+  readonly requestId: string;
+  readonly hops: number;
+  readonly origin: string;
+  readonly question: HostCall['question'];
+  readonly body: HostCall['body'];
+  readonly socket: HostCall['socket'];
+  readonly whole: HostCall['whole'];
+  #abort: AbortController | undefined;
+
+  constructor(slot: Slot, { live, hops, origin }: Asker, { question, body, socket, whole }: Pick<HostCall, 'question' | 'body' | 'socket' | 'whole'>) {
+    this.owner = live.id;
+    this.services = slot.instance.services;
+    this.bodyMaxBytes = slot.limits.bodyMaxBytes;
+    this.requestId = live.flight.request.id;
+    this.hops = hops;
+    this.origin = origin;
+    this.question = question;
+    this.body = body;
+    this.socket = socket;
+    this.whole = whole;
+  }
+
+  /** Most calls cannot be aborted, and a controller costs as much as all else here. */
+  get signal(): AbortSignal {
+    return (this.#abort ??= new AbortController()).signal;
+  }
+
+  abort(): void {
+    this.#abort?.abort();
+  }
+}
+
+/** On whose behalf a call is made. */
+interface Asker { live: Live; hops: number; origin: string }
 
 export class CallDesk {
   #cell: CellProcess;
@@ -56,14 +93,9 @@ export class CallDesk {
       socket?.drop();
       return this.#refuse(slot, id, refusal);
     }
-    const open: OpenCall = { owner: owner.live.id, abort: undefined };
-    this.#open.set(keyOf(slot, id), open);
-    const answer = this.#perform({
-      question, body, services: slot.instance.services, ...owner.asker, bodyMaxBytes: slot.limits.bodyMaxBytes, socket,
-      // Most calls cannot be aborted, and a controller costs as much as all else here.
-      get signal() { return (open.abort ??= new AbortController()).signal; },
-      whole: () => this.#collect(body, slot.limits),
-    });
+    const call = new OpenCall(slot, owner, { question, body, socket, whole: () => this.#collect(body, slot.limits) });
+    this.#open.set(keyOf(slot, id), call);
+    const answer = this.#perform(call);
     this.#await({ slot, id, isNested, owner: owner.live.id }, answer.then(
       (result) => { if (result.kind === 'RESULT') discardBody(body); return result; },
       (error) => { discardBody(body); socket?.drop(); throw error; },
@@ -72,13 +104,13 @@ export class CallDesk {
 
   /** The guest waits for this call no longer. */
   abort(slot: Slot, id: number): void {
-    this.#open.get(keyOf(slot, id))?.abort?.abort();
+    this.#open.get(keyOf(slot, id))?.abort();
   }
 
   /** This request is over, and nobody waits for its calls. */
   release(owner: number): void {
     if (this.#open.size === 0) return;
-    for (const call of this.#open.values()) if (call.owner === owner) call.abort?.abort();
+    for (const call of this.#open.values()) if (call.owner === owner) call.abort();
   }
 
   #bodyOf(frame: Frame, owner: number): Uint8Array | Readable | null {
@@ -120,13 +152,13 @@ export class CallDesk {
 
   /** The request that a call is made for. A claim counts only for a living request of this very Micro; without
    *  one, the deepest of them is taken, so that nobody can make himself less deep than he is. */
-  #ownerOf(slot: Slot, claimed: number): { live: Live; asker: Pick<HostCall, 'requestId' | 'hops' | 'origin'> } | undefined {
+  #ownerOf(slot: Slot, claimed: number): Asker | undefined {
     const direct = this.#live.get(claimed);
     const live = direct?.slot === slot ? direct : this.#deepest(slot);
     if (!live) return undefined;
     const { request } = live.flight;
     const hops = slot.state === 'loading' ? Math.max(slot.hops, request.hops) : request.hops;
-    return { live, asker: { requestId: request.id, hops, origin: originOf(request.url) } };
+    return { live, hops, origin: originOf(request.url) };
   }
 
   #deepest(slot: Slot): Live | undefined {
