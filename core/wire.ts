@@ -62,6 +62,9 @@ export interface WireHost {
   version: string;
   sandbox: { level: 'full' | 'namespaces' | 'limits' | 'none'; findings: { what: string; holds: boolean; detail: string }[] };
   cells: { running: number; ready: number; used_mb: number; limit_mb: number };
+  /** The same for process Micros. */
+  boxes: { level: 'full' | 'soft' | 'unsafe' | 'refused'; findings: { what: string; holds: boolean; detail: string }[] };
+  programs: { running: number; frozen: number; used_mb: number; limit_mb: number };
 }
 /** How much is in a Collection: Items and bytes of their JSON, Files and their bytes, automatic indexes. */
 export interface WireUsage {

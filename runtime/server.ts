@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import type { IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { createBuilder, type Builder } from '../builder/builder.ts';
-import { isSpaceError, orMissing, SpaceError } from '../core/errors.ts';
+import { isSpaceError, orMissing } from '../core/errors.ts';
 import { newId, newSecret } from '../core/ids.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Log } from '../core/log.ts';
@@ -14,10 +14,8 @@ import { openS3 } from '../sandbox-data/blob/s3.ts';
 import type { CollectionRef, Data } from '../sandbox-data/data.ts';
 import { createData } from '../sandbox-data/open.ts';
 import type { Damage } from '../sandbox-data/store/damage.ts';
-import type { Boxes } from '../sandbox/box.ts';
-import { type BoxGround, prepareBoxes } from '../sandbox/box-test.ts';
 import { type CallMeter, createCallMeter } from '../sandbox/call-meter.ts';
-import { createDataPlane } from './api/data-plane.ts';
+import { createDataPlane, type DataPlane } from './api/data-plane.ts';
 import { loaderOf } from './api/load.ts';
 import type { ApiParts, Machine } from './api/parts.ts';
 import { createReserved } from './api/reserved.ts';
@@ -33,13 +31,13 @@ import { openVault, type Vault } from './auth/vault.ts';
 import type { Config } from './config.ts';
 import { claimDataFolder, lockedError, prepareDataFolder, releaseDataFolder } from './data-folder.ts';
 import { DEFAULT_LIMITS } from './engine/cell/limits.ts';
-import type { Engine } from './engine/engine.ts';
-import { createIsolateEngine } from './engine/isolate.ts';
-import { createStaticEngine } from './engine/static.ts';
+import type { SurroundingsOf } from './engine/process/surroundings.ts';
+import { type Engines, type EnginesParts, openEngines } from './engines.ts';
 import { createAddresses } from './http/address.ts';
 import { loadAssets } from './http/assets.ts';
 import { createEdge } from './http/edge.ts';
 import { createPlanes } from './http/host.ts';
+import { openInnerDoor } from './http/inner-door.ts';
 import { createFrontDoor, listen } from './http/listener.ts';
 import { openTls, type Tls } from './http/tls.ts';
 import { createCollections } from './instance/collection.ts';
@@ -47,11 +45,11 @@ import { createDispatch } from './instance/dispatch.ts';
 import { createInstallations } from './instance/installation.ts';
 import { createInstances } from './instance/instance.ts';
 import { createLifecycle } from './instance/lifecycle.ts';
-import { createLiveInstances, type LiveInstances, type LiveParts, type RevisionMicro } from './instance/live.ts';
+import { createLiveInstances, type LiveInstances, type LiveParts } from './instance/live.ts';
 import { createOpenCalls, type OpenCalls } from './instance/open-calls.ts';
 import { createQuotaLimits } from './instance/quota.ts';
 import { createInstanceLogs } from './instance/logs.ts';
-import { fetchOutside, socketOutside } from './instance/outside.ts';
+import { connectOutside, fetchOutside, type OutsideParts, socketOutside } from './instance/outside.ts';
 import { createSourcePlaces } from './instance/source-places.ts';
 import { createRefuse } from './instance/refuse.ts';
 import { createSettings } from './instance/settings.ts';
@@ -125,9 +123,11 @@ export async function startHost(config: Config, { log, clock, version }: { log: 
 async function assemble(ground: Ground, ports: { http: number; tls: number | undefined }): Promise<{ needsSetup: boolean }> {
   const { config, closers } = ground;
   const auth = assembleAuth(ground);
-  const { parts, live, engineFor, calls, meter } = await assembleInstances(ground, auth);
-  const { frontDoor, openCalls } = await assembleDoors(ground, { parts, live, engineFor, calls, meter, access: auth.access });
+  const running = await assembleInstances(ground, auth);
+  const { parts } = running;
+  const { frontDoor, openCalls, dataPlane } = await assembleDoors(ground, { ...running, access: auth.access });
   const tls = await openOwnTls(ground, parts);
+  running.innerDoor.open = innerDoorsOf(ground, { dataPlane, tls });
   const listeners = await listen(frontDoor, { address: config.listenAddress, port: config.port, tlsPort: config.tlsPort, tls });
   Object.assign(ports, listeners.ports);
   closers.push(() => listeners.close(DRAIN_MS), async () => openCalls.close());
@@ -154,9 +154,11 @@ function assembleAuth({ data, clock, vault, setupSecret }: Ground): AuthParts {
 }
 
 /** How calls leave a Micro; set when the way to Micros stands, since it is the same way. */
-type Calls = Partial<Pick<LiveParts, 'fetchMicro' | 'fetchUrl' | 'openSocket'>>;
+type Calls = Partial<Pick<LiveParts, 'fetchMicro' | 'fetchUrl' | 'openSocket' | 'openConnection'>>;
+/** How a program reaches this host; set when the front door stands. */
+type InnerDoors = EnginesParts['innerDoor'];
 
-interface Running { parts: ApiParts; live: LiveInstances; engineFor(micro: RevisionMicro): Engine; calls: Calls; meter: CallMeter }
+interface Running { parts: ApiParts; live: LiveInstances; engineFor: Engines['for']; calls: Calls; meter: CallMeter; innerDoor: InnerDoors }
 
 /** What runs: Engines, Builder, Instances. Builder and runtime meet at the Revision; the Builder calls back. */
 async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthParts): Promise<Running> {
@@ -166,8 +168,9 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const settings = createSettings({ store, clock });
   const meter = createCallMeter(clock, log);
   const instances = createInstances(store, clock);
-  const isolate = createIsolateEngine({
-    log, clock, cacheFolder: join(folder, 'cache', 'isolate'), limits: config.limits,
+  const innerDoor: InnerDoors = {};
+  const engines = await openEngines({
+    config, log, clock, settings, innerDoor,
     onPause: ({ instanceId }, micro, reason) => void keepPause(instanceId, micro, reason).catch((error) => log.error('pause.not-kept', { instanceId, error })),
   });
   async function keepPause(instanceId: string, micro: string, reason: string): Promise<void> {
@@ -175,28 +178,16 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
     if (revisionId) await settings.pause(instanceId, { micro, reason, revisionId });
     live.forget(instanceId);
   }
-  const engines = { static: createStaticEngine(), isolate };
-  const engineFor = (micro: RevisionMicro): Engine => {
-    if (micro.runs === 'process') throw new SpaceError('MICRO_ENGINE_UNSUPPORTED', { engine: micro.engine });
-    return engines[micro.runs];
-  };
-  closers.push(() => engines.isolate.close(), () => engines.static.close());
+  closers.push(() => engines.close());
   const logs = createInstanceLogs({ folder: join(folder, 'spaces'), clock, log });
   const places = createSourcePlaces({ log });
   closers.push(() => places.close(), () => logs.close());
   const collections = createCollections({ store, data, clock });
   data.onDamage((ref, damage) => void tellOfDamage(ref, damage, { collections, logs }).catch((error) => log.warn('damage.not-told', { error })));
   const started = Promise.withResolvers<ApiParts>();
-  let boxGround: Promise<BoxGround> | undefined;
-  // When the first program needs one: to find out what this machine can do takes a while.
-  const boxes = async (): Promise<Boxes | undefined> => {
-    const { report, boxes: open } = await (boxGround ??= prepareBoxes({ folder: join(folder, 'boxes'), isUnsafe: config.unsafeNoSandbox }));
-    return report.level === 'refused' ? undefined : open();
-  };
-  closers.push(async () => (await boxGround)?.close());
   const builder = await createBuilder({
     store, artifacts: await (blobs?.open('artifacts') ?? openFileBlobStore(join(folder, 'artifacts'))), workFolder: join(folder, 'builder'), log, clock,
-    allowsCommands: config.unsafeNoSandbox, boxes, buildHosts: config.buildTools.hosts, npmCommand: config.buildTools.npmCommand, toolPath: config.buildTools.path, toolEnv: config.buildTools.env,
+    allowsCommands: config.unsafeNoSandbox, boxes: engines.boxesForBuilds, buildHosts: config.buildTools.hosts, npmCommand: config.buildTools.npmCommand, toolPath: config.buildTools.path, toolEnv: config.buildTools.env,
     onRevision: async (project, revision) => (await started.promise).lifecycle.followPush(project, revision),
   });
   const revision = (id: string): Promise<Awaited<ReturnType<Builder['revisions']['get']>> | undefined> => orMissing(builder.revisions.get(id));
@@ -210,14 +201,15 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
     fetchMicro: (from, name, request) => ready(calls.fetchMicro)(from, name, request),
     fetchUrl: (from, request) => ready(calls.fetchUrl)(from, request),
     openSocket: (from, request) => ready(calls.openSocket)(from, request),
+    openConnection: (from, request) => ready(calls.openConnection)(from, request),
   });
   const installations = createInstallations({
     store, clock, log, instances, collections, revision,
     release: (id) => orMissing(builder.releases.get(id)),
-    checkRunnable: ({ micros }) => void micros.map(engineFor),
+    checkRunnable: ({ micros }) => engines.assertRunnable(micros),
     onChanged: async (instanceId) => {
       live.forget(instanceId);
-      await Promise.all(Object.values(engines).map((engine) => engine.stop(instanceId, DRAIN_MS)));
+      await engines.stop(instanceId, DRAIN_MS);
     },
     onRemoved: async (instance) => {
       await auth.apiKeys.deleteAll(instance.id);
@@ -230,28 +222,29 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const lifecycle = createLifecycle({ instances, installations, releases: builder.releases, project: (id) => builder.projects.get(id) });
   const warning = config.unsafeNoSandbox ? 'This host runs without a sandbox (--unsafe-no-sandbox): apps can reach everything that it can.' : undefined;
   const machine: Machine = {
-    sandbox: () => isolate.sandbox(), cells: () => isolate.cells(), calls: (instanceId) => meter.counts(instanceId), limits: { ...DEFAULT_LIMITS, ...config.limits },
+    sandbox: () => engines.isolate.sandbox(), cells: () => engines.isolate.cells(), boxes: async () => (await engines.ground()).report, programs: () => engines.process.programs(), calls: (instanceId) => meter.counts(instanceId), limits: { ...DEFAULT_LIMITS, ...config.limits },
     settingsChanged: (instanceId) => live.forget(instanceId),
     async resume(instanceId) {
       await settings.resume(instanceId);
-      isolate.resume(instanceId);
+      engines.isolate.resume(instanceId);
+      engines.process.resume(instanceId);
       live.forget(instanceId);
     },
     async cordonChanged(spaceId) {
       for (const { id } of await instances.list(spaceId)) {
         live.forget(id);
-        void isolate.stop(id, DRAIN_MS);
+        void engines.isolate.stop(id, DRAIN_MS);
       }
     },
   };
   const parts: ApiParts = { ...auth, builder, instances, installations, collections, lifecycle, quotas: createQuotaLimits({ store, data }), settings, machine, data, logs, addresses, warning, version: ground.version, clock, log };
-  void isolate.sandbox().then(({ level, findings }) => log.info('sandbox.tested', { reached: level, failed: findings.filter(({ holds }) => !holds).map(({ what }) => what) }));
+  void engines.isolate.sandbox().then(({ level, findings }) => log.info('sandbox.tested', { reached: level, failed: findings.filter(({ holds }) => !holds).map(({ what }) => what) }));
   started.resolve(parts);
-  return { parts, live, engineFor, calls, meter };
+  return { parts, live, engineFor: engines.for, calls, meter, innerDoor };
 }
 
 /** Three planes behind one door. */
-async function assembleDoors({ config, log, data, addresses }: Ground, { parts, live, engineFor, calls, meter, access }: Running & { access: Access }): Promise<{ frontDoor: ReturnType<typeof createFrontDoor>; openCalls: OpenCalls }> {
+async function assembleDoors({ config, log, data, addresses }: Ground, { parts, live, engineFor, calls, meter, access }: Omit<Running, 'innerDoor'> & { access: Access }): Promise<{ frontDoor: ReturnType<typeof createFrontDoor>; openCalls: OpenCalls; dataPlane: DataPlane }> {
   const assets = await loadAssets();
   const dataPlane = createDataPlane({ data, dataKeys: parts.dataKeys, collections: parts.collections, log });
   const loginUrl = (call: { origin: string; path: string; query: string }): string =>
@@ -261,8 +254,10 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
   const openCalls = createOpenCalls(parts.clock);
   const dispatch = createDispatch({ live, access, engineFor, reserved, refuse, loginUrl, openCalls });
   calls.fetchMicro = dispatch.fetchMicro;
-  calls.fetchUrl = (from, request) => fetchOutside({ dispatch, live, addresses, meter, settings: parts.settings, limits: config.limits }, from, request);
-  calls.openSocket = (from, request) => socketOutside({ dispatch, live, addresses, meter, settings: parts.settings, limits: config.limits }, from, request);
+  const outside: OutsideParts = { dispatch, live, addresses, meter, settings: parts.settings, limits: config.limits };
+  calls.fetchUrl = (from, request) => fetchOutside(outside, from, request);
+  calls.openSocket = (from, request) => socketOutside(outside, from, request);
+  calls.openConnection = (from, request) => connectOutside(outside, from, request);
   const spoolFolder = join(config.dataFolder, 'incoming');
   await rm(spoolFolder, { recursive: true, force: true });
   const edge = createEdge({
@@ -277,7 +272,16 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
     upgrade: dispatch.upgrade,
     refuse: (request, response, error) => refuse({ id: newId('request'), request, response }, error),
   });
-  return { frontDoor, openCalls };
+  return { frontDoor, openCalls, dataPlane };
+}
+
+/** Base, Drive and its own app, by the names that are built into programs; each box has a door of its own. */
+function innerDoorsOf({ config, log, clock }: Ground, { dataPlane, tls }: { dataPlane: DataPlane; tls: Tls | undefined }): SurroundingsOf {
+  const { hopsMax } = { ...DEFAULT_LIMITS, ...config.limits };
+  return async ({ instance, micro, socketPath, user }) => {
+    if (!tls) return { env: {}, forwards: {}, hosts: [], close: async () => {} };
+    return openInnerDoor({ tls, dataPlane, log, clock, hopsMax }, { instance, micro, socketPath: `${socketPath}.tls`, ...(user === undefined ? {} : { user }) });
+  };
 }
 
 /** A certificate for each name at which somebody lives. */

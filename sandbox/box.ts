@@ -4,6 +4,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
+import { type AddressInfo, createServer } from 'node:net';
 import type { Readable, Writable } from 'node:stream';
 import { boxCommand, bareCommand, FD, INSIDE_PATH, type BoxLimits, type BoxPlan, type BoxTools } from './box-command.ts';
 import { handOver } from './box-user.ts';
@@ -35,7 +36,7 @@ export interface BoxSpec {
   cwd?: string;
   limits: BoxLimits;
   /** Under root: whose number it runs under, when several boxes share files; a fresh one by default. */
-  user?: number;
+  user?: number | undefined;
 }
 
 export interface BoxEnd {
@@ -47,6 +48,8 @@ export interface BoxEnd {
 
 export interface Box {
   readonly pid: number;
+  /** Of its first process, once that runs. */
+  readonly insidePid: number | undefined;
   readonly stdout: Readable;
   readonly stderr: Readable;
   /** The first connection was taken by the program; never when it ends before. */
@@ -62,6 +65,10 @@ export interface Box {
 
 export interface Boxes {
   start(spec: BoxSpec): Promise<Box>;
+  /** Under root, whom the next box may run as; undefined elsewhere. */
+  nextUser(): number | undefined;
+  /** The port that is asked for, which is free in every box; another one where there is no box. */
+  freePort(wanted: number): Promise<number>;
   readonly groups: Groups | undefined;
   close(): Promise<void>;
 }
@@ -102,6 +109,8 @@ export async function openBoxes(options: BoxesOptions): Promise<Boxes> {
   const running = new Set<Box>();
   return {
     groups,
+    nextUser: () => (isBoxUser(isBare) ? nextUser() : undefined),
+    freePort: async (wanted) => (isBare ? findPort() : wanted),
     async start(spec) {
       const box = await start(parts, spec);
       running.add(box);
@@ -116,11 +125,21 @@ export async function openBoxes(options: BoxesOptions): Promise<Boxes> {
   };
 }
 
+const isBoxUser = (isBare: boolean): boolean => process.getuid?.() === 0 && !isBare;
+
+async function findPort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.on('error', reject).listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
 interface Parts extends BoxesOptions { tools: BoxTools; forwarder: Forwarder; etc: EtcFolders; isBare: boolean }
 
 async function start(parts: Parts, spec: BoxSpec): Promise<Box> {
   const { limits } = spec;
-  const user = process.getuid?.() === 0 && !parts.isBare ? (spec.user ?? nextUser()) : undefined;
+  const user = isBoxUser(parts.isBare) ? (spec.user ?? nextUser()) : undefined;
   const [etc, group] = await Promise.all([
     parts.isBare ? '' : parts.etc.of({ hosts: spec.hosts ?? [], authority: spec.authority }),
     parts.groups?.make({ memoryBytes: (limits.memoryMb + limits.tmpMb) * 1024 ** 2, processes: limits.processes + SHIFT, ...(limits.cpus === undefined ? {} : { cpus: limits.cpus }) }),
@@ -165,7 +184,9 @@ function watched(child: ChildProcess, spec: BoxSpec, { group, isBare }: { group:
   void ended.then(() => (isOver = true));
   const program = (): number[] => (inside === undefined || isOver ? [] : treeOf(inside).slice(1));
   return {
-    pid: child.pid ?? 0, stdout: child.stdout!, stderr: child.stderr!, answers, ended,
+    pid: child.pid ?? 0,
+    get insidePid() { return inside; },
+    stdout: child.stdout!, stderr: child.stderr!, answers, ended,
     usage: async () => {
       const usage = usageOf(inside === undefined || isOver ? [] : treeOf(inside));
       return group ? { ...usage, residentBytes: Math.max(await group.memoryBytes(), usage.privateBytes) } : usage;

@@ -20,6 +20,8 @@ export interface Group {
 
 export interface Groups {
   kind: 'cgroup v1' | 'cgroup v2';
+  /** Where they are made: one folder for each controller. */
+  folders: readonly string[];
   make(limits: GroupLimits): Promise<Group>;
   close(): Promise<void>;
 }
@@ -46,6 +48,7 @@ const V2: Settings = ({ memoryBytes, processes, cpus }) => [
 /** Not every kernel counts swap; not every one can end a whole group. */
 const OPTIONAL = new Set(['memory.oom.group', 'memory.swap.max']);
 
+let lastGround = 0;
 let lastGroup = 0;
 
 /** @returns undefined where this host may not make control groups that limit memory and processes */
@@ -96,7 +99,9 @@ async function openV2(path: string | undefined): Promise<Groups | undefined> {
 }
 
 async function open(kind: Groups['kind'], bases: Map<string, string>, settings: Settings, delegate?: string): Promise<Groups | undefined> {
-  const ours = new Map([...bases].map(([controller, base]) => [controller, join(base, `${PREFIX}${process.pid}`)]));
+  lastGround += 1;
+  const name = `${PREFIX}${process.pid}.${lastGround}`;
+  const ours = new Map([...bases].map(([controller, base]) => [controller, join(base, name)]));
   try {
     for (const base of bases.values()) await sweep(base);
     for (const folder of ours.values()) {
@@ -110,6 +115,7 @@ async function open(kind: Groups['kind'], bases: Map<string, string>, settings: 
   }
   return {
     kind,
+    folders: [...ours.values()],
     make: (limits) => make(ours, settings(limits)),
     async close() {
       await Promise.all([...ours.values()].map(remove));
@@ -157,7 +163,7 @@ async function remove(folder: string): Promise<void> {
 /** What a host left that was killed. */
 async function sweep(base: string): Promise<void> {
   for (const name of await readdir(base)) {
-    const pid = Number(name.startsWith(PREFIX) ? name.slice(PREFIX.length) : NaN);
+    const pid = parseInt(name.startsWith(PREFIX) ? name.slice(PREFIX.length) : '', 10);
     if (!pid || pid === process.pid || isAlive(pid)) continue;
     const folder = join(base, name);
     for (const inner of await readdir(folder, { withFileTypes: true })) if (inner.isDirectory()) await rmdir(join(folder, inner.name)).catch(() => {});

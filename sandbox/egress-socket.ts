@@ -1,5 +1,6 @@
-// Owns WebSockets that leave this host on behalf of somebody else: under the rules of egress.ts, to a checked address only.
-import type { LookupFunction } from 'node:net';
+// Owns connections that stay open and leave this host on behalf of somebody else, WebSockets and plain ones: under the rules
+// of egress.ts, to a checked address only.
+import { connect, type LookupFunction, type Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { SpaceError } from '../core/errors.ts';
 import { checkUrl, type EgressPolicy, resolveChecked } from './egress.ts';
@@ -34,4 +35,18 @@ function opened(connection: WebSocket, target: string, signal: AbortSignal): Pro
   connection.once('close', () => signal.removeEventListener('abort', leave));
   if (signal.aborted) leave();
   return promise;
+}
+
+/** A connection whose content nobody here reads. @throws EGRESS_BLOCKED by rule, EGRESS_FAILED when it cannot be reached */
+export async function checkedConnection(url: URL, signal: AbortSignal, policy: EgressPolicy = {}): Promise<Socket> {
+  checkUrl(url.href, policy);
+  const { address } = await resolveChecked(url, policy);
+  // An address, never the name: that might be another one by now.
+  const connection = connect({ host: address, port: Number(url.port === '' ? 443 : url.port), allowHalfOpen: true, signal });
+  const timer = setTimeout(() => connection.destroy(new Error('no connection in time')), policy.timeoutMs ?? HANDSHAKE_MS);
+  return new Promise((resolve, reject) => {
+    connection.once('connect', () => resolve(connection));
+    connection.on('error', (error: NodeJS.ErrnoException) => reject(new SpaceError('EGRESS_FAILED', { target: url.host, reason: error.code ?? error.message }, { cause: error })));
+    connection.once('connect', () => clearTimeout(timer)).once('close', () => clearTimeout(timer));
+  });
 }

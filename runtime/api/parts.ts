@@ -19,13 +19,18 @@ import type { InstanceLogs } from '../instance/logs.ts';
 import type { Settings } from '../instance/settings.ts';
 import type { CallCounts } from '../../sandbox/call-meter.ts';
 import type { SandboxReport } from '../../sandbox/self-test.ts';
+import type { BoxReport } from '../../sandbox/box-test.ts';
 import type { CellsReport } from '../engine/isolate.ts';
+import type { ProgramsReport } from '../engine/process.ts';
 import type { IsolateLimits } from '../engine/cell/limits.ts';
 
 /** What runs on this machine, and how well it is contained. */
 export interface Machine {
   sandbox(): Promise<SandboxReport>;
   cells(): Promise<CellsReport>;
+  /** How well this machine contains programs. */
+  boxes(): Promise<BoxReport>;
+  programs(): Promise<ProgramsReport>;
   /** Calls to the outside. */
   calls(instanceId: string): CallCounts;
   /** The host's own numbers. */

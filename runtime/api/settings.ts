@@ -28,6 +28,7 @@ export function settingsRoutes(parts: ApiParts): Route[] {
       access: 'person', object: 'instance',
       async handle(request, { id }) {
         await settings.setReach(id, await request.json());
+        machine.settingsChanged(id);
         return { json: await wireEgress(parts, id) };
       },
     }),
@@ -71,6 +72,10 @@ async function wireEgress({ settings, machine }: ApiParts, instanceId: string): 
 }
 
 async function wireHost({ machine, version }: ApiParts): Promise<WireHost> {
-  const [{ level, findings }, cells] = await Promise.all([machine.sandbox(), machine.cells()]);
-  return { version, sandbox: { level, findings }, cells: { running: cells.running, ready: cells.ready, used_mb: cells.usedMb, limit_mb: cells.limitMb } };
+  const [{ level, findings }, cells, boxes, programs] = await Promise.all([machine.sandbox(), machine.cells(), machine.boxes(), machine.programs()]);
+  return {
+    version, sandbox: { level, findings }, boxes: { level: boxes.level, findings: boxes.findings },
+    cells: { running: cells.running, ready: cells.ready, used_mb: cells.usedMb, limit_mb: cells.limitMb },
+    programs: { running: programs.running, frozen: programs.frozen, used_mb: programs.usedMb, limit_mb: programs.limitMb },
+  };
 }

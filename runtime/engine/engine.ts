@@ -1,6 +1,6 @@
 // Owns the Engine seam: how a request reaches the code of a Micro, and what that code may ask back.
 // From the front door to an Engine a request is a plain head and a body: building Web objects there is too dear.
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { ByteRange } from '../../sandbox-data/blob/blob-store.ts';
 import type { Base, Drive } from '../../sandbox-data/data.ts';
@@ -42,10 +42,15 @@ export interface MicroResponse {
   hasPageMarkup?: boolean;
   /** With status 101, to a request that may be answered so: what the client's connection is joined to. Exactly one of both must be called. */
   webSocket?: { attach(connection: WebSocket): void; refuse(): void };
+  /** The same from a program that shook hands itself: its end of the connection, and what it sent right after its head. */
+  connection?: { socket: Duplex; head: Buffer };
 }
 
 /** A WebSocket that a Micro asks for. */
 export interface SocketRequest { url: string; protocols: string[]; maxMessageBytes: number; signal: AbortSignal }
+
+/** A connection that a Micro asks for. */
+export interface ConnectionRequest { host: string; port: number; signal: AbortSignal }
 
 export interface MicroLogEntry { micro: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; requestId: string | null }
 
@@ -60,6 +65,8 @@ export interface InstanceServices {
   fetchUrl(request: MicroRequest): Promise<MicroResponse>;
   /** Open a WebSocket to another host, under the same rules. @throws EGRESS_* */
   openSocket(request: SocketRequest): Promise<WebSocket>;
+  /** Open a connection whose content the host does not read, under the same rules. @throws EGRESS_* */
+  openConnection(request: ConnectionRequest): Promise<Duplex>;
   log(entry: MicroLogEntry): void;
 }
 
@@ -70,7 +77,7 @@ export interface MicroSpec {
   name: string;
   /** Variables that the Micro sees: reference 3.1 and its presets. Composed from nothing. */
   env: Record<string, string>;
-  /** Path of the start file, for an isolate its bundle; `''` for static. */
+  /** Path of the start file, for an isolate its bundle; for a process its start command; `''` for static. */
   entry: string;
   /** Line and column of its handler in the start file, `812:5`: where an error without a place of its own belongs. */
   handlerAt?: string;

@@ -2,7 +2,7 @@
 // Knows no route. What counts as a connection that may stay is decided elsewhere.
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
+import { type Duplex, pipeline } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { cleanResponseHeaders, headerValue } from './headers.ts';
 
@@ -43,6 +43,28 @@ export function plainResponse(request: IncomingMessage, socket: Duplex): ServerR
   });
   return response;
 }
+
+/** A program that shook hands itself: its answer, and then whatever either side sends, goes through as it is.
+ *  @returns what ends it, with a last word to the client */
+export function passWebSocket({ socket, head }: UpgradeSocket, headers: string[], inner: UpgradeSocket): (code: number, reason: string) => void {
+  const own = cleanResponseHeaders(headers);
+  const lines = own.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${own[at + 1]}`] : []));
+  socket.write(`${['HTTP/1.1 101 Switching Protocols', 'Upgrade: websocket', 'Connection: Upgrade', ...lines].join('\r\n')}\r\n\r\n`, 'latin1');
+  if (inner.head.length > 0) socket.write(inner.head);
+  if (head.length > 0) inner.socket.write(head);
+  pipeline(socket, inner.socket, () => inner.socket.destroy());
+  pipeline(inner.socket, socket, () => socket.destroy());
+  return (code, reason) => {
+    const word = Buffer.from(`\0\0${reason}`);
+    word.writeUInt16BE(code);
+    inner.socket.unpipe(socket);
+    if (socket.writable) socket.end(Buffer.concat([CLOSE_FRAME, Buffer.of(word.length), word]));
+    inner.socket.destroy();
+  };
+}
+
+/** The only frame that this host writes itself: final, close, not masked. @source RFC 6455, 5.5.1 */
+const CLOSE_FRAME = Buffer.of(0x88);
 
 /** Shake hands with the headers of the Micro's answer. `onOpen` is not called when the client's part of it is wrong: then it is told so. */
 export function acceptWebSocket(request: IncomingMessage, { socket, head }: UpgradeSocket, { headers, onOpen }: { headers: string[]; onOpen(connection: WebSocket): void }): void {

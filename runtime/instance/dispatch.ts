@@ -15,7 +15,7 @@ import { cookieName, setCookie } from '../http/cookie.ts';
 import { cleanRequestHeaders, headerValue, type CleanRequest } from '../http/headers.ts';
 import { redirect, SERVER_NAME } from '../http/reply.ts';
 import { sendMicroResponse } from '../http/send.ts';
-import { acceptWebSocket, type UpgradeSocket } from '../http/web-socket.ts';
+import { acceptWebSocket, passWebSocket, type UpgradeSocket } from '../http/web-socket.ts';
 import { INSTANCE_SESSION_SECONDS } from '../auth/instance-session.ts';
 import type { LiveInstance, LiveInstances, RevisionMicro } from './live.ts';
 import type { OpenCall, OpenCalls } from './open-calls.ts';
@@ -67,6 +67,7 @@ export interface Dispatch {
 }
 
 const GOODBYE_MS = 1_000;
+const GOODBYE: Readonly<Record<'revoked' | 'closing', [code: number, reason: string]>> = { revoked: [4401, 'Signed out'], closing: [1012, 'The host is being restarted'] };
 /** In the pages of people who are signed in: what makes an app installable (@source reference 3.9). */
 const PWA_MARKUP = '<script src="/__space/v0/runtime.js" async></script>';
 
@@ -129,7 +130,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     };
     parts.engineFor(target.micro).fetch(live.spec, target.micro.name, microRequest).then((given) => {
       const answer = pageMarkup === undefined || given.hasPageMarkup ? given : answerWithMarkup(given, pageMarkup);
-      if (answer.webSocket) {
+      if (answer.webSocket ?? answer.connection) {
         join(call, target, { answer, decision });
         return;
       }
@@ -165,6 +166,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
   function join(call: InstanceCall, target: Target, { answer, decision }: { answer: MicroResponse; decision: Allowed }): void {
     const { request, response, connection } = call;
     const { webSocket, headers } = answer;
+    if (answer.connection) return pass(call, target, { answer, decision });
     if (!connection || connection.socket.destroyed) return webSocket!.refuse();
     // From here on the connection is the library's; a client whose part of the handshake is wrong hears of it there.
     response.detachSocket(connection.socket as Socket);
@@ -175,6 +177,17 @@ export function createDispatch(parts: DispatchParts): Dispatch {
       const release = watch(call, target, { decision, close: (why) => endSocket(socket, why) });
       socket.once('close', release);
     } });
+  }
+
+  /** A program shakes hands itself. */
+  function pass(call: InstanceCall, target: Target, { answer, decision }: { answer: MicroResponse; decision: Allowed }): void {
+    const { response, connection } = call;
+    const inner = answer.connection!;
+    if (!connection || connection.socket.destroyed) return void inner.socket.destroy();
+    response.detachSocket(connection.socket as Socket);
+    const end = passWebSocket(connection, answer.headers, inner);
+    const release = watch(call, target, { decision, close: (why) => end(...GOODBYE[why]) });
+    connection.socket.once('close', release);
   }
 
   /** Ask now and then whether whoever holds this open may still do so. */
@@ -199,8 +212,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
 
 /** Whoever does not say goodbye in time is cut off. */
 function endSocket(socket: WebSocket, why: 'revoked' | 'closing'): void {
-  if (why === 'revoked') socket.close(4401, 'Signed out');
-  else socket.close(1012, 'The host is being restarted');
+  socket.close(...GOODBYE[why]);
   setTimeout(() => socket.terminate(), GOODBYE_MS).unref();
 }
 

@@ -39,7 +39,7 @@ export interface InstallationParts {
   release(id: string): Promise<Release | undefined>;
   revision(id: string): Promise<Revision | undefined>;
   /** @throws when this host cannot run it */
-  checkRunnable(revision: Revision): void;
+  checkRunnable(revision: Revision): Promise<void>;
   /** The Instance runs other code now, or none: forget what was remembered, retire what runs. */
   onChanged(instanceId: string): Promise<void>;
   /** The Instance is gone: keys, logs. Called again after a restart, so it must bear repetition. */
@@ -206,7 +206,7 @@ async function place(table: Table<Installation>, parts: InstallationParts, job: 
   const release = await parts.release(job.releaseId);
   const revision = release && (await parts.revision(release.revisionId));
   if (!release || !revision) throw new SpaceError('RELEASE_NOT_FOUND');
-  parts.checkRunnable(revision);
+  await parts.checkRunnable(revision);
   const instance = await parts.instances.get(job.instanceId);
   if (!instance || instance.state === 'removing') throw new SpaceError('INSTANCE_NOT_FOUND');
   const placed = parts.instances.touched(instance, {

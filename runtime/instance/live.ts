@@ -1,13 +1,13 @@
 // Owns Instances as they run: record, Revision, routes and services joined, remembered for the hot path.
 // Knows no HTTP; what a Micro may reach is put together here and nowhere else.
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { LRUCache } from 'lru-cache';
 import type { Revision } from '../../builder/revision.ts';
 import { SpaceError } from '../../core/errors.ts';
 import type { ByteRange } from '../../sandbox-data/blob/blob-store.ts';
 import type { Data } from '../../sandbox-data/data.ts';
-import type { InstanceServices, InstanceSpec, MicroRequest, MicroResponse, MicroSpec, SocketRequest } from '../engine/engine.ts';
+import type { ConnectionRequest, InstanceServices, InstanceSpec, MicroRequest, MicroResponse, MicroSpec, SocketRequest } from '../engine/engine.ts';
 import { composeEnv, type MicroKeys } from './env.ts';
 import type { Instance, Instances } from './instance.ts';
 import type { InstanceLogs } from './logs.ts';
@@ -49,6 +49,7 @@ export interface LiveParts {
   fetchMicro(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse>;
   fetchUrl(live: LiveInstance, request: MicroRequest): Promise<MicroResponse>;
   openSocket(live: LiveInstance, request: SocketRequest): Promise<WebSocket>;
+  openConnection(live: LiveInstance, request: ConnectionRequest): Promise<Duplex>;
 }
 
 const REMEMBERED = 2000;
@@ -148,6 +149,7 @@ function services(parts: LiveParts, live: LiveInstance): InstanceServices {
     fetchMicro: (name, request) => parts.fetchMicro(live, name, request),
     fetchUrl: (request) => parts.fetchUrl(live, request),
     openSocket: (request) => parts.openSocket(live, request),
+    openConnection: (request) => parts.openConnection(live, request),
     log: (entry) => parts.logs.append(owner, entry, parts.places.turned(entry.text, (name) => sourceMapOf(live.micro(name), parts))),
   };
 }

@@ -1,14 +1,15 @@
 // Owns calls by URL that leave a Micro: to Instances of this host they stay inside, with their keys and hops; everything
 // else passes the egress rules. Redirects are followed here, so that each hop is judged anew (attack C4).
 import { networkInterfaces } from 'node:os';
+import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
 import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import type { CallMeter } from '../../sandbox/call-meter.ts';
 import { checkedFetch, redirected, redirectOf } from '../../sandbox/egress.ts';
-import { checkedSocket } from '../../sandbox/egress-socket.ts';
+import { checkedConnection, checkedSocket } from '../../sandbox/egress-socket.ts';
 import { checkReached } from '../../sandbox/reach.ts';
 import { DEFAULT_LIMITS } from '../engine/cell/limits.ts';
-import type { MicroRequest, MicroResponse, SocketRequest } from '../engine/engine.ts';
+import type { ConnectionRequest, MicroRequest, MicroResponse, SocketRequest } from '../engine/engine.ts';
 import type { Addresses } from '../http/address.ts';
 import type { Dispatch } from './dispatch.ts';
 import type { LiveInstance, LiveInstances } from './live.ts';
@@ -109,6 +110,35 @@ async function openSocket({ addresses, settings, meter, limits }: OutsideParts, 
     throw error;
   }
 }
+
+/** A connection whose content the host does not read: TLS of a program. The same rules; apps of this host have a way of their own. @throws EGRESS_* */
+export async function connectOutside(parts: OutsideParts, from: LiveInstance, request: ConnectionRequest): Promise<Socket> {
+  try {
+    return await openConnection(parts, from, request);
+  } catch (error) {
+    if (isSpaceError(error, 'EGRESS_BLOCKED')) parts.meter.refused(from.record.id);
+    throw error;
+  }
+}
+
+async function openConnection({ addresses, settings, meter, limits }: OutsideParts, from: LiveInstance, { host, port, signal }: ConnectionRequest): Promise<Socket> {
+  const url = URL.parse(`https://${host}:${port}/`);
+  if (!url || host === '' || url.pathname !== '/' || url.search !== '' || url.username !== '') throw new SpaceError('EGRESS_BLOCKED', { target: `${host}:${port}`.slice(0, 200), reason: 'this is no address' });
+  if (DETA_HOSTS.includes(bare(url.hostname)) || addresses.labelOf(url) !== undefined) throw new SpaceError('EGRESS_BLOCKED', { target: url.hostname, reason: 'it is on this host, where its own name leads without a proxy' });
+  const { id, reach, limits: own } = await settings.of(from.record.id);
+  checkReached(reach, url);
+  const release = meter.enter(id, { ...DEFAULT_LIMITS, ...limits, ...own });
+  try {
+    const connection = await checkedConnection(url, signal, { deniedHosts: ownAddresses() });
+    connection.once('close', release);
+    return connection;
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+const bare = (hostname: string): string => hostname.replace(/\.$/, '');
 
 /** This machine by all its addresses, public ones too: its admin pages listen there (attack C1). */
 function ownAddresses(): string[] {

@@ -17,7 +17,7 @@ export interface InstanceSettings {
   limits: Record<string, number>;
   reach: Reach;
   paused: PausedMicro[];
-  /** Rises with every change of the limits. */
+  /** Rises with every change that what runs has to be started anew for. */
   revision: number;
 }
 
@@ -77,7 +77,9 @@ export function createSettings({ store, clock }: { store: Store; clock: Clock })
     },
     setReach: async (id, wanted) => {
       const reach = checkReach(wanted);
-      return change(id, (before) => ({ ...before, reach }));
+      // A program that may call nothing is started without the way outside.
+      const isOther = (before: Reach): boolean => (before.policy === 'none') !== (reach.policy === 'none');
+      return change(id, (before) => ({ ...before, reach, revision: before.revision + (isOther(before.reach) ? 1 : 0) }));
     },
     async pause(id, paused) {
       await change(id, (before) => ({ ...before, paused: [...before.paused.filter(({ micro }) => micro !== paused.micro), { ...paused, at: isoTime(clock.now()) }] }));

@@ -11,9 +11,9 @@ export function hostPages(parts: ApiParts): Route[] {
     page('GET /host', {
       access: 'host-owner',
       async handle({ person }) {
-        const [sandbox, cells, people] = await Promise.all([machine.sandbox(), machine.cells(), spaces.list()]);
+        const [sandbox, cells, boxes, programs, people] = await Promise.all([machine.sandbox(), machine.cells(), machine.boxes(), machine.programs(), spaces.list()]);
         const shown = people.map(async ({ id, username }) => ({ id, name: username, cordon: await settings.cordonOf(id) }));
-        return { html: hostPage({ ...ownChrome(parts, person), version, sandbox, cells, spaces: await Promise.all(shown) }) };
+        return { html: hostPage({ ...ownChrome(parts, person), version, sandbox, cells, boxes, programs, spaces: await Promise.all(shown) }) };
       },
     }),
     page('POST /host/spaces/:space/cordon', {

@@ -69,6 +69,7 @@ export const CASES: readonly Case[] = [
   }),
   page<HostView>('host', hostPage, {
     ...chrome, version: '0.1.0', cells: { running: 2, ready: 2, usedMb: 80, limitMb: 8000 },
+    boxes: { level: 'soft', findings: [{ what: 'sees no process', holds: true, detail: 'sees 2' }] }, programs: { running: 1, frozen: 1, usedMb: 20, limitMb: 512 },
     sandbox: { level: 'full', findings: [{ what: 'has no network', holds: true, detail: 'EPERM' }, { what: 'is not root', holds: false, detail: 'root' }] },
     spaces: [{ id: 's1', name: 'ada', cordon: 'instance' }, { id: 's2', name: 'bob', cordon: 'space' }],
   }),

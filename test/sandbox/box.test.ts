@@ -205,6 +205,6 @@ it('leaves nothing: no process, no group, no file', async () => {
   for (let round = 0; round < 5; round += 1) await (await sh('sleep 1000 & sleep 1000')).kill();
   expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toMatch(/^sleep 1000$/m);
   expect(readdirSync(join(folder, 'boxes')).filter((name) => !name.startsWith('etc-') && !name.startsWith('forwarder'))).toEqual([]);
-  const groups = `/sys/fs/cgroup/memory/ownspace-${process.pid}`;
-  if (existsSync(groups)) await expect.poll(() => readdirSync(groups, { withFileTypes: true }).filter((entry) => entry.isDirectory()).length).toBe(0);
+  const groups = boxes.groups?.folders ?? [];
+  for (const group of groups) await expect.poll(() => readdirSync(group, { withFileTypes: true }).filter((entry) => entry.isDirectory()).length).toBe(0);
 });

@@ -61,6 +61,7 @@ export function createTestInstance(engine: Engine, code: string | Record<string,
     fetchMicro: (name, request) => engine.fetch(spec, name, request),
     fetchUrl: async (request) => { fetched.push(request); return { status: 200, headers: ['content-type', 'text/plain'], body: Buffer.from(`fetched ${request.url}`) }; },
     openSocket: () => { throw new SpaceError('INTERNAL'); },
+    openConnection: () => { throw new SpaceError('INTERNAL'); },
     log: (entry) => { logs.push(entry); },
     ...init.services,
   };

@@ -1,4 +1,4 @@
-// Owns the documented numbers of an isolate Micro: what it may use before it is stopped. `docs/limits.md` is made from this table.
+// Owns the documented numbers of isolate and process Micros: what they may use before they are stopped. `docs/limits.md` is made from this table.
 import type { InnerLimits } from './protocol.ts';
 
 export interface LimitRow {
@@ -39,12 +39,19 @@ export const LIMITS = {
   hopsMax: { fallback: 8, min: 1, max: 64, unit: '', of: 'host', meaning: 'calls from Micro to Micro, one inside the other; deeper is MICRO_LOOP' },
   nestedMax: { fallback: 64, min: 1, max: 1_024, unit: '', of: 'instance', meaning: 'calls to other Micros under way at once' },
   idleMs: { fallback: MINUTE, min: 100, max: 24 * 60 * MINUTE, unit: 'ms', of: 'instance', meaning: 'a Cell without a request ends after this' },
+  bootMs: { fallback: 15_000, min: 100, max: 5 * MINUTE, unit: 'ms', of: 'instance', meaning: 'time that the program of a process Micro has to take its first connection' },
+  memoryMb: { fallback: 512, min: 32, max: 65_536, unit: 'MB', of: 'instance', meaning: 'memory of the program of a process Micro with all that it starts' },
+  processesMax: { fallback: 256, min: 8, max: 4_096, unit: '', of: 'instance', meaning: 'processes and threads of a process Micro' },
+  tmpMb: { fallback: 512, min: 1, max: 65_536, unit: 'MB', of: 'instance', meaning: 'what a process Micro may keep in /tmp and in shared memory; it takes memory, and only as much as is there' },
+  freezeMs: { fallback: 15_000, min: 100, max: 24 * 60 * MINUTE, unit: 'ms', of: 'instance', meaning: 'a process Micro without a request stands still after this, and goes on with the next' },
+  programIdleMs: { fallback: 15 * MINUTE, min: 100, max: 24 * 60 * MINUTE, unit: 'ms', of: 'instance', meaning: 'a process Micro without a request ends after this' },
+  programsMb: { fallback: 0, min: 0, max: 4_194_304, unit: 'MB', of: 'host', meaning: 'memory of all process Micros; above it, those end that were used least lately. 0: half of this machine' },
   watchMs: { fallback: 100, min: 10, max: 1_000, unit: 'ms', of: 'host', meaning: 'how often the host looks at its Cells; ten times as often at one that grows fast' },
   graceMs: { fallback: 400, min: 50, max: 10_000, unit: 'ms', of: 'host', meaning: 'time beyond `cpuMs` in which a Cell may stay silent before it is killed' },
   drainMs: { fallback: 30_000, min: 0, max: 15 * MINUTE, unit: 'ms', of: 'host', meaning: 'time that requests have to end in a Cell that is retired' },
   poolSize: { fallback: 2, min: 0, max: 64, unit: '', of: 'host', meaning: 'ready Cells kept for whoever comes next' },
   quarantineMs: { fallback: 1_000, min: 0, max: 10 * MINUTE, unit: 'ms', of: 'host', meaning: 'rest of a Micro that brought its Cell down; the second is twice as long' },
-  strikesMax: { fallback: 3, min: 1, max: 100, unit: '', of: 'host', meaning: 'a Micro that brought its Cell down so often within ten minutes is paused' },
+  strikesMax: { fallback: 3, min: 1, max: 100, unit: '', of: 'host', meaning: 'a Micro that brought its Cell down, or whose program did not stay up after its start, so often within ten minutes is paused' },
 } as const satisfies Record<string, LimitRow>;
 
 export type LimitName = keyof typeof LIMITS;

@@ -31,7 +31,7 @@ function hostOn(store: Store, { clock = createFakeClock(), ...parts }: Partial<I
   const changed: string[] = [];
   const installations = createInstallations({
     store, clock, log: silentLog, instances, collections,
-    release: async (id) => releaseOf(id), revision: async (id) => revisionOf(id), checkRunnable() {},
+    release: async (id) => releaseOf(id), revision: async (id) => revisionOf(id), async checkRunnable() {},
     onChanged: async (id) => void changed.push(id), onRemoved: async ({ id }) => void removed.push(id), urlOf: ({ label }) => `http://${label}.localhost/`,
     ...parts,
   });
@@ -78,7 +78,7 @@ describe('an Installation', () => {
   });
 
   test('of an app that this host cannot run fails, says why, and leaves an Instance that can be removed', async () => {
-    const host = hostOn(createMemoryStore(), { checkRunnable() { throw new SpaceError('MICRO_ENGINE_UNSUPPORTED', { engine: 'nodejs16' }); } });
+    const host = hostOn(createMemoryStore(), { async checkRunnable() { throw new SpaceError('MICRO_ENGINE_UNSUPPORTED', { engine: 'nodejs16' }); } });
     const instance = await installed(host);
     const [job] = await host.installations.list({ spaceId: 'space-a' });
     expect(job).toMatchObject({ state: 'failed', error: 'This host cannot run the engine `nodejs16`.' });

@@ -1,0 +1,53 @@
+// Owns the way of connections into a box: a listening socket that this host makes and the box alone takes from. Whoever comes
+// before the program listens waits in the kernel, so nobody has to ask whether it is ready.
+import { rename, rm } from 'node:fs/promises';
+import { Agent } from 'node:http';
+import { createServer, type Server } from 'node:net';
+
+export interface Ingress {
+  /** At most 107 bytes. */
+  path: string;
+  /** Open until it is handed over. */
+  descriptor: number;
+  agent: Agent;
+  /** The box has it now. */
+  handOver(): Promise<void>;
+  close(): Promise<void>;
+}
+
+const BACKLOG = 511;
+const CONNECTIONS_MAX = 400;
+const FREE_MAX = 32;
+const HEAD_MAX_BYTES = 64 * 1024;
+
+export async function openIngress(path: string): Promise<Ingress> {
+  const draft = `${path}~`;
+  await Promise.all([path, draft].map((each) => rm(each, { force: true })));
+  // Nobody knows the draft, so nobody connects while this process could take it.
+  const server = createServer();
+  await new Promise<void>((resolve, reject) => server.on('error', reject).listen({ path: draft, backlog: BACKLOG }, resolve));
+  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX, maxFreeSockets: FREE_MAX, scheduling: 'lifo', maxHeaderSize: HEAD_MAX_BYTES } as ConstructorParameters<typeof Agent>[0]);
+  return {
+    path, agent, descriptor: descriptorOf(server),
+    async handOver() {
+      await rename(draft, path);
+      await closed(server);
+    },
+    async close() {
+      agent.destroy();
+      await closed(server);
+      await Promise.all([path, draft].map((each) => rm(each, { force: true })));
+    },
+  };
+}
+
+/** Node.js has no other way to hand on a listening socket to a program that is not Node.js. A test watches that it is there. */
+function descriptorOf(server: Server): number {
+  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
+  if (!Number.isInteger(fd) || fd < 0) throw new TypeError('this Node.js does not tell the descriptor of a listening socket');
+  return fd;
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
