@@ -35,10 +35,31 @@ export async function needWorkshop(job: ToolchainJob, tools: PackageTools): Prom
 export async function runBuildCommands(job: ToolchainJob, tools: PackageTools): Promise<void> {
   const lines = commandsOf(job.micro);
   if (lines.length === 0) return;
-  const workshop = await needWorkshop(job, tools);
+  const heard = hearMissing(job);
+  const workshop = await needWorkshop(heard.job, tools);
   for (const line of lines) {
     job.report(`[${job.micro.name}] Running command: ${line}`);
     const end = await workshop.run({ argv: ['sh', '-c', line], timeoutMs: COMMAND_TIMEOUT_MS });
-    if (!end.ok) throw buildFailed(job, `the command ${JSON.stringify(line)} ${end.reason}`);
+    if (end.ok) continue;
+    const missing = heard.missing();
+    if (missing) throw toolMissing(job, `the command ${JSON.stringify(line)} needs \`${missing}\`, which is not installed on this host. Its owner can run ${REMEDIES[missing]}`);
+    throw buildFailed(job, `the command ${JSON.stringify(line)} ${end.reason}`);
   }
+}
+
+/** What installs a program that sources ask for, on Debian and Ubuntu. */
+const REMEDIES: Readonly<Record<string, string>> = Object.fromEntries([
+  ['cargo', 'cargo'], ['cc', 'build-essential'], ['cmake', 'cmake'], ['crystal', 'crystal'], ['dotnet', 'dotnet-sdk-8.0'], ['g++', 'build-essential'], ['gcc', 'build-essential'], ['git', 'git'], ['go', 'golang-go'],
+  ['java', 'default-jdk'], ['make', 'build-essential'], ['mvn', 'maven'], ['node', 'nodejs'], ['npm', 'npm'], ['npx', 'npm'], ['php', 'php-cli'], ['pip', 'python3-pip'], ['python3', 'python3'], ['ruby', 'ruby'], ['zip', 'zip'], ['unzip', 'unzip'],
+].map(([name, of]) => [name, `apt-get install ${of}`]));
+
+/** A job whose log is listened to: shells name what they do not find. */
+function hearMissing(job: ToolchainJob): { job: ToolchainJob; missing(): string | undefined } {
+  let last: string | undefined;
+  const report = (line: string): void => {
+    const name = /(?:^|[\s:])([\w.+-]+): (?:command )?not found$/.exec(line)?.[1];
+    if (name !== undefined && Object.hasOwn(REMEDIES, name)) last = name;
+    job.report(line);
+  };
+  return { job: { ...job, report }, missing: () => last };
 }

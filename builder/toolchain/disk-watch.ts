@@ -45,17 +45,23 @@ async function freeAt(folder: string): Promise<Free> {
   return { bytes: bavail * bsize, files: ffree };
 }
 
-async function reasonOf(folders: readonly string[], limits: DiskLimits, free: Free): Promise<string | undefined> {
+/** Of which they hold more, if they do. What is not there holds nothing. */
+export async function holdsMore(folders: readonly string[], limits: Pick<DiskLimits, 'maxBytes' | 'maxFiles'>): Promise<'files' | 'bytes' | undefined> {
   const used = { bytes: 0, files: 0 };
   for (const folder of folders) await count(folder, used, limits);
-  if (used.files > limits.maxFiles) return `made more than ${limits.maxFiles} files`;
-  if (used.bytes > limits.maxBytes) return `wrote more than ${Math.round(limits.maxBytes / 1024 / 1024)} MB`;
+  return used.files > limits.maxFiles ? 'files' : used.bytes > limits.maxBytes ? 'bytes' : undefined;
+}
+
+async function reasonOf(folders: readonly string[], limits: DiskLimits, free: Free): Promise<string | undefined> {
+  const more = await holdsMore(folders, limits);
+  if (more === 'files') return `made more than ${limits.maxFiles} files`;
+  if (more === 'bytes') return `wrote more than ${Math.round(limits.maxBytes / 1024 / 1024)} MB`;
   // Whoever filled it: a build waits, people do not.
   return free.bytes < limits.keepFreeBytes ? 'was ended since the disk of this host is nearly full' : undefined;
 }
 
 /** Up to the limits. What goes away meanwhile is not counted. */
-async function count(folder: string, used: Free, limits: DiskLimits): Promise<void> {
+async function count(folder: string, used: Free, limits: Pick<DiskLimits, 'maxBytes' | 'maxFiles'>): Promise<void> {
   const entries = await opendir(folder).catch(() => undefined);
   if (!entries) return;
   try {

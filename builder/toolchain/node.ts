@@ -8,15 +8,15 @@ import { buildFailed } from './failure.ts';
 import type { PackageTools } from './package-tools.ts';
 import type { Placement } from './package-files.ts';
 import { packageProcess } from './process-package.ts';
-import type { ProcessPlan } from './process-package.ts';
 import { kindOf } from './source-file.ts';
 import type { Package, Toolchain, ToolchainJob } from './toolchain.ts';
+import type { Workshop } from './workshop.ts';
 
 export function createNodeToolchain(tools: PackageTools): Toolchain {
   return {
     async detect(job) {
       await needWorkshop(job, tools);
-      if (job.micro.engine === 'nodejs16' && commandsOf(job.micro).length === 0) await assertStart(job);
+      if (job.micro.engine === 'nodejs16' && commandsOf(job.micro).length === 0) await startCommand(job);
     },
     install: (job) => installDependencies(job, tools),
     async build(job) {
@@ -31,42 +31,42 @@ export function createNodeToolchain(tools: PackageTools): Toolchain {
 }
 
 async function packageNode(job: ToolchainJob, tools: PackageTools): Promise<Package> {
-  const { engine, include, run } = job.micro;
-  // Whoever says what is packaged and how it starts knows better than the framework's defaults.
-  const plan = include.length > 0 || run !== undefined ? undefined : await FRAMEWORKS[engine]?.(job);
-  if (plan) return packageProcess(job, plan);
-  if (engine === 'svelte-kit') await pruneDependencies(job, await needWorkshop(job, tools));
-  return packageProcess(job, { run: await assertStart(job) });
+  const { engine, include } = job.micro;
+  const run = await startCommand(job);
+  const framework = FRAMEWORKS[engine];
+  // Whoever says what is packaged or how it starts knows better than the framework's defaults.
+  if (!framework || include.length > 0 || run !== ENGINES[engine].defaultRun) return packageProcess(job, { run });
+  return packageProcess(job, { run, places: await framework(job, await needWorkshop(job, tools)) });
 }
 
-/** @source reference 2.6: what each of them makes, and how that is started */
-const FRAMEWORKS: Partial<Record<EngineName, (job: ToolchainJob) => Promise<ProcessPlan | undefined>>> = {
+/** What each of them makes (@source reference 2.6). @throws BUILD_FAILED */
+const FRAMEWORKS: Partial<Record<EngineName, (job: ToolchainJob, workshop: Workshop) => Promise<Placement[]>>> = {
   async next(job) {
     const standalone = '.next/standalone';
     // Below a lock file further up, the folder's own path is repeated.
     for (const server of [standalone, `${standalone}/${job.micro.src}`]) {
-      if ((await kindOf(job, `${server}/server.js`)) !== 'file') continue;
-      return { run: 'node server.js', places: [{ from: server, to: '' }, ...(await present(job, ['.next/static', 'public']))] };
+      if ((await kindOf(job, `${server}/server.js`)) === 'file') return [{ from: server, to: '' }, ...(await present(job, ['.next/static', 'public']))];
     }
     throw buildFailed(job, 'there is no `.next/standalone/server.js`: set `output: \'standalone\'` in next.config.js, or name `include` and `run`');
   },
   async nuxt(job) {
-    if ((await kindOf(job, '.output/server/index.mjs')) !== 'file') throw buildFailed(job, 'there is no `.output/server/index.mjs`: `npm run build` has to make it with Nitro\'s preset `node-server`');
-    return { run: 'node .output/server/index.mjs', places: [{ from: '.output', to: '.output' }] };
+    if ((await kindOf(job, '.output/server/index.mjs')) === 'file') return [{ from: '.output', to: '.output' }];
+    throw buildFailed(job, 'there is no `.output/server/index.mjs`: `npm run build` has to make it with Nitro\'s preset `node-server`');
   },
-  async 'svelte-kit'(job) {
+  async 'svelte-kit'(job, workshop) {
     if ((await kindOf(job, 'build/index.js')) !== 'file') throw buildFailed(job, 'there is no `build/index.js`: use `@sveltejs/adapter-node` in svelte.config.js');
-    return undefined;
+    await pruneDependencies(job, workshop);
+    return present(job, ['build', 'package.json', 'node_modules']);
   },
 };
 
-async function present(job: ToolchainJob, folders: string[]): Promise<Placement[]> {
+async function present(job: ToolchainJob, paths: string[]): Promise<Placement[]> {
   const places: Placement[] = [];
-  for (const folder of folders) if ((await kindOf(job, folder)) === 'folder') places.push({ from: folder, to: folder });
+  for (const path of paths) if ((await kindOf(job, path)) !== undefined) places.push({ from: path, to: path });
   return places;
 }
 
-async function assertStart(job: ToolchainJob): Promise<string> {
+async function startCommand(job: ToolchainJob): Promise<string> {
   const { engine, run } = job.micro;
   if (run !== undefined) {
     if (run.trim() === '') throw buildFailed(job, '`run` is empty: name the start command, such as `run: node index.js`, or leave it out');

@@ -1,7 +1,8 @@
 // Owns the choice where programs of a build run: in a box, or bare where the owner of the host said so in words.
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { boxWorkshop } from './box-workshop.ts';
+import { prepareCache, withCache } from './build-cache.ts';
 import { runCommand } from './command.ts';
 import type { PackageTools } from './package-tools.ts';
 import { assertSound } from './source-file.ts';
@@ -14,11 +15,26 @@ export async function openWorkshop(job: ToolchainJob, tools: PackageTools): Prom
   const boxes = tools.allowsCommands ? undefined : await tools.boxes?.();
   if (!tools.allowsCommands && !boxes) return undefined;
   const places = { folder: job.folder, scratch: join(job.scratchFolder, 'workshop'), cache: join(tools.cacheFolder, 'programs', job.spaceId), given: join(job.scratchFolder, GIVEN) };
-  await Promise.all([places.cache, places.given].map((folder) => mkdir(folder, { recursive: true })));
-  // Once: later, links of the build's own making may lie there.
+  await mkdir(places.given, { recursive: true });
   const isFirst = await mkdir(places.scratch, { recursive: true });
-  if (isFirst !== undefined) await Promise.all(['home', 'tmp'].map((name) => mkdir(join(places.scratch, name))));
-  return boxes ? boxWorkshop(job, tools, { outside: places, boxes }) : bareWorkshop(job, tools, places);
+  if (isFirst !== undefined) {
+    await prepareCache(places.cache);
+    // Once: later, links of the build's own making may lie there.
+    await Promise.all(['home', 'tmp'].map((name) => mkdir(join(places.scratch, name))));
+  }
+  const workshop = boxes ? boxWorkshop(job, tools, { outside: places, boxes }) : bareWorkshop(job, tools, places);
+  if (isFirst !== undefined) await callByName(places.given, workshop.npm);
+  return { ...workshop, run: (program) => withCache(places.cache, () => workshop.run(program)) };
+}
+
+/** Lines of a Spacefile say `npm`, wherever on this machine it lies. */
+async function callByName(given: string, [program, script]: Workshop['npm']): Promise<void> {
+  if (script === undefined) return;
+  await mkdir(join(given, 'bin'), { recursive: true });
+  for (const name of ['npm', 'npx']) {
+    const path = script.replace(/npm-cli\.(c?js)$/, `${name}-cli.$1`);
+    await writeFile(join(given, 'bin', name), `#!/bin/sh\nexec '${program}' '${path}' "$@"\n`, { mode: 0o755 });
+  }
 }
 
 function bareWorkshop(job: ToolchainJob, tools: PackageTools, places: Places): Workshop {

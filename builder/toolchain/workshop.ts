@@ -32,10 +32,10 @@ export const MAX_OUTPUT_BYTES = 256 * 1024;
 export const GIVEN = 'given';
 
 /** What every program of a build sees. Programs of the source's own packages come first, as in `npm run`. */
-export function environment({ folder, scratch, cache }: Places, toolPath: string): Record<string, string> {
+export function environment({ folder, scratch, cache, given }: Places, toolPath: string): Record<string, string> {
   return {
-    PATH: [join(folder, '.venv', 'bin'), join(folder, 'node_modules', '.bin'), toolPath].join(':'),
-    HOME: join(scratch, 'home'), TMPDIR: join(scratch, 'tmp'), CI: '1', LANG: 'C.UTF-8',
+    PATH: [join(folder, '.venv', 'bin'), join(folder, 'node_modules', '.bin'), join(given, 'bin'), toolPath].join(':'),
+    HOME: join(scratch, 'home'), TMPDIR: join(scratch, 'tmp'), CI: '1', NO_COLOR: '1', LANG: 'C.UTF-8',
     npm_config_cache: join(cache, 'npm'), npm_config_update_notifier: 'false', npm_config_fund: 'false', npm_config_audit: 'false',
     // For pip, go, yarn and whoever else keeps to the standard; the others have names of their own.
     XDG_CACHE_HOME: cache, GOMODCACHE: join(cache, 'go'), CARGO_HOME: join(cache, 'cargo'),

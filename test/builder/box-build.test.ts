@@ -1,10 +1,11 @@
 // Covers builds in a box: what a program of a build sees, where it may write, which limit ends it and how that is said, and
-// that real sources in three languages are built. Each guard has a control: the same program with the guard out of its way.
+// that a source with several engines is built. Each guard has a control: the same program with the guard out of its way.
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { prepareCache, withCache } from '../../builder/toolchain/build-cache.ts';
 import type { BuildLimits } from '../../builder/toolchain/box-workshop.ts';
 import { createCustomToolchain } from '../../builder/toolchain/custom.ts';
 import { createNodeToolchain } from '../../builder/toolchain/node.ts';
@@ -151,6 +152,19 @@ describe('a build that does not end well says which limit', () => {
   });
 });
 
+test('a cache that has grown too large is emptied, unless a program has it open', async () => {
+  const cache = join(base, 'grown');
+  const fill = async (): Promise<void> => { await mkdir(cache, { recursive: true }); for (const name of ['a', 'b', 'c']) await writeFile(join(cache, name), name); };
+  await fill();
+  await prepareCache(cache, { maxBytes: 1_000_000, maxFiles: 3 });
+  expect(await readdir(cache)).toHaveLength(3);
+  await withCache(cache, () => prepareCache(cache, { maxBytes: 1_000_000, maxFiles: 2 }));
+  expect(await readdir(cache)).toHaveLength(3);
+  await prepareCache(cache, { maxBytes: 1_000_000, maxFiles: 2 });
+  expect(await readdir(cache)).toEqual([]);
+  expect((await readdir(base)).filter((name) => name.endsWith('.gone'))).toEqual([]);
+});
+
 test('what a build leaves in the way of the host is not followed', async () => {
   const victim = join(base, 'victim');
   await mkdir(victim, { recursive: true });
@@ -166,26 +180,26 @@ test('what a build leaves in the way of the host is not followed', async () => {
   expect(await readdir(victim)).toEqual(['kept']);
 });
 
-test('sources in three languages become one Revision, and pushing again stores no dependencies twice', { timeout: 240_000 }, async () => {
+test('a source of three engines becomes one Revision, and pushing again stores no dependencies twice', { timeout: 240_000 }, async () => {
   const made = await testBuilder();
   try {
     await made.restart({ boxes: async () => ground.boxes(), toolEnv: boxTools(await commandJob([])).toolEnv });
     const files = {
       Spacefile: [
         'v: 0', 'micros:', '  - name: web', '    src: web', '    engine: nodejs16', '    primary: true', '    commands:', '      - node make.cjs', '    run: node dist/index.js', '    include:', '      - dist',
-        '  - name: api', '    src: api', '    engine: python3.9', '  - name: go', '    src: go', '    engine: custom', '    commands:', '      - go build -o server .', '    include:', '      - server', '    run: ./server', '',
+        '  - name: api', '    src: api', '    engine: python3.9', '  - name: own', '    src: own', '    engine: custom', '    commands:', '      - sh make.sh', '    include:', '      - server', '    run: ./server', '',
       ].join('\n'),
-      'web/package.json': '{"dependencies":{"express":"4.21.2"},"scripts":{"postinstall":"node -e \\"console.log(process.env.HOME)\\""}}',
-      'web/make.cjs': 'require("express"); require("fs").mkdirSync("dist"); require("fs").writeFileSync("dist/index.js", "require(\'express\')().listen(process.env.PORT)");',
-      'api/main.py': 'from flask import Flask\nfrom deta import Base\napp = Flask(__name__)\n', 'api/requirements.txt': 'flask\ndeta\n',
-      'go/go.mod': 'module server\n\ngo 1.18\n', 'go/main.go': 'package main\n\nfunc main() { println("served") }\n',
+      'web/package.json': '{"dependencies":{"is-number":"7.0.0"},"scripts":{"postinstall":"node -e \\"console.log(process.env.HOME)\\""}}',
+      'web/make.cjs': 'require("is-number"); require("fs").mkdirSync("dist"); require("fs").writeFileSync("dist/index.js", "require(\'is-number\')");',
+      'api/main.py': 'from deta import Base\ndef app(environ, start): ...\n', 'api/requirements.txt': 'deta\n',
+      'own/make.sh': 'printf "#!/bin/sh\necho hi\n" > server; chmod +x server',
     };
     const first = await made.push(files);
     expect(first.build.state, first.lines.join('\n')).toBe('complete');
-    const [web, api, go] = (await made.builder.revisions.get(first.build.id)).micros;
+    const [web, api, own] = (await made.builder.revisions.get(first.build.id)).micros;
     expect(web?.entry).toBe('export PATH="$PWD/node_modules/.bin:$PATH"; node dist/index.js');
     expect(api?.entry).toMatch(/python3 \.venv\/serve\.py$/);
-    expect([web, api, go].map((micro) => Object.keys(micro?.files ?? {}))).toEqual([['app.tar.zst', 'dependencies.tar.zst'], ['app.tar.zst', 'dependencies.tar.zst'], ['app.tar.zst']]);
+    expect([web, api, own].map((micro) => Object.keys(micro?.files ?? {}))).toEqual([['app.tar.zst', 'dependencies.tar.zst'], ['app.tar.zst', 'dependencies.tar.zst'], ['app.tar.zst']]);
     const second = await made.push({ ...files, 'web/make.cjs': `${files['web/make.cjs']}\n// changed`, 'api/main.py': `${files['api/main.py']}# changed\n` });
     const again = (await made.builder.revisions.get(second.build.id)).micros;
     for (const at of [0, 1]) expect(again[at]?.files['dependencies.tar.zst']).toEqual([web, api][at]?.files['dependencies.tar.zst']);

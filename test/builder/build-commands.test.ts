@@ -38,7 +38,7 @@ test('their environment is composed from nothing', async () => {
   delete process.env['SECRET_OF_THE_HOST'];
   const names = job!.lines.slice(1).map((line) => line.slice('[api] '.length).split('=')[0]).sort();
   expect(names).toEqual([
-    'CARGO_HOME', 'CI', 'GOMODCACHE', 'HOME', 'LANG', 'PATH', 'PWD', 'TMPDIR', 'XDG_CACHE_HOME', 'npm_config_audit', 'npm_config_cache', 'npm_config_fund', 'npm_config_update_notifier',
+    'CARGO_HOME', 'CI', 'GOMODCACHE', 'HOME', 'LANG', 'NO_COLOR', 'PATH', 'PWD', 'TMPDIR', 'XDG_CACHE_HOME', 'npm_config_audit', 'npm_config_cache', 'npm_config_fund', 'npm_config_update_notifier',
   ]);
   expect(job!.lines.join('\n')).not.toContain('canary-4417');
 });
@@ -47,6 +47,11 @@ test('one that fails ends the build, with its output before the reason', async (
   const failing = made({ 'index.js': 'export default {};' }, { commands: ['echo broken >&2; exit 3', 'echo never'] });
   await expect(failing).rejects.toMatchObject({ code: 'BUILD_FAILED', message: expect.stringContaining('the command "echo broken >&2; exit 3" failed') });
   expect(job!.lines.at(-1)).toBe('[api] broken');
+});
+
+test('a tool that is not here is named, with what installs it', async () => {
+  const named = packageOf(createIsolateToolchain(tools()), job = await toolchainJob({ 'index.js': 'export default {};' }, { commands: ['echo "sh: 1: cargo: not found"; exit 127'] }));
+  await expect(named).rejects.toMatchObject({ code: 'BUILD_TOOL_MISSING', message: expect.stringContaining('needs `cargo`, which is not installed on this host. Its owner can run apt-get install cargo') });
 });
 
 test('an engine that builds with npm run build is served from what that makes', async () => {

@@ -1,5 +1,6 @@
 // Covers the toolchain of Node.js: which package manager, which start command, and what a framework's build leaves.
 // Frameworks are played by small scripts; that real ones leave the same is seen where apps are pushed.
+import { readdir } from 'node:fs/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { managerOf } from '../../builder/toolchain/package-manager.ts';
 import { createNodeToolchain } from '../../builder/toolchain/node.ts';
@@ -81,7 +82,7 @@ test('nuxt is .output, svelte-kit its folder build', async () => {
   expect([...(await entriesOf(nuxt)).keys()].filter((name) => !name.endsWith('/'))).toEqual(['.output/server/index.mjs']);
   const kit = await built(building(['build/index.js']), { engine: 'svelte-kit' });
   expect(kit.entry).toBe('node build');
-  expect([...(await entriesOf(kit)).keys()]).toContain('build/index.js');
+  expect([...(await entriesOf(kit)).keys()]).toEqual(['build/', 'build/index.js', 'package.json']);
   await expect(built(building([]), { engine: 'svelte-kit' })).rejects.toThrow(/use `@sveltejs\/adapter-node`/);
   await expect(built(building([]), { engine: 'nuxt' })).rejects.toThrow(/there is no `\.output\/server\/index\.mjs`/);
 });
@@ -92,16 +93,10 @@ test('`include` and `run` count before what a framework leaves', async () => {
   expect(own.entry).toBe('node dist/x.js');
 });
 
-test('packages of the registry: unchanged dependencies are the same part, scripts run, the source stays as it was', { timeout: 120_000 }, async () => {
-  const manifest = JSON.stringify({ dependencies: { 'is-number': '7.0.0' }, scripts: { postinstall: 'node -e "console.log(\'script ran\')"' } });
-  const hashes: string[] = [];
-  for (const text of ['1', '2']) {
-    const job = await madeJob({ 'index.js': text, 'package.json': manifest });
-    const made = await packageOf(createNodeToolchain(bareTools(job)), job);
-    const entries = await entriesOf(made, 'dependencies.tar.zst');
-    expect(entries.get('node_modules/is-number/package.json')?.text).toContain('"7.0.0"');
-    hashes.push(JSON.stringify([...entries]));
-    expect(job.lines[0]).toBe('[api] Installing dependencies with npm');
-  }
-  expect(hashes[0]).toBe(hashes[1]);
+test('packages of the registry are there, their scripts run, and the source stays as it was', { timeout: 120_000 }, async () => {
+  const job = await madeJob({ 'index.js': '1', 'package.json': JSON.stringify({ dependencies: { 'is-number': '7.0.0' }, scripts: { postinstall: 'node -e "console.log(\'script ran\')"' } }) });
+  const made = await packageOf(createNodeToolchain(bareTools(job)), job);
+  expect((await entriesOf(made, 'dependencies.tar.zst')).get('node_modules/is-number/package.json')?.text).toContain('"7.0.0"');
+  expect(job.lines[0]).toBe('[api] Installing dependencies with npm');
+  expect((await readdir(job.folder)).toSorted()).toEqual(['index.js', 'package.json']);
 });
