@@ -14,6 +14,7 @@ import { describeMachine } from './machine.ts';
 import { measureManyInstances } from './many-instances.ts';
 import { measureOrders } from './orders.ts';
 import { measurePushLive } from './push-live.ts';
+import { measureSdkCall } from './sdk-call.ts';
 import { measureStreams } from './streams.ts';
 import { renderJsonLines, renderMarkdown, renderTable } from './report.ts';
 
@@ -31,6 +32,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'neighbours': measureNeighboursAlone,
   'drive': (effort) => measureDrive({ ...effort, driveMb: Number(values['drive-mb']) }),
   'push-live': measurePushLive,
+  'sdk-call': measureSdkCall,
 };
 
 const USAGE = `npm run bench [-- NAME... [options]]

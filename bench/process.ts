@@ -39,8 +39,8 @@ export async function startProgram(command: readonly string[], options: ProgramO
 }
 
 /** Start one of the small servers in `peers/`; it prints its port on the first line. */
-export async function startPeer(path: string, args: readonly string[] = []): Promise<Running & { port: number }> {
-  const child = spawn(process.execPath, [path, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+export async function startPeer(path: string, args: readonly string[] = [], env: Record<string, string> = {}): Promise<Running & { port: number }> {
+  const child = spawn(process.execPath, [path, ...args], { env: { ...process.env, ...env }, stdio: ['ignore', 'pipe', 'inherit'] });
   const failed = once(child, 'exit').then(() => { throw new Error(`${path} ended before it was ready`); });
   const [line] = (await Promise.race([once(child.stdout, 'data'), failed])) as [Buffer];
   failed.catch(() => {});

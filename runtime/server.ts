@@ -285,8 +285,7 @@ function innerDoorsOf({ config, log, clock }: Ground, { dataPlane, tls }: { data
 }
 
 /** A certificate for each name at which somebody lives. */
-async function openOwnTls({ config, clock, vault }: Ground, { instances }: ApiParts): Promise<Tls | undefined> {
-  if (config.tlsPort === undefined) return undefined;
+async function openOwnTls({ config, clock, vault }: Ground, { instances }: ApiParts): Promise<Tls> {
   const planeOf = createPlanes(config);
   return openTls({
     folder: join(config.dataFolder, 'tls'), domains: [...new Set([config.domain, config.appsDomain])], appsDomain: config.appsDomain, clock, sealing: vault,

@@ -42,6 +42,8 @@ export interface Box {
 export interface InnerDoor extends InnerNames {
   /** The Micro got a request that came by `hops` calls: what it calls meanwhile is deeper. @returns what ends it */
   received(hops: number): () => void;
+  /** The Micro calls by another way than this door. @returns by how many calls that comes, and what ends it */
+  calling: CallDepth['calling'];
   close(): Promise<void>;
 }
 
@@ -68,7 +70,8 @@ export async function openInnerDoor(parts: InnerDoorParts, box: Box): Promise<In
   await listenAt(server, box);
   return {
     ...innerNames({ hostname, socketPath: box.socketPath, authority: parts.tls.sandboxCaPem }),
-    received: (hops) => depth.received(hops),
+    received: depth.received,
+    calling: depth.calling,
     async close() {
       turns.end();
       const closed = new Promise<void>((resolve) => { server.close(() => resolve()); });
