@@ -15,6 +15,7 @@ import { measureManyInstances } from './many-instances.ts';
 import { measureOrders } from './orders.ts';
 import { measurePushLive } from './push-live.ts';
 import { measureSdkCall } from './sdk-call.ts';
+import { measureStatic } from './static.ts';
 import { measureStreams } from './streams.ts';
 import { renderJsonLines, renderMarkdown, renderTable } from './report.ts';
 
@@ -26,6 +27,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'cold-start': measureColdStart,
   'cell-memory': measureCellMemory,
   'many-instances': measureManyInstances,
+  'static': measureStatic,
   'streams': (effort) => measureStreams({ ...effort, streamMb: Number(values['stream-mb']) }),
   'base-http': measureBaseHttp,
   'data-scale': measureDataScale,

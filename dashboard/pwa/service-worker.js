@@ -24,9 +24,11 @@ self.addEventListener('message', (event) => {
   if (action === 'keep' && Array.isArray(urls)) event.waitUntil(keepAll(urls.filter((url) => isReadable(new Request(url)))));
 });
 
-function isReadable({ method, url, headers, mode }) {
+function isReadable({ method, url, headers, mode, destination }) {
   const { origin, pathname } = new URL(url);
   if (origin !== self.location.origin || headers.has('range') || mode === 'websocket' || (headers.get('accept') ?? '').includes('event-stream')) return false;
+  // What the worker asks for comes from the app itself, as far as the host can see: another app that frames this one must not gain by it.
+  if (mode === 'navigate' && destination !== 'document') return false;
   if (pathname.startsWith(BASE)) return method === 'GET' || (method === 'POST' && pathname.endsWith('/query'));
   return method === 'GET' && !pathname.startsWith('/__space/');
 }

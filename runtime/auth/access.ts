@@ -59,10 +59,16 @@ export function actsForOwner(method: string, headers: readonly string[], ownOrig
   const site = headerValue(headers, 'sec-fetch-site');
   if (site !== undefined) {
     if (site === 'same-origin' || site === 'none') return true;
-    return isNavigation(method, headers) && headerValue(headers, 'sec-fetch-dest') === 'document';
+    return isNavigation(method, headers) && (headerValue(headers, 'sec-fetch-dest') === 'document' || isPassedOn(headers));
   }
   const origin = headerValue(headers, 'origin');
   return origin === undefined || origin === ownOrigin;
+}
+
+/** A visit that a service worker of the app passes on. It no longer says whether it will be shown in a window of its own or in
+ *  another app's frame, nor who began it: its answer has to say that it goes into no stranger's frame. Scripts cannot make one. */
+export function isPassedOn(headers: readonly string[]): boolean {
+  return headerValue(headers, 'sec-fetch-dest') === 'empty' && headerValue(headers, 'sec-fetch-mode') === 'navigate';
 }
 
 /** Would a person see the answer as a page? Those are sent to the login; programs get 401. */

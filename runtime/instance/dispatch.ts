@@ -7,7 +7,7 @@ import type { WebSocket } from 'ws';
 import { SpaceError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
 import { microForPath, normalizePath } from '../../spacefile-schema/route.ts';
-import { actsForOwner, isNavigation, type Access, type AccessRequest, type Decision } from '../auth/access.ts';
+import { actsForOwner, isNavigation, isPassedOn, type Access, type AccessRequest, type Decision } from '../auth/access.ts';
 import type { Engine, HeaderList, MicroRequest, MicroResponse } from '../engine/engine.ts';
 import { answerWithMarkup, withoutCodings } from '../engine/page-markup.ts';
 import { hasBody } from '../http/body.ts';
@@ -68,6 +68,8 @@ export interface Dispatch {
 
 const GOODBYE_MS = 1_000;
 const GOODBYE: Readonly<Record<'revoked' | 'closing', [code: number, reason: string]>> = { revoked: [4401, 'Signed out'], closing: [1012, 'The host is being restarted'] };
+/** Besides what the app's own policy says: both hold. */
+const OWN_FRAMES_ONLY: HeaderList = ['content-security-policy', "frame-ancestors 'self'"];
 /** In the pages of people who are signed in: what makes an app installable (@source reference 3.9). */
 const PWA_MARKUP = '<script src="/__space/v0/runtime.js" async></script>';
 
@@ -121,7 +123,13 @@ export function createDispatch(parts: DispatchParts): Dispatch {
       redirect(response, parts.loginUrl(call));
       return;
     }
-    const pageMarkup = live.revision.autoPwa && decision.by === 'session' && headerValue(request.rawHeaders, 'sec-fetch-dest') === 'document' ? PWA_MARKUP : undefined;
+    if (target.micro.runs === 'static' && call.path === target.micro.path && target.path === '/' && call.path !== '/') {
+      // Links of its page count from there.
+      redirect(response, `${call.path}/${call.query}`);
+      return;
+    }
+    const pageMarkup = live.revision.autoPwa && decision.by === 'session' && isPageVisit(request.rawHeaders) ? PWA_MARKUP : undefined;
+    const extra = decision.by === 'session' && isPassedOn(request.rawHeaders) ? OWN_FRAMES_ONLY : undefined;
     const microRequest: MicroRequest = {
       id: call.id, method, url: call.origin + target.path + call.query, pageMarkup,
       headers: pageMarkup === undefined || target.micro.runs === 'static' ? call.clean.headers : withoutCodings(call.clean.headers),
@@ -138,7 +146,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
       const cookie = decision.renewed === undefined ? undefined
         : setCookie('instance', decision.renewed, { isSecure: call.isSecure, maxAgeSeconds: INSTANCE_SESSION_SECONDS });
       const onCut = (error: SpaceError): void => live.spec.services.log({ micro: target.micro.name, level: 'error', text: error.message, requestId: call.id });
-      sendMicroResponse(response, answer, { isHead: method === 'HEAD', isPrivate: decision.by !== 'public', cookie, onCut });
+      sendMicroResponse(response, extra === undefined ? answer : { ...answer, headers: [...answer.headers, ...extra] }, { isHead: method === 'HEAD', isPrivate: decision.by !== 'public', cookie, onCut });
     }).catch((error) => parts.refuse(call, error));
   }
 
@@ -208,6 +216,11 @@ export function createDispatch(parts: DispatchParts): Dispatch {
   }
 
   return { handle, upgrade: handle, fetchByUrl, fetchMicro };
+}
+
+/** A page in a window of its own, so far as anybody says. */
+function isPageVisit(headers: readonly string[]): boolean {
+  return headerValue(headers, 'sec-fetch-dest') === 'document' || isPassedOn(headers);
 }
 
 /** Whoever does not say goodbye in time is cut off. */

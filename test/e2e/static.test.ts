@@ -10,10 +10,11 @@ import type { TestResponse } from '../support/http.ts';
 
 const SCRIPT = `document.querySelector('h1').textContent = 'Started';\n${'// as a bundler writes it\n'.repeat(200)}`;
 const page = (head = ''): string => `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><link rel="icon" href="data:,"><title>Site</title>${head}<link rel="stylesheet" href="/assets/style-B8x_vK2u.css"></head><body><h1>Loading</h1><script src="/assets/index-DiwrgT4a.js"></script></body></html>`;
-const spacefile = (more = ''): string => `v: 0\n${more}micros:\n  - name: web\n    src: .\n    engine: static\n    serve: dist\n    primary: true\n    public_routes:\n      - /open/*\n`;
+const spacefile = (more = ''): string => `v: 0\n${more}micros:\n  - name: web\n    src: .\n    engine: static\n    serve: dist\n    primary: true\n    public_routes:\n      - /open/*\n  - name: second\n    src: .\n    engine: static\n    serve: dist/docs\n  - name: code\n    src: code\n    engine: isolate\n`;
 const DIST = {
   Spacefile: spacefile('icon: icon.png\n'),
   'dist/index.html': page(), 'dist/assets/index-DiwrgT4a.js': SCRIPT, 'dist/assets/style-B8x_vK2u.css': 'h1 { color: green }', 'dist/docs/index.html': page(), 'dist/open/index.html': page(),
+  'code/index.js': `export default { fetch: (request) => new Response(request.url.endsWith('/part') ? '<p>part' : '<!doctype html><head>' + request.headers.get('accept-encoding') + '</head>', { headers: { 'content-type': 'text/html' } }) };`,
   'dist/.env': 'SECRET=1', 'dist/assets/index-DiwrgT4a.js.map': '{"version":3}',
 };
 
@@ -21,7 +22,8 @@ let host: TestHost;
 let url: string;
 
 beforeAll(async () => {
-  host = await startTestHost();
+  // Hosts below a name with a dot are one site to a browser, as they are on the internet.
+  host = await startTestHost({ args: ['--domain', 'space.localhost'] });
   const { builder } = await pushApp(host.owner, { name: 'site', files: { ...DIST, 'icon.png': await readFile(new URL('../../examples/hono/icon.png', import.meta.url)) } });
   url = builder.url.replace(/\/$/, '');
   await host.owner.visitor.visit(url);
@@ -52,6 +54,17 @@ describe('through the front door', () => {
   test('a folder leads to its page, with its query', async () => {
     expect(await ask('/docs?a=b')).toMatchObject({ status: 302, headers: { location: './docs/?a=b' } });
     expect((await host.owner.visitor.visit(`${url}/docs?a=b`)).url).toBe(`${url}/docs/?a=b`);
+  });
+
+  test('so does a Micro below a path', async () => {
+    expect(await ask('/second?a=b')).toMatchObject({ status: 302, headers: { location: '/second/?a=b' } });
+    expect((await ask('/second/')).text).toBe(page());
+  });
+
+  test('pages of code get the runtime too, its parts do not', async () => {
+    expect((await host.owner.visitor.visit(`${url}/code`, { headers: { 'accept-encoding': 'br' } })).text).toBe('<!doctype html><head><script src="/__space/v0/runtime.js" async></script>null</head>');
+    expect((await host.owner.visitor.visit(`${url}/code/part`)).text).toBe('<p>part');
+    expect((await ask('/code', { 'accept-encoding': 'br' })).text).toBe('<!doctype html><head>br</head>');
   });
 
   test.each(['/.env', '/%2eenv', '/assets/index-DiwrgT4a.js.map', '/assets%2findex-DiwrgT4a.js', '/Spacefile', '/icon.png'])('%s is not there', async (path) => {
@@ -85,13 +98,16 @@ describe.skipIf(CHROMIUM === undefined)('in a browser', () => {
     browser = await launchChromium();
     window = await openContext(browser);
     await window.page.goto(`${host.url}/login`);
-    await window.page.getByLabel('Name', { exact: true }).fill('ada');
-    await window.page.getByLabel('Password', { exact: true }).fill(PASSWORD);
-    await window.page.getByRole('button', { name: 'Sign in' }).click();
+    await signIn(window.page);
     await window.page.waitForURL(`${host.url}/`);
   });
   afterAll(() => browser?.close());
 
+  async function signIn(at: Page): Promise<void> {
+    await at.getByLabel('Name', { exact: true }).fill('ada');
+    await at.getByLabel('Password', { exact: true }).fill(PASSWORD);
+    await at.getByRole('button', { name: 'Sign in' }).click();
+  }
   async function open(at: string): Promise<{ tab: Page; devtools: CDPSession }> {
     const tab = await window.context.newPage();
     await tab.goto(at);
@@ -122,7 +138,7 @@ describe.skipIf(CHROMIUM === undefined)('in a browser', () => {
   test('what the app has of its own stays', async () => {
     const own = {
       ...DIST, Spacefile: spacefile(), 'dist/index.html': page('<link rel="manifest" href="/own.json"><link rel="apple-touch-icon" href="/own.png"><script>navigator.serviceWorker.register("/own-worker.js")</script>'),
-      'dist/own.json': '{"name":"Own","start_url":"/"}', 'dist/own-worker.js': 'self.addEventListener("activate", () => clients.claim());',
+      'dist/own.json': '{"name":"Own","start_url":"/"}', 'dist/own-worker.js': 'self.addEventListener("activate", () => clients.claim()); self.addEventListener("fetch", (event) => event.respondWith(fetch(event.request)));',
     };
     const { builder } = await pushApp(host.owner, { name: 'own-worker', files: own });
     const { tab, devtools } = await open(builder.url);
@@ -133,6 +149,18 @@ describe.skipIf(CHROMIUM === undefined)('in a browser', () => {
     // The time after which the host's own would have come.
     await tab.evaluate('new Promise((resolve) => setTimeout(resolve, 5500))');
     expect(await tab.evaluate('navigator.serviceWorker.getRegistrations().then((all) => all.map(({ active }) => new URL(active.scriptURL).pathname))')).toEqual(['/own-worker.js']);
+    // Its worker passes visits on: the host knows its owner still, and nobody else gets the page into a frame.
+    await tab.goto(`${host.url}/`);
+    const framed = async (frame: string): Promise<string> => (await tab.evaluate(`new Promise((resolve) => {
+      const frame = Object.assign(document.createElement('iframe'), { src: ${JSON.stringify(frame)}, name: 'framed' });
+      frame.onload = () => resolve(); document.body.append(frame);
+    })`), tab.frame('framed')!.url());
+    await tab.evaluate(`document.body.append(Object.assign(document.createElement('a'), { href: ${JSON.stringify(builder.url)}, textContent: 'go there' }))`);
+    await tab.getByText('go there').click();
+    await tab.getByText('Started').waitFor();
+    expect(await framed(`${builder.url}docs/`)).toBe(`${builder.url}docs/`);
+    await tab.goto(url);
+    expect(await framed(`${builder.url}docs/`)).toBe('chrome-error://chromewebdata/');
     await tab.close();
   });
 
@@ -149,7 +177,24 @@ describe.skipIf(CHROMIUM === undefined)('in a browser', () => {
     await tab.close();
   });
 
+  test('whoever signs out leaves nothing behind, and is led to the sign-in and back', async () => {
+    const { tab } = await open(`${url}/`);
+    await worker(tab);
+    // The worker brings this page: it has to be what the host would have sent without it.
+    expect(await tab.evaluate('navigator.serviceWorker.controller !== null && document.querySelector("script[src=\'/__space/v0/runtime.js\']") !== null')).toBe(true);
+    await tab.evaluate('caches.keys().then(([name]) => caches.open(name)).then((cache) => cache.put("/secret", new Response("secret")))');
+    await window.context.clearCookies();
+    await tab.evaluate('fetch("/assets/index-DiwrgT4a.js", { cache: "no-store" })');
+    await tab.waitForURL(({ pathname }) => pathname === '/login');
+    await signIn(tab);
+    await tab.waitForURL(`${url}/`);
+    await tab.getByText('Started').waitFor();
+    expect(await tab.evaluate('caches.match("/secret").then(Boolean)')).toBe(false);
+    await tab.close();
+  });
+
   test('it starts without the host, and complains of nothing before', async () => {
+    window.complaints.length = 0;
     const { tab } = await open(`${url}/`);
     await worker(tab);
     await tab.waitForFunction('caches.match("/").then((page) => page && caches.match("/assets/index-DiwrgT4a.js")).then(Boolean)', undefined, { polling: 100 });

@@ -127,10 +127,18 @@ describe('the owner\'s session', () => {
     ['a script of a sibling\'s page', { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'cors' }, 401],
     ['a picture on a sibling\'s page', { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'image' }, 401],
     ['a frame on another site', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'iframe' }, 302],
+    ['the app\'s worker, for a visit from a sibling', { 'sec-fetch-site': 'same-site', 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'empty' }, 200],
+    ['a script of another site that says it is a visit', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'no-cors', 'sec-fetch-dest': 'empty' }, 401],
     ['an older browser on a sibling\'s page', { origin: 'http://other.localhost' }, 401],
     ['an older browser on a page without an origin', { origin: 'null' }, 401],
   ])('asked for by %s', async (_, headers, status) => {
     expect((await get('/private.txt', { cookie, ...headers })).status).toBe(status);
+  });
+
+  test('passed on by a worker, only the app itself may frame', async () => {
+    const headers = { cookie, 'sec-fetch-site': 'same-origin', 'sec-fetch-mode': 'navigate' };
+    expect((await get('/private.txt', { ...headers, 'sec-fetch-dest': 'empty' })).headers['content-security-policy']).toBe("frame-ancestors 'self'");
+    expect((await get('/private.txt', { ...headers, 'sec-fetch-dest': 'document' })).headers).not.toHaveProperty('content-security-policy');
   });
 
   test('a form of a sibling\'s page does not act for the owner', async () => {
