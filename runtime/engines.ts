@@ -55,7 +55,11 @@ export async function openEngines({ config, log, clock, settings, innerDoor, onP
   const programs = createProcessEngine({
     log, clock, limits: config.limits, onPause, packageFolder: join(cache, 'process'), socketFolder: boxFolder,
     boxes: async () => (await ground()).boxes(),
-    surroundingsOf: async (place) => joined([await ready(innerDoor.open)(place), await outwards(settings, place)]),
+    async surroundingsOf(place) {
+      const inwards = await ready(innerDoor.open)(place);
+      // Without a box there is no port at which a proxy could be found, and nobody who would have to take it.
+      return config.unsafeNoSandbox ? inwards : joined([inwards, await outwards(settings, place, inwards.calling)]);
+    },
   });
   const all = { static: createStaticEngine(), isolate, process: programs };
   return {
@@ -92,14 +96,19 @@ function ready<T>(part: T | undefined): T {
 }
 
 /** The proxy, where its owner lets the app call anything at all: Node.js takes longer to start with it. */
-async function outwards(settings: Settings, { instance, socketPath, user }: Place): Promise<Surroundings> {
+async function outwards(settings: Settings, { instance, socketPath, user }: Place, calling: Surroundings['calling']): Promise<Surroundings> {
   const { reach } = await settings.of(instance.instanceId);
   if (reach.policy === 'none') return { env: {}, forwards: {}, hosts: [], close: async () => {} };
   const { services } = instance;
   const path = `${socketPath}.out`;
   const proxy = await openProgramProxy({
     socketPath: path, user,
-    fetch: (request) => services.fetchUrl({ ...request, id: newId('request'), hops: 1, redirect: 'manual' }),
+    fetch(request) {
+      // Other apps of this host are reached by this way, and may call back.
+      const call = calling?.();
+      if (call) request.signal.addEventListener('abort', call.end);
+      return services.fetchUrl({ ...request, id: newId('request'), hops: call?.hops ?? 1, redirect: 'manual' });
+    },
     connect: (host, port, signal) => services.openConnection({ host, port, signal }),
   });
   return { env: PROXY_ENV, forwards: { [PROXY_PORT]: path }, hosts: [], close: proxy.close };

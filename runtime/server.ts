@@ -37,6 +37,7 @@ import { createAddresses } from './http/address.ts';
 import { loadAssets } from './http/assets.ts';
 import { createEdge } from './http/edge.ts';
 import { createPlanes } from './http/host.ts';
+import { bareNames } from './http/bare-names.ts';
 import { openInnerDoor } from './http/inner-door.ts';
 import { createFrontDoor, listen } from './http/listener.ts';
 import { openTls, type Tls } from './http/tls.ts';
@@ -127,7 +128,7 @@ async function assemble(ground: Ground, ports: { http: number; tls: number | und
   const { parts } = running;
   const { frontDoor, openCalls, dataPlane } = await assembleDoors(ground, { ...running, access: auth.access });
   const tls = await openOwnTls(ground, parts);
-  running.innerDoor.open = innerDoorsOf(ground, { dataPlane, tls });
+  running.innerDoor.open = innerDoorsOf(ground, { dataPlane, tls, ports });
   const listeners = await listen(frontDoor, { address: config.listenAddress, port: config.port, tlsPort: config.tlsPort, tls });
   Object.assign(ports, listeners.ports);
   closers.push(() => listeners.close(DRAIN_MS), async () => openCalls.close());
@@ -275,11 +276,13 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
   return { frontDoor, openCalls, dataPlane };
 }
 
+interface InnerDoorGround { dataPlane: DataPlane; tls: Tls; ports: { http: number; tls: number | undefined } }
+
 /** Base, Drive and its own app, by the names that are built into programs; each box has a door of its own. */
-function innerDoorsOf({ config, log, clock }: Ground, { dataPlane, tls }: { dataPlane: DataPlane; tls: Tls | undefined }): SurroundingsOf {
+function innerDoorsOf({ config, log, clock }: Ground, { dataPlane, tls, ports }: InnerDoorGround): SurroundingsOf {
   const { hopsMax } = { ...DEFAULT_LIMITS, ...config.limits };
   return async ({ instance, micro, socketPath, user }) => {
-    if (!tls) return { env: {}, forwards: {}, hosts: [], close: async () => {} };
+    if (config.unsafeNoSandbox) return { env: await bareNames({ domain: config.domain, ports, folder: join(config.dataFolder, 'tls'), caPem: tls.caPem }), forwards: {}, hosts: [], close: async () => {} };
     return openInnerDoor({ tls, dataPlane, log, clock, hopsMax }, { instance, micro, socketPath: `${socketPath}.tls`, ...(user === undefined ? {} : { user }) });
   };
 }

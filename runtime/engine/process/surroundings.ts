@@ -1,4 +1,5 @@
 // Owns the shape of what a program finds around itself besides its own files: names, ports that lead to this host, variables.
+import type { CallDepth } from '../call-depth.ts';
 import type { InstanceSpec } from '../engine.ts';
 
 export interface Surroundings {
@@ -11,6 +12,8 @@ export interface Surroundings {
   authority?: string;
   /** It got a request that came by so many calls of Micros. @returns what ends it */
   received?(hops: number): () => void;
+  /** It makes a call. @returns by how many calls that comes, and what ends it */
+  calling?: CallDepth['calling'];
   close(): Promise<void>;
 }
 
