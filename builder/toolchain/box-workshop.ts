@@ -1,6 +1,7 @@
 // Owns how a program of a build runs in a box: what of this machine it sees, where it may write, which registries it reaches,
 // and which limit ended it. Knows not which programs there are.
 import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
@@ -42,6 +43,9 @@ const CERTIFICATE_VARIABLES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'PIP_CERT
 /** A program may end with 127 for reasons of its own: that it is not there has another number. */
 const MISSING = 213;
 const STARTER = `command -v "$1" >/dev/null || exit ${MISSING}; exec "$@"`;
+/** Whom this machine trusts, a build does: companies have authorities of their own. */
+const SYSTEM_BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
+const TRUST_ENV = existsSync(SYSTEM_BUNDLE) ? Object.fromEntries(CERTIFICATE_VARIABLES.map((name) => [name, SYSTEM_BUNDLE])) : {};
 const REFUSALS_TOLD = 10;
 const LOOK_MS = 500;
 /** Looks in a row that find as many processes as there may be. */
@@ -84,7 +88,7 @@ function specOf(job: ToolchainJob, tools: PackageTools, { program, outside, plac
   const { memoryMb, processes, openFiles, tmpMb, tmpFiles, fileMb, isBackground } = limits;
   return {
     command: ['/bin/sh', '-c', STARTER, 'sh', ...program.argv],
-    env: { ...tools.toolEnv, ...certificates.env, ...environment(places, INSIDE_TOOLS), ...PROXY_ENV, NO_PROXY: '', no_proxy: '', ...program.env },
+    env: { ...TRUST_ENV, ...tools.toolEnv, ...certificates.env, ...environment(places, INSIDE_TOOLS), ...PROXY_ENV, NO_PROXY: '', no_proxy: '', ...program.env },
     show: { [INSIDE.given]: outside.given, ...show, ...certificates.show },
     lend: { [SOURCE]: source, [INSIDE.scratch]: scratch, [INSIDE.cache]: cache },
     forwards: { [PROXY_PORT]: socket },
