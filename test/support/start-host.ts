@@ -47,8 +47,11 @@ export const SETUP_SECRET = 'the set-up secret';
 
 export interface StartOptions { dataFolder?: string; args?: string[]; clock?: LeapingClock }
 
+/** Where this machine has its packages from. */
+const REGISTRIES = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|PIP_CERT|npm_config_registry|PIP_INDEX_URL)$/.test(name)));
+
 export function testConfig(dataFolder: string, args: string[] = []): Config {
-  const config = loadConfig({ OWNSPACE_SETUP_SECRET: SETUP_SECRET }, ['--data', dataFolder, '--port', '0', '--tls-port', 'off', ...args]);
+  const config = loadConfig({ ...REGISTRIES, OWNSPACE_SETUP_SECRET: SETUP_SECRET }, ['--data', dataFolder, '--port', '0', '--tls-port', 'off', ...args]);
   if (config === 'help') throw new TypeError('no help was asked for');
   return config;
 }
