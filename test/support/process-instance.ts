@@ -44,7 +44,7 @@ export async function packed(files: Record<string, TestFile>): Promise<Buffer> {
   const tar = pack();
   for (const [name, file] of Object.entries(files)) {
     if (typeof file === 'string' || Buffer.isBuffer(file)) tar.entry({ name, mode: 0o644 }, file);
-    else tar.entry({ name, ...file });
+    else tar.entry({ name, ...file }, file.type === 'file' ? '' : undefined);
   }
   tar.finalize();
   return zstdCompressSync(await buffer(tar));
@@ -74,14 +74,14 @@ let last = 0;
 
 /** @param files with the start command `node index.js` unless another is given */
 export async function createProcessInstance(engine: ProcessEngine, files: Record<string, TestFile>, { run = 'node index.js', env = {}, generation = '1', instanceId, limits }: ProcessInit = {}): Promise<ProcessInstance> {
-  last += 1;
+  const own = ++last;
   const archive = await packed(files);
   const logs: MicroLogEntry[] = [];
   const spec: InstanceSpec = {
-    instanceId: instanceId ?? `inst${last}`, spaceId: 'space1', collectionId: 'collection1', hostname: 'guestbook.localhost', generation, ...(limits ? { limits } : {}),
+    instanceId: instanceId ?? `inst${own}`, spaceId: 'space1', collectionId: 'collection1', hostname: 'guestbook.localhost', generation, ...(limits ? { limits } : {}),
     services: { log: (entry: MicroLogEntry) => { logs.push(entry); } } as unknown as InstanceServices,
     micros: [{
-      name: 'main', env, entry: run, files: { 'app.tar.zst': { hash: `hash${last}-${generation}`, sizeBytes: archive.length } },
+      name: 'main', env, entry: run, files: { 'app.tar.zst': { hash: `hash${own}-${generation}`, sizeBytes: archive.length } },
       readFile: async () => archive, readContent: async () => archive, openContent: async () => Readable.from([archive]),
     }],
   };

@@ -35,10 +35,13 @@ export interface ProgramOptions {
 export class NotTaken extends Error {}
 
 const PORT = 8080;
-const STUCK_LOOK_MS = 1_000;
+const STUCK_LOOK_MS = 250;
+const STUCK_LOOKS = 240;
+const STUCK_CPU_MS = 500;
+/** What was printed may arrive after the end. */
+const OUTPUT_PATIENCE_MS = 1_000;
 /** The end of a program is heard of a little later than that of its connections. */
 const END_PATIENCE_MS = 250;
-const STUCK_SHARE = 0.8;
 const TMP_FILES = 50_000;
 const OPEN_FILES = 4_096;
 const MIB = 1024 * 1024;
@@ -63,7 +66,10 @@ export class Program {
   #ports: number[] = [];
   #answersAt: number | undefined;
   #lastAnswerAt = 0;
+  /** Requests, one after the other, that took too long. */
+  #timedOut = 0;
   #isFrozen = false;
+  #isLooking = false;
   #demise: Demise | undefined;
 
   constructor(options: ProgramOptions) {
@@ -120,6 +126,7 @@ export class Program {
     try {
       const answer = await exchange.answer;
       this.#lastAnswerAt = Math.max(this.#lastAnswerAt, sentAt);
+      this.#timedOut = 0;
       return answer;
     } catch (error) {
       throw await this.#explain(error as Error, request);
@@ -147,6 +154,7 @@ export class Program {
       stop = clock.after(limits.wallMs, () => {
         this.#say('error', `Took longer than ${limits.wallMs / 1000} seconds: ${request.method} ${URL.parse(request.url)?.pathname ?? ''}`, request.id);
         exchange.cancel(new SpaceError('MICRO_TIMEOUT', { limitMs: limits.wallMs }));
+        this.#timedOut += 1;
         void this.#lookWhetherStuck(clock.now() - limits.wallMs);
       });
     };
@@ -158,14 +166,20 @@ export class Program {
     };
   }
 
-  /** A program that waits for something is left alone; one that computes and answers nobody is not. */
+  /** A program that waits for something is left alone, and so is one for whose answer nobody waits: it will stand still. One
+   *  that computes while others wait or waited in vain, and answers nobody, is ended. */
   async #lookWhetherStuck(since: number): Promise<void> {
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    const { clock } = this.#options;
     const { box } = this.#parts!;
-    if (this.#lastAnswerAt >= since) return;
     const before = await box.usage();
-    await new Promise<void>((resolve) => { this.#options.clock.after(STUCK_LOOK_MS, resolve); });
-    const { cpuMs } = await box.usage();
-    if (this.#lastAnswerAt < since && cpuMs - before.cpuMs > STUCK_LOOK_MS * STUCK_SHARE) this.kill('stuck');
+    for (let looks = 0; looks < STUCK_LOOKS && this.#lastAnswerAt < since && !this.isOver; looks += 1) {
+      await new Promise<void>((resolve) => { clock.after(STUCK_LOOK_MS, resolve); });
+      const { cpuMs } = await box.usage();
+      if ((this.load > 0 || this.#timedOut > 1) && this.#lastAnswerAt < since && cpuMs - before.cpuMs >= STUCK_CPU_MS) this.kill('stuck');
+    }
+    this.#isLooking = false;
   }
 
   /** Why the connection broke is known when the program has ended, which may be a moment later. */
@@ -236,7 +250,7 @@ export class Program {
     void box.answers.then(stopBoot);
     const end = await box.ended;
     stopBoot();
-    await Promise.race([this.#output.ended(), new Promise<void>((resolve) => { clock.after(STUCK_LOOK_MS, resolve); })]);
+    await Promise.race([this.#output.ended(), new Promise<void>((resolve) => { clock.after(OUTPUT_PATIENCE_MS, resolve); })]);
     const demise = this.#judge(end, parts.port);
     log.info('program.ended', { instanceId: this.instance.instanceId, micro: spec.name, killed: this.#killed, code: end.code });
     this.#finish(demise, onEnd);

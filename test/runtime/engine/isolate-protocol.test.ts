@@ -105,13 +105,19 @@ describe('frames', () => {
 
 describe('records of a guest', () => {
   it('of any kind are read or refused', () => {
-    fc.assert(fc.property(fc.oneof(fc.string(), fc.tuple(fc.constantFrom('R', 'C', 'L', '?'), fc.string(), fc.integer(), fc.string()).map(([kind, a, b, c]) => `${kind}${a} ${b} ${c.length} S${b}\n${c}`)), (text) => {
+    fc.assert(fc.property(fc.oneof(fc.string(), fc.tuple(fc.constantFrom('R', 'C', 'L', '?'), fc.string(), fc.integer(), fc.string(), fc.constantFrom('S', 'M', 'B', 'T', 'M1+')).map(([kind, a, b, c, body]) => `${kind}${a} ${b} ${c.length} ${body}${b}\n${c}`)), (text) => {
       try {
         readRecords(text, () => {});
       } catch (error) {
         expect(error).toBeInstanceOf(TypeError);
       }
     }), { numRuns: 500 });
+  });
+
+  it('say where bytes lie that crossed in shared memory', () => {
+    const read = (text: string): unknown[] => { const bodies: unknown[] = []; readRecords(text, ({ body }) => bodies.push(body)); return bodies; };
+    expect(read('P4 0 0 M8+5\nP4 0 0 M16+0\n')).toEqual([{ at: 8, size: 5 }, { at: 16, size: 0 }]);
+    for (const place of ['M', 'M8', 'M-8+5', 'M8+x', 'M8+5+5', 'M1.5+5', 'M8+4294967296']) expect(() => read(`P4 0 0 ${place}\n`), place).toThrow(TypeError);
   });
 
   it('give heads that are checked', () => {

@@ -47,6 +47,7 @@ export function isTooLong(meta: string): boolean {
 
 function place(text: string): { at: number; size: number } {
   const middle = text.indexOf('+');
+  if (middle < 1) throw new TypeError('a place is broken');
   return { at: count(text.slice(0, middle)), size: count(text.slice(middle + 1)) };
 }
 
