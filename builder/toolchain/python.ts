@@ -8,6 +8,7 @@ import { buildFailed, toolMissing } from './failure.ts';
 import type { PackageTools } from './package-tools.ts';
 import { packageProcess } from './process-package.ts';
 import { provideDeta } from './python-deta.ts';
+import { writeHeld } from './python-held.ts';
 import { kindOf, readInside } from './source-file.ts';
 import type { Package, Toolchain, ToolchainJob } from './toolchain.ts';
 import { GIVEN } from './workshop.ts';
@@ -59,10 +60,12 @@ async function installRequirements(job: ToolchainJob, workshop: Workshop): Promi
   await step(job, workshop, ['python3', '-m', 'venv', '--without-pip', '--copies', VENV], 'making a virtual environment');
   await step(job, workshop, ['python3', '-c', 'import pip'], 'looking for pip');
   const constraints = await provideDeta(join(job.scratchFolder, GIVEN));
+  const held = await writeHeld(join(job.scratchFolder, GIVEN), text ?? '');
+  for (const line of held.lines) job.report(`[${job.micro.name}] Keeping ${line}, as programs of Deta Space's time need it; name a version of it in ${REQUIREMENTS} to have another`);
   const given = workshop.places.given;
   await step(job, workshop, [
     'python3', '-m', 'pip', '--python', `${VENV}/bin/python3`, 'install', '--no-compile', '--no-input', '--disable-pip-version-check', '--progress-bar=off', '--root-user-action=ignore',
-    '--find-links', given, '-c', `${given}/${constraints}`, ...(text === undefined ? [] : ['-r', REQUIREMENTS]), ...servers,
+    '--find-links', given, '-c', `${given}/${constraints}`, '-c', `${given}/${held.file}`, ...(text === undefined ? [] : ['-r', REQUIREMENTS]), ...servers,
   ], `installing ${text === undefined ? servers.join(' and ') : REQUIREMENTS} with pip`);
   await step(job, workshop, ['python3', '-c', await readFile(MOVABLE, 'utf8'), servers.length > 0 ? await readFile(SERVE, 'utf8') : ''], 'making the virtual environment movable');
 }

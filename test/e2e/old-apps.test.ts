@@ -37,10 +37,12 @@ app.listen(parseInt(process.env.PORT) || 8080);
 `;
 
 const FASTAPI = `from deta import Base
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
+from fastapi.templating import Jinja2Templates
 from pydantic import BaseModel
 
 app = FastAPI()
+pages = Jinja2Templates(directory="templates")
 todos = Base("todos")
 
 
@@ -51,6 +53,11 @@ class Todo(BaseModel):
 @app.get("/todos")
 async def read():
     return todos.fetch().items
+
+
+@app.get("/page")
+async def page(request: Request):
+    return pages.TemplateResponse("page.html", {"request": request, "count": len(todos.fetch().items)})
 
 
 @app.post("/todos", status_code=201)
@@ -165,7 +172,8 @@ const FILES = {
   'node/index.js': NODE,
   'node/package.json': '{"private":true,"type":"module","dependencies":{"deta":"^1.1.0","express":"^4.18.2"}}',
   'fast/main.py': FASTAPI,
-  'fast/requirements.txt': 'deta~=1.1.0\nfastapi\n',
+  'fast/requirements.txt': 'deta~=1.1.0\nfastapi\njinja2\n',
+  'fast/templates/page.html': '<p>{{ count }} todos</p>',
   'flask/main.py': FLASK,
   'flask/requirements.txt': 'flask\ndeta',
   ...(go ? { 'go/main': go } : {}),
@@ -209,6 +217,10 @@ describe.skipIf(!isOnline)('an app for Deta Space', () => {
     for (const micro of WRITERS) expect(await textsBy(host.owner, app.builder, `${micro}/todos`), micro).toEqual(expectedOf('ada'));
     await host.owner.visitor.fetch(`${app.builder.url}flask/notes/a.txt`, { method: 'PUT', body: 'a note' });
     expect((await open(host.owner, app.builder, 'flask/notes/a.txt')).text).toBe('a note');
+  });
+
+  test('renders templates as FastAPI did when it was written, though it names no version of it', async () => {
+    expect((await open(host.owner, app.builder, 'fast/page')).text).toContain(`<p>${WRITERS.length} todos</p>`);
   });
 
   test('has Micros that call each other by DETA_SPACE_APP_HOSTNAME, with the key of the app and not without', async () => {
