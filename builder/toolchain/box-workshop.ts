@@ -46,6 +46,8 @@ const STARTER = `command -v "$1" >/dev/null || exit ${MISSING}; exec "$@"`;
 /** Whom this machine trusts, a build does: companies have authorities of their own. */
 const SYSTEM_BUNDLE = '/etc/ssl/certs/ca-certificates.crt';
 const TRUST_ENV = existsSync(SYSTEM_BUNDLE) ? Object.fromEntries(CERTIFICATE_VARIABLES.map((name) => [name, SYSTEM_BUNDLE])) : {};
+/** @source unix(7) */
+const SOCKET_PATH_MAX_BYTES = 107;
 const REFUSALS_TOLD = 10;
 const LOOK_MS = 500;
 /** Looks in a row that find as many processes as there may be. */
@@ -129,7 +131,9 @@ function userOf(spaceId: string): number {
 /** A way out that leads to registries. What it refuses is told in the build's log. */
 async function openDoor(job: ToolchainJob, tools: PackageTools): Promise<{ path: string; close(): Promise<void> }> {
   const registries = registriesOf(tools.toolEnv, tools.buildHosts ?? []);
-  const folder = await mkdtemp(join(tmpdir(), 'ownspace-build-'));
+  // Where a host that was killed finds it again, unless the name is too long for a socket.
+  const isShort = Buffer.byteLength(job.scratchFolder) < SOCKET_PATH_MAX_BYTES - '/door-123456/out.sock'.length;
+  const folder = await mkdtemp(join(isShort ? job.scratchFolder : tmpdir(), isShort ? 'door-' : 'ownspace-build-'));
   await chmod(folder, 0o700);
   const path = join(folder, 'out.sock');
   const told = new Set<string>();
