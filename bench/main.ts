@@ -13,6 +13,7 @@ import { measureHotInstances } from './hot-instances.ts';
 import { describeMachine } from './machine.ts';
 import { measureManyInstances } from './many-instances.ts';
 import { measureOrders } from './orders.ts';
+import { measurePrograms } from './programs.ts';
 import { measurePushLive } from './push-live.ts';
 import { measureSdkCall } from './sdk-call.ts';
 import { measureStatic } from './static.ts';
@@ -34,6 +35,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'neighbours': measureNeighboursAlone,
   'drive': (effort) => measureDrive({ ...effort, driveMb: Number(values['drive-mb']) }),
   'push-live': measurePushLive,
+  'programs': measurePrograms,
   'sdk-call': measureSdkCall,
 };
 

@@ -1,0 +1,102 @@
+// The rows of a process Micro: warm beside a bare proxy to the same program, cold beside the same program started bare, and
+// woken after it stood still beside the same when it is warm. The isolation is named in each row.
+import { spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { firstRequests, scoreOfTimes, untilFirstByte } from './first-request.ts';
+import { goalOf, measureRow, PRODUCT } from './harness.ts';
+import type { Contender, Effort, RowResult } from './harness.ts';
+import { loopback } from './http.ts';
+import { ROOT } from './machine.ts';
+import { findFreePort, startPeer } from './process.ts';
+import { type Product, startProduct } from './product.ts';
+
+const BENCH = 'programs';
+const FOLDER = join(ROOT, 'bench/apps/program');
+const PROGRAM = join(FOLDER, 'index.cjs');
+const EXPECT = /^Hello, world!$/;
+const BARE = 'started bare';
+const PROXY = 'bare proxy';
+const WARM = 'warm';
+const STARTS = 30;
+const PAUSE_MS = 300;
+const FREEZE_MS = 200;
+
+export async function measurePrograms(effort: Effort): Promise<RowResult[]> {
+  await using started = new AsyncDisposableStack();
+  const bare = started.adopt(await startPeer(PROGRAM, []), (peer) => peer.stop());
+  const proxy = started.adopt(await startPeer(join(ROOT, 'bench/peers/node-proxy.ts'), [String(bare.port)]), (peer) => peer.stop());
+  const contenders: Contender[] = [{ name: PROXY, pid: proxy.pid, target: { url: `http://127.0.0.1:${proxy.port}/` }, expect: EXPECT }];
+  if (!effort.withProduct) return [await measureRow({ bench: BENCH, row: 'warm', connections: 32, contenders, goals: [] }, effort)];
+  const product = started.adopt(await startProduct({ env: { OWNSPACE_LIMITS: `freezeMs=${FREEZE_MS}` } }), (host) => host.stop());
+  const project = await product.createProject('benchprogram');
+  const { id, url } = await product.push(project, FOLDER);
+  // Node.js takes longer to start with a proxy, which the program beside it has not either.
+  await product.call('PATCH', `/instances/${id}/egress`, { policy: 'none' });
+  const level = await levelOf(product);
+  contenders.unshift({ name: PRODUCT, pid: product.pid, target: await product.signedIn(url), expect: EXPECT });
+  return [
+    await measureRow({ bench: BENCH, row: `warm, ${level}`, connections: 32, contenders, goals: [{ against: PROXY, atLeast: 0.85 }] }, effort),
+    await measureRow({ bench: BENCH, row: `warm, ${level}`, connections: 1, contenders, goals: [] }, effort),
+    await cold(product, project, { level, effort }),
+    await frozen(url, level),
+  ];
+}
+
+async function levelOf(product: Product): Promise<string> {
+  const { boxes } = await product.call<{ boxes: { level: string } }>('GET', '/host');
+  return `${boxes.level}, ${process.getuid?.() === 0 ? 'as root' : 'rootless'}`;
+}
+
+async function cold(product: Product, project: string, { level, effort }: { level: string; effort: Effort }): Promise<RowResult> {
+  const count = Math.max(5, Math.round(STARTS * Math.min(1, effort.rounds / 3)));
+  const instances = await product.install(project, count + 1);
+  for (const { id } of instances) await product.call('PATCH', `/instances/${id}/egress`, { policy: 'none' });
+  const times: Record<string, number[]> = { [PRODUCT]: [], [BARE]: [] };
+  // The first one unpacks for all.
+  await firstRequests([instances[0]!.url], { pauseMs: 0 });
+  for (const { url } of instances.slice(1)) {
+    times[PRODUCT]!.push(...await firstRequests([url], { pauseMs: PAUSE_MS }));
+    times[BARE]!.push(await bareStart());
+  }
+  const [own, bare] = [scoreOfTimes(times[PRODUCT]!), scoreOfTimes(times[BARE]!)];
+  const added = own.value - bare.value;
+  return {
+    bench: BENCH, row: `cold, ${level}`, unit: 'ms', scores: { [PRODUCT]: own, [BARE]: bare }, ratios: { [BARE]: own.value / bare.value },
+    goals: [goalOf(`p50 at most 20 ms over ${BARE}`, added, added <= 20)],
+  };
+}
+
+/** From the start of the process to the first byte of its first answer. */
+async function bareStart(): Promise<number> {
+  const port = await findFreePort();
+  const begin = performance.now();
+  const child = spawn(process.execPath, [PROGRAM], { env: { PORT: String(port) }, stdio: 'ignore' });
+  await untilFirstByte({ port });
+  const time = performance.now() - begin;
+  child.kill('SIGKILL');
+  return time;
+}
+
+async function frozen(address: string, level: string): Promise<RowResult> {
+  const times: Record<string, number[]> = { [PRODUCT]: [], [WARM]: [] };
+  const { url, host } = loopback(address);
+  const one = async (): Promise<number> => {
+    const begin = performance.now();
+    await untilFirstByte({ port: Number(new URL(url).port), host });
+    return performance.now() - begin;
+  };
+  await one();
+  for (let n = 0; n < 15; n += 1) {
+    // The host looks twice a second.
+    await sleep(FREEZE_MS + 1_000);
+    times[PRODUCT]!.push(await one());
+    times[WARM]!.push(await one());
+  }
+  const [own, warm] = [scoreOfTimes(times[PRODUCT]!), scoreOfTimes(times[WARM]!)];
+  const added = own.value - warm.value;
+  return {
+    bench: BENCH, row: `after it stood still, ${level}`, unit: 'ms', scores: { [PRODUCT]: own, [WARM]: warm }, ratios: { [WARM]: own.value / warm.value },
+    goals: [goalOf(`p50 at most 2 ms over ${WARM}`, added, added <= 2)],
+  };
+}
