@@ -1,5 +1,6 @@
 // Covers boxes: what a program in one sees and can do, how connections reach it, and that nothing of it is left.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { createServer, type Server } from 'node:net';
@@ -10,6 +11,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeAuthority } from '../../runtime/http/certificate.ts';
 import type { Box, Boxes, BoxSpec } from '../../sandbox/box.ts';
 import { type BoxGround, prepareBoxes } from '../../sandbox/box-test.ts';
+import { openGroups } from '../../sandbox/cgroup.ts';
 import { COMPILER_FLAGS } from '../../sandbox/forwarder/find.ts';
 import { treeOf, usageOf } from '../../sandbox/watch.ts';
 
@@ -182,7 +184,6 @@ describe('connections', () => {
   });
 
   async function throughForwarder([program, ...before]: string[], path: string): Promise<unknown> {
-    const { spawn } = await import('node:child_process');
     const { descriptor, free } = await listening(path.slice(folder.length + 1));
     const port = String(20_000 + Math.floor(Math.random() * 20_000));
     const script = `setTimeout(()=>require('http').createServer((q,s)=>{let n=0;q.on('data',(c)=>n+=c.length);q.on('end',()=>{if(q.url==='/exit')process.exit(5);s.end(n>0?String(n/1e6):'it')})}).listen(${port},'127.0.0.1'),150)`;
@@ -199,6 +200,26 @@ describe('connections', () => {
     await ask(path, '/exit').catch(() => {});
     return { early: early.join(' '), megabytes: Number(megabytes), code: await code };
   }
+});
+
+it('ends with its host, however that ends; the next host cleans up', async () => {
+  const mark = `box-of-a-killed-host-${process.pid}`;
+  const script = `
+    import { prepareBoxes } from ${JSON.stringify(fileURLToPath(new URL('../../sandbox/box-test.ts', import.meta.url)))};
+    const ground = await prepareBoxes({ folder: ${JSON.stringify(join(folder, 'killed'))}, isUnsafe: false });
+    const box = await ground.boxes().start({ command: ['/bin/sh', '-c', '(setsid sleep 1000 &); echo up; sleep 1000; : ${mark}'], env: {}, cwd: '/', limits: ${JSON.stringify(limits)} });
+    box.stdout.on('data', () => console.log(JSON.stringify(ground.boxes().groups?.folders ?? [])));`;
+  const host = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const [told] = await once(host.stdout, 'data') as [Buffer];
+  const running = (): boolean => execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' }).split('\n').some((line) => line.includes(mark) && line.startsWith('/bin/sh'));
+  expect(running()).toBe(true);
+  host.kill('SIGKILL');
+  await expect.poll(running).toBe(false);
+  const groups = JSON.parse(told.toString()) as string[];
+  await expect.poll(async () => {
+    await (await openGroups())?.close();
+    return groups.filter((group) => existsSync(group));
+  }).toEqual([]);
 });
 
 it('leaves nothing: no process, no group, no file', async () => {

@@ -114,7 +114,6 @@ export class Exchange {
       this.cancel(new SpaceError('MICRO_BAD_RESPONSE', { reason: status < 200 || status > 599 ? 'its status is not between 200 and 599' : `it has more than ${HEADERS_MAX} headers` }));
       return;
     }
-    this.#outgoing.setTimeout(streamIdleMs, () => this.#cutIdle(response));
     const head = { status, headers: response.rawHeaders };
     const length = lengthOf(response);
     if (request.method === 'HEAD' || status === 204 || status === 304) {
@@ -123,6 +122,7 @@ export class Exchange {
     } else if (length !== undefined && length <= WHOLE_MAX_BYTES) {
       this.#collect(response, head);
     } else {
+      this.#outgoing.setTimeout(streamIdleMs, () => this.#cutIdle(response));
       this.#give({ ...head, body: response, ...(length === undefined ? {} : { sizeBytes: length }) });
     }
   }
