@@ -215,13 +215,13 @@ describe('rules between fields', () => {
     expect(brief(text)).toEqual(expected);
   });
 
-  it.each(['DETA_PROJECT_KEY', 'deta_x', 'PORT', 'PATH', 'NODE_OPTIONS', 'LD_PRELOAD', 'LD_LIBRARY_PATH', 'BASH_ENV', 'https_proxy', 'OWNSPACE_DATA', '__proto__'])('reserve the variable %s', (name) => {
+  it.each(['DETA_PROJECT_KEY', 'deta_api_key', 'DETA_SPACE_APP', 'DETA_BASE_HOST', 'PORT', 'PATH', 'NODE_OPTIONS', 'LD_PRELOAD', 'LD_LIBRARY_PATH', 'BASH_ENV', 'https_proxy', 'OWNSPACE_DATA', '__proto__'])('reserve the variable %s', (name) => {
     expect(brief(alone(`presets: {env: [{name: ${name}}]}`))).toEqual(['RESERVED_NAME micros[0].presets.env[0].name 6:28']);
   });
 
   it('reserve the bindings of an isolate there only', () => {
     expect(brief(alone('presets: {env: [{name: Base}]}', 'isolate'))).toEqual(['RESERVED_NAME micros[0].presets.env[0].name 6:28']);
-    valid(alone('presets: {env: [{name: Base}, {name: NODE_ENV}, {name: PATHS}]}'));
+    valid(alone('presets: {env: [{name: Base}, {name: NODE_ENV}, {name: PATHS}, {name: DETA_COLLECTION_KEY}]}'));
   });
 
   it('report everything at once, in the order of the text', () => {

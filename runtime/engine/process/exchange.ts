@@ -1,9 +1,10 @@
 // Owns one request to a program and its answer: plain HTTP over the program's socket, streamed both ways as fast as the slower
-// side takes it, WebSockets passed through as they are. Whoever goes first takes the other along. Knows nothing of why a
-// program ended.
+// side takes it, WebSockets passed through as they are. Whoever goes first takes the other along, but what changes something
+// reaches the program once it came whole. Knows nothing of why a program ended.
 import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { SpaceError } from '../../../core/errors.ts';
 import { headerValue } from '../../http/headers.ts';
 import type { HeaderList, MicroRequest, MicroResponse } from '../engine.ts';
@@ -46,6 +47,7 @@ export class Exchange {
   #isOver = false;
   #isAnswered = false;
   #isSecondTry = false;
+  #left: Error | undefined;
 
   constructor(options: ExchangeOptions) {
     this.#options = options;
@@ -55,6 +57,12 @@ export class Exchange {
     });
     const { request } = options;
     this.#send(SAFE.has(request.method) && request.body === null && request.upgrade !== true);
+  }
+
+  /** The caller went. Pages send a change and load themselves anew in the same breath: the program shall have it. */
+  leave(error: Error): void {
+    if (this.#isAnswered || !isWholeChange(this.#options.request)) this.cancel(error);
+    else this.#left = error;
   }
 
   /** Nobody waits for it any more. */
@@ -109,6 +117,10 @@ export class Exchange {
     // Whoever reads it hears of it besides; where nobody does, it must not end the host.
     response.on('error', () => {});
     response.once('close', () => this.#end());
+    if (this.#left) {
+      this.cancel(this.#left);
+      return;
+    }
     const status = response.statusCode ?? 0;
     if (status < 200 || status > 599 || response.rawHeaders.length > HEADERS_MAX * 2) {
       this.cancel(new SpaceError('MICRO_BAD_RESPONSE', { reason: status < 200 || status > 599 ? 'its status is not between 200 and 599' : `it has more than ${HEADERS_MAX} headers` }));
@@ -162,6 +174,20 @@ export class Exchange {
     socket.once('close', () => this.#end());
     this.#give({ status: 101, headers: response.rawHeaders, body: null, connection: { socket, head } });
   }
+}
+
+/** Does it change something, and is nothing of it missing? */
+export function isWholeChange({ method, body, upgrade }: MicroRequest): boolean {
+  return !SAFE.has(method) && upgrade !== true && (!(body instanceof Readable) || body.readableEnded);
+}
+
+/** A small body is taken in whole while its program starts: it is lost with its connection otherwise. */
+export function withWholeBody(request: MicroRequest): MicroRequest | Promise<MicroRequest> {
+  const { method, body, headers, upgrade } = request;
+  if (!(body instanceof Readable) || SAFE.has(method) || upgrade === true) return request;
+  const length = headerValue(headers, 'content-length');
+  if (length === undefined || !/^\d{1,6}$/.test(length) || Number(length) > WHOLE_MAX_BYTES) return request;
+  return buffer(body).then((bytes) => ({ ...request, body: bytes }));
 }
 
 /** As it came: what an app sees is what the decision about it was made on. */

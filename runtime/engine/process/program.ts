@@ -1,6 +1,7 @@
 // Owns one running program of a Micro: its start, its requests, their deadlines, when it stands still, and why it ended.
 // Which program runs at all is the Engine's to say.
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { SpaceError, toSpaceError } from '../../../core/errors.ts';
 import type { Clock } from '../../../core/clock.ts';
 import type { Log } from '../../../core/log.ts';
@@ -8,7 +9,7 @@ import type { Box, BoxEnd, Boxes } from '../../../sandbox/box.ts';
 import type { IsolateLimits } from '../cell/limits.ts';
 import type { InstanceSpec, MicroRequest, MicroResponse, MicroSpec } from '../engine.ts';
 import { type Demise, judgeDemise, type Killed, listeningPorts } from './demise.ts';
-import { Exchange, LostConnection } from './exchange.ts';
+import { Exchange, isWholeChange, LostConnection, withWholeBody } from './exchange.ts';
 import { type Ingress, openIngress } from './ingress.ts';
 import { Output } from './output.ts';
 import type { Package, Packages } from './packages.ts';
@@ -94,14 +95,15 @@ export class Program {
     return this.isRetired || this.#killed !== undefined || this.#demise !== undefined;
   }
 
-  async fetch(request: MicroRequest): Promise<MicroResponse> {
+  async fetch(asked: MicroRequest): Promise<MicroResponse> {
     const { limits, clock } = this.#options;
     if (this.load >= limits.requestsMax) throw new SpaceError('MICRO_BUSY');
     this.load += 1;
     this.#thaw();
     let parts: Parts;
+    let request: MicroRequest;
     try {
-      parts = await this.#started;
+      [parts, request] = await Promise.all([this.#started, this.#whole(asked)]);
       this.#assertWanted(request);
     } catch (error) {
       this.#release();
@@ -120,7 +122,7 @@ export class Program {
     this.#exchanges.set(exchange, request);
     const sentAt = clock.now();
     const stopTimer = this.#limit(exchange, request);
-    const gone = (): void => exchange.cancel(new SpaceError('MICRO_TIMEOUT', { limitMs: limits.wallMs }));
+    const gone = (): void => exchange.leave(new SpaceError('MICRO_TIMEOUT', { limitMs: limits.wallMs }));
     request.onGone?.(gone);
     request.signal?.addEventListener('abort', gone, { once: true });
     try {
@@ -135,8 +137,17 @@ export class Program {
     }
   }
 
+  /** @throws MICRO_TIMEOUT when it does not come, because of the caller's going or slowness */
+  async #whole(request: MicroRequest): Promise<MicroRequest> {
+    const whole = withWholeBody(request);
+    if (!(whole instanceof Promise)) return whole;
+    const { clock, limits } = this.#options;
+    const stop = clock.after(limits.wallMs, () => (request.body as Readable).destroy());
+    return whole.catch((error: unknown) => { throw new SpaceError('MICRO_TIMEOUT', { limitMs: limits.wallMs }, { cause: error }); }).finally(stop);
+  }
+
   #assertWanted(request: MicroRequest): void {
-    if (request.signal?.aborted) throw new SpaceError('MICRO_TIMEOUT', { limitMs: this.#options.limits.wallMs });
+    if (request.signal?.aborted && !isWholeChange(request)) throw new SpaceError('MICRO_TIMEOUT', { limitMs: this.#options.limits.wallMs });
   }
 
   #release(): void {
