@@ -130,8 +130,8 @@ describe('the web API inside', () => {
   });
 
   it('has no clock finer than a millisecond', async () => {
-    const steps = await evaluate('(() => { const seen = new Set(); const end = Date.now() + 20; while (Date.now() < end) seen.add(performance.now()); return [...seen]; })()');
-    expect(steps.length).toBeGreaterThan(5);
+    const steps = await evaluate('(() => { const seen = new Set(); const end = Date.now() + 60; while (Date.now() < end) seen.add(performance.now()); return [...seen]; })()');
+    expect(steps.length).toBeGreaterThan(1);
     for (const step of steps) expect(Number.isInteger(step)).toBe(true);
   });
 });

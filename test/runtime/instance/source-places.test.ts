@@ -103,7 +103,7 @@ test.each(hostile)('a map %s costs its own text its places, nothing else', async
 });
 
 test('a map that takes too long, or too much memory, is given up and not tried again; the thread of the host goes on', { timeout: 60_000 }, async () => {
-  const places = open(300);
+  const places = open(1500);
   const { map, at } = await bundled(FILES);
   const reads = { count: 0 };
   const huge = mapFile(Buffer.concat([Buffer.from('{"version":3,"sources":["a"],"names":[],"mappings":"'), Buffer.alloc(47 * 1024 * 1024, 'AACA,'), Buffer.from('"}')]), reads);
@@ -114,7 +114,7 @@ test('a map that takes too long, or too much memory, is given up and not tried a
   expect(await places.turned('    at f (api.js:1:1)', () => huge)).toBe('    at f (api.js:1:1)');
   clearInterval(watch);
   expect(reads.count).toBe(1);
-  expect(slowestMs).toBeLessThan(250);
+  expect(slowestMs).toBeLessThan(1000);
   const good = mapFile(map);
   await expect.poll(() => places.turned(`    at ${at('deeper(text)')}`, () => good)).toBe('    at lib/deep.ts:6:3');
 });
