@@ -174,7 +174,7 @@ static void begin_connect(int fd) {
 static void interest(int fd) {
   struct end *end = &ends[fd], *peer = &ends[end->peer];
   uint16_t events = 0;
-  if (!end->sees_end && !peer->pending && !peer->is_gone) events |= IN | RDHUP;
+  if (!end->sees_end && !peer->pending) events |= IN | RDHUP;
   if (end->pending) events |= OUT;
   watch(fd, events);
 }
@@ -227,9 +227,19 @@ static int pass_end(int fd) {
   if (!end->sees_end || peer->pending) return 1;
   if (!peer->told_end) SYS(N_shutdown, end->peer, 1, 0);
   peer->told_end = 1;
-  if (!end->is_gone && !peer->sees_end) return 1;
+  // The program reads no more, and whoever connected is still sending: it gets the answer before it hears of that.
+  int is_awaited = peer->to != 0 && !peer->is_gone;
+  if ((!end->is_gone || is_awaited) && !peer->sees_end) return 1;
   close_pair(fd);
   return 0;
+}
+
+// It takes nothing any more. @returns 0 when the pair is closed
+static int lose(int fd) {
+  if (ends[fd].to) { close_pair(fd); return 0; }
+  ends[fd].is_gone = 1;
+  drop_pending(&ends[fd]);
+  return 1;
 }
 
 // @returns 0 when the pair is closed
@@ -239,7 +249,7 @@ static int write_pending(int fd) {
     word n = SYS(N_write, fd, end->pending + end->at, end->length - end->at);
     if (n == -EINTR) continue;
     if (n == -EAGAIN) return 1;
-    if (n <= 0) { close_pair(fd); return 0; }
+    if (n <= 0) return lose(fd);
     end->at += (uint32_t)n;
   }
   drop_pending(end);
@@ -265,11 +275,12 @@ static int carry(int fd) {
   for (int i = 0; i < 4 && !peer->pending && !end->sees_end; i++) {
     word n = SYS(N_read, fd, buffer, CHUNK);
     if (n == -EAGAIN || n == -EINTR) break;
-    if (n < 0) { close_pair(fd); return 0; }
-    if (n == 0) { end->sees_end = 1; break; }
-    word left = write_all(end->peer, buffer, n);
+    if (n < 0) end->is_gone = 1;
+    if (n <= 0) { end->sees_end = 1; break; }
+    word left = peer->is_gone ? 0 : write_all(end->peer, buffer, n);
+    if (left < 0 && !lose(end->peer)) return 0;
     if (left > 0) peer->pending = pages(CHUNK);
-    if (left < 0 || (left > 0 && !peer->pending)) { close_pair(fd); return 0; }
+    if (left > 0 && !peer->pending) { close_pair(fd); return 0; }
     if (left > 0) {
       memcpy(peer->pending, buffer + (n - left), (unsigned long)left);
       peer->at = 0;
