@@ -43,6 +43,12 @@ export function isFolderEntry(entry: Entry): boolean {
   return entry.fileName.endsWith('/');
 }
 
+/** Of its mode only this counts. Archives of some writers have no modes: undefined. */
+export function isExecutableEntry(entry: Entry): boolean | undefined {
+  const mode = entry.externalFileAttributes >>> 16;
+  return mode === 0 ? undefined : (mode & 0o100) !== 0;
+}
+
 /** SOURCE_INVALID about one entry; the name is quoted, so that it cannot pass for something else. */
 export function refused(name: string, reason: string): SpaceError {
   return new SpaceError('SOURCE_INVALID', { reason: `${JSON.stringify(name.slice(0, 200))} ${reason}` });

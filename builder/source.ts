@@ -1,15 +1,18 @@
 // Owns a developer's source on its way to a folder: the upload to a file, and the safe unpacking of that file.
 // Knows no Spacefile. A refused archive leaves nothing behind.
 import { createWriteStream } from 'node:fs';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import * as yauzl from 'yauzl';
 import type { Entry, ZipFile } from 'yauzl';
 import { isSpaceError, SpaceError } from '../core/errors.ts';
-import { assertEntries, isFolderEntry, refused, SOURCE_LIMITS, tooLarge } from './source-entries.ts';
+import { assertEntries, isExecutableEntry, isFolderEntry, refused, SOURCE_LIMITS, tooLarge } from './source-entries.ts';
 import type { SourceLimits } from './source-entries.ts';
+
+/** Programs of Linux begin like this. */
+const ELF = Buffer.from('\x7fELF', 'latin1');
 
 /** The archive itself, as uploaded. */
 export const SOURCE_MAX_BYTES = 250 * 1024 * 1024;
@@ -98,16 +101,20 @@ async function writeEntries(zip: ZipFile, entries: Entry[], to: { folder: string
 async function writeEntry(zip: ZipFile, entry: Entry, to: { path: string; room: number }): Promise<number> {
   let sizeBytes = 0;
   let checksum = 0;
+  let isExecutable = isExecutableEntry(entry);
   const stream = await zip.openReadStreamPromise(entry);
   async function* counted(chunks: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
     for await (const chunk of chunks) {
       sizeBytes += chunk.length;
       checksum = crc32(chunk, checksum);
+      isExecutable ??= chunk.subarray(0, ELF.length).equals(ELF);
       if (sizeBytes > to.room) throw tooLarge('it unpacks to more than it says');
       yield chunk;
     }
   }
   await pipeline(stream, counted, createWriteStream(to.path, { flags: 'wx', mode: 0o644 }));
+  // A program that was compiled before the push: its Micro starts it.
+  if (isExecutable === true) await chmod(to.path, 0o755);
   if (checksum !== entry.crc32) throw refused(entry.fileName, 'is damaged: its checksum is wrong');
   return sizeBytes;
 }

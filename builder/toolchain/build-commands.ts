@@ -39,12 +39,28 @@ export async function runBuildCommands(job: ToolchainJob, tools: PackageTools): 
   const workshop = await needWorkshop(heard.job, tools);
   for (const line of lines) {
     job.report(`[${job.micro.name}] Running command: ${line}`);
+    if (await asksForTools(job, workshop, line)) continue;
     const end = await workshop.run({ argv: ['sh', '-c', line], timeoutMs: COMMAND_TIMEOUT_MS });
     if (end.ok) continue;
     const missing = heard.missing();
     if (missing) throw toolMissing(job, `the command ${JSON.stringify(line)} needs \`${missing}\`, which is not installed on this host. Its owner can run ${REMEDIES[missing]}`);
     throw buildFailed(job, `the command ${JSON.stringify(line)} ${end.reason}`);
   }
+}
+
+const SYSTEM_INSTALL = /^\s*(?:sudo\s+)?apt(?:-get)?(?:\s+-\S+)*\s+install((?:\s+[\w.+-]+)+)\s*$/;
+
+/** Builders of Deta Space let apps install packages; here the machine is somebody's own, and only looked at.
+ *  @returns whether that was all there is to this line @throws BUILD_TOOL_MISSING */
+async function asksForTools(job: ToolchainJob, workshop: Workshop, line: string): Promise<boolean> {
+  const asked = SYSTEM_INSTALL.exec(line)?.[1]?.trim().split(/\s+/).filter((word) => !word.startsWith('-'));
+  if (asked === undefined) return false;
+  for (const name of asked) {
+    const { ok } = await workshop.run({ argv: ['sh', '-c', 'command -v "$1" >/dev/null', 'sh', name], timeoutMs: COMMAND_TIMEOUT_MS });
+    if (!ok) throw toolMissing(job, `the command ${JSON.stringify(line)} cannot install anything on this host, where \`${name}\` is not found. Its owner can run apt-get install ${name}`);
+    job.report(`[${job.micro.name}] ${name} is on this host`);
+  }
+  return true;
 }
 
 /** What installs a program that sources ask for, on Debian and Ubuntu. */

@@ -54,6 +54,13 @@ test('a tool that is not here is named, with what installs it', async () => {
   await expect(named).rejects.toMatchObject({ code: 'BUILD_TOOL_MISSING', message: expect.stringContaining('needs `cargo`, which is not installed on this host. Its owner can run apt-get install cargo') });
 });
 
+test('packages of the system are not installed: what is there is there, and what is not is named', async () => {
+  await made({ 'index.js': 'export default {};' }, { commands: ['apt-get -y install sh', 'sudo apt install env -y', 'echo after'] });
+  expect(job!.lines.filter((line) => !line.includes('Running'))).toEqual(['[api] sh is on this host', '[api] env is on this host', '[api] after']);
+  await job!.clear();
+  await expect(made({ 'index.js': 'export default {};' }, { commands: ['apt install -y env no-such-tool'] })).rejects.toMatchObject({ code: 'BUILD_TOOL_MISSING', message: expect.stringContaining('Its owner can run apt-get install no-such-tool') });
+});
+
 test('an engine that builds with npm run build is served from what that makes', async () => {
   const files = { 'package.json': '{"scripts":{"build":"node make.mjs"}}', 'make.mjs': `import { mkdirSync, writeFileSync } from 'node:fs'; mkdirSync('build'); writeFileSync('build/index.html', '<p>built');` };
   const built = await made(files, { engine: 'react', serve: 'build' }, createStaticToolchain(tools()));

@@ -48,6 +48,15 @@ describe('an honest archive', () => {
     expect((await stat(join(folder, 'a/run.sh'))).mode & 0o7000).toBe(0);
     expect(await readFile(join(folder, 'stored'), 'utf8')).toBe('raw');
   });
+
+  test('programs stay programs, also from an archive without modes; nothing else becomes one', async () => {
+    const folder = await unpack(rawZip([
+      { name: 'run.sh', content: '#!/bin/sh', mode: 0o104755 }, { name: 'plain', content: '\x7fELF', mode: 0o100644 },
+      { name: 'program', content: '\x7fELF...' }, { name: 'text', content: 'text' },
+    ]));
+    const modes = await Promise.all(['run.sh', 'plain', 'program', 'text'].map(async (name) => ((await stat(join(folder, name))).mode & 0o7777).toString(8)));
+    expect(modes).toEqual(['755', '644', '755', '644']);
+  });
 });
 
 const slips: [what: string, name: string | Buffer][] = [
