@@ -8,6 +8,7 @@ import { buildFailed } from './failure.ts';
 import { isVendored, readManifest } from './manifest.ts';
 import { managerOf } from './package-manager.ts';
 import type { PackageTools } from './package-tools.ts';
+import { isInPlace } from './source-file.ts';
 import { installStaged } from './staged-install.ts';
 import type { ToolchainJob } from './toolchain.ts';
 import { openWorkshop } from './open-workshop.ts';
@@ -33,9 +34,10 @@ export async function installDependencies(job: ToolchainJob, tools: PackageTools
   else await installStaged(job, tools, { dev, manifest, staging: marker(job), installed: installedAt(job) });
 }
 
-/** Put the source back as it was uploaded: another Micro may have the same folder, or one around it. */
+/** Put the source back as it was uploaded: another Micro may have the same folder, or one around it. Builds that failed come
+ *  here too, and with them whatever they put in the place of that folder. */
 export async function removeDependencies(job: ToolchainJob): Promise<void> {
-  if (!(await access(marker(job)).then(() => true, () => false))) return;
+  if (!(await access(marker(job)).then(() => true, () => false)) || !(await isInPlace(job))) return;
   await rm(installedAt(job), { recursive: true, force: true });
   await rename(uploadedAt(job), installedAt(job)).catch(ignoreMissing);
 }

@@ -9,7 +9,7 @@ import type { PackageTools } from './package-tools.ts';
 import { packageProcess } from './process-package.ts';
 import { provideDeta } from './python-deta.ts';
 import { writeHeld } from './python-held.ts';
-import { kindOf, readInside } from './source-file.ts';
+import { isInPlace, kindOf, readInside } from './source-file.ts';
 import type { Package, Toolchain, ToolchainJob } from './toolchain.ts';
 import { GIVEN } from './workshop.ts';
 import type { Workshop } from './workshop.ts';
@@ -91,8 +91,9 @@ async function packagePython(job: ToolchainJob, workshop: Workshop): Promise<Pac
   return packageProcess(job, { run: `${START}${run ?? `python3 ${VENV}/serve.py`}` });
 }
 
+/** Not through what a build that failed put in the place of its folder. */
 async function removeEnvironment(job: ToolchainJob): Promise<void> {
-  if (!(await access(marker(job)).then(() => true, () => false))) return;
+  if (!(await access(marker(job)).then(() => true, () => false)) || !(await isInPlace(job))) return;
   await rm(join(job.folder, VENV), { recursive: true, force: true });
   await rename(uploadedAt(job), join(job.folder, VENV)).catch(() => undefined);
 }

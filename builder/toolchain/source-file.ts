@@ -29,11 +29,17 @@ export function isInside(root: string, path: string): boolean {
   return path === root || path.startsWith(root + sep);
 }
 
+/** Whether the Micro's folder is still one of the source: where a build put a link in its place, the host would write and
+ *  delete wherever that leads. */
+export async function isInPlace(job: ToolchainJob): Promise<boolean> {
+  const [root, folder] = await Promise.all([realpath(job.sourceFolder), realpath(job.folder).catch(() => '')]);
+  return isInside(root, folder);
+}
+
 /** Look once over everything that the programs of a build left. @throws BUILD_FAILED */
 export async function assertSound(job: ToolchainJob): Promise<void> {
   const root = await realpath(job.sourceFolder);
-  const folder = await realpath(job.folder).catch(() => '');
-  if (!isInside(root, folder)) throw buildFailed(job, `the build has put something else in the place of \`${job.micro.src}\``);
+  if (!(await isInPlace(job))) throw buildFailed(job, `the build has put something else in the place of \`${job.micro.src}\``);
   let room = SOURCE_MAX_ENTRIES;
   const open = [root];
   for (let at = open.pop(); at !== undefined; at = open.pop()) {

@@ -10,6 +10,7 @@ import type { BuildLimits } from '../../builder/toolchain/box-workshop.ts';
 import { createCustomToolchain } from '../../builder/toolchain/custom.ts';
 import { createNodeToolchain } from '../../builder/toolchain/node.ts';
 import type { PackageTools } from '../../builder/toolchain/package-tools.ts';
+import { createPythonToolchain } from '../../builder/toolchain/python.ts';
 import { type BoxGround, prepareBoxes } from '../../sandbox/box-test.ts';
 import { testBuilder } from './test-builder.ts';
 import { bareTools, packageOf, toolchainJob, type TestJob } from './toolchain-job.ts';
@@ -178,6 +179,22 @@ test('what a build leaves in the way of the host is not followed', async () => {
   await symlink(victim, join(late.folder, 'elsewhere'));
   await expect(packageOf(createCustomToolchain(boxTools(late)), late)).rejects.toThrow(/the link "elsewhere" leads out/);
   expect(await readdir(victim)).toEqual(['kept']);
+});
+
+test('what a build put in the place of its folder keeps what it leads to, also when the build ends early', { timeout: 60_000 }, async () => {
+  const victim = join(base, 'elsewhere');
+  for (const name of ['node_modules', '.venv']) await mkdir(join(victim, name), { recursive: true });
+  const swap = `cd .. && mv api moved && ln -s ${victim} api`;
+  const files = { 'package.json': '{"dependencies":{"is-number":"7.0.0"},"scripts":{}}', 'node_modules/planted/index.js': 'planted', '.venv/planted': 'planted', 'requirements.txt': '', 'main.py': 'app = 1' };
+  for (const [toolchain, micro] of [
+    [createNodeToolchain, { engine: 'nodejs16', run: 'x', commands: [swap] }],
+    [createPythonToolchain, { engine: 'python3.9', run: 'x', commands: [swap] }],
+  ] as const) {
+    const job = await toolchainJob(files, { ...micro, commands: [...micro.commands] });
+    jobs.push(job);
+    await expect(packageOf(toolchain(boxTools(job)), job)).rejects.toThrow(/has put something else in the place of `api`/);
+    for (const name of ['node_modules', '.venv']) expect(await readdir(join(victim, name)), name).toEqual([]);
+  }
 });
 
 test('a source of three engines becomes one Revision, and pushing again stores no dependencies twice', { timeout: 240_000 }, async () => {
