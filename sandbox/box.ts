@@ -178,7 +178,8 @@ function watched(child: ChildProcess, spec: BoxSpec, { group, isBare }: { group:
   void first.then((pid) => (inside = pid));
   control.on('error', () => {});
   control.write(environment(spec.env));
-  const answers = new Promise<void>((resolve) => control.once('data', () => resolve()));
+  // After that nothing is read of it: whoever sends more waits.
+  const answers = new Promise<void>((resolve) => control.once('data', () => resolve(void control.pause())));
   const ended = endOf(child, group);
   let isOver = false;
   void ended.then(() => (isOver = true));

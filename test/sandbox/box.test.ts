@@ -63,6 +63,12 @@ describe('a program in a box', () => {
     expect(out.split('\n').filter((line) => line.includes('of the app'))).toHaveLength(1);
   });
 
+  it('reaches neither memory nor descriptors of its first process, which has the same user; of others it does', async () => {
+    const { out } = await run('sleep 5 & for pid in 1 $!; do for file in mem environ fd/0 syscall; do (: <>/proc/$pid/$file) 2>/dev/null && echo $pid $file || ls /proc/$pid/fd >/dev/null 2>&1 && echo $pid listed; done; done; kill $!');
+    expect(out).not.toMatch(/^1 /m);
+    expect(out).toMatch(/^\d+ mem$/m);
+  });
+
   it('writes in /tmp only, as much and as many as it may', async () => {
     const { out } = await run('for place in /app /usr /etc /dev /run /var /; do (: >$place/x) 2>/dev/null && echo wrote $place; done; head -c 1m /dev/zero >/tmp/x && echo tmp; head -c 20m /dev/zero >/tmp/y; i=0; while [ $i -lt 600 ]; do (: >/tmp/f$i) 2>/dev/null || break; i=$((i+1)); done; [ $i -lt 500 ] && echo few', { show: { '/app': app } });
     expect(out).toMatch(/^tmp$/m);

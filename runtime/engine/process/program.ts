@@ -42,7 +42,9 @@ const STUCK_CPU_MS = 500;
 /** What was printed may arrive after the end. */
 const OUTPUT_PATIENCE_MS = 1_000;
 /** The end of a program is heard of a little later than that of its connections. */
-const END_PATIENCE_MS = 250;
+const END_PATIENCE_MS = 1_000;
+/** Who takes longer to come up mostly waits for something, and so leaves its place to the next. */
+const SLOW_START_MS = 5_000;
 const TMP_FILES = 50_000;
 const OPEN_FILES = 4_096;
 const MIB = 1024 * 1024;
@@ -211,8 +213,8 @@ export class Program {
   }
 
   async #start(): Promise<Parts> {
-    const { instance, spec, boxes, packages, limits, surroundingsOf, socketFolder, starts } = this.#options;
-    const done = await starts.enter();
+    const { instance, spec, boxes, packages, limits, surroundingsOf, socketFolder, starts, clock } = this.#options;
+    const done = await starts.enter(instance.spaceId);
     const opened: (() => unknown)[] = [];
     try {
       const held = await packages.hold(spec);
@@ -230,8 +232,10 @@ export class Program {
         forwards: surroundings.forwards, hosts: surroundings.hosts, ...(surroundings.authority === undefined ? {} : { authority: surroundings.authority }),
         limits: { memoryMb: limits.memoryMb, processes: limits.processesMax, openFiles: OPEN_FILES, tmpMb: limits.tmpMb, tmpFiles: TMP_FILES },
       });
+      opened.push(box.kill);
       await ingress.handOver();
-      void Promise.race([box.answers, box.ended]).then(done);
+      const stopWaiting = clock.after(SLOW_START_MS, done);
+      void Promise.race([box.answers, box.ended]).then(stopWaiting).then(done);
       this.#output.follow(box.stdout, 'info');
       this.#output.follow(box.stderr, 'warn');
       return { box, ingress, surroundings, held, port };
