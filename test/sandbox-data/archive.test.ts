@@ -175,7 +175,7 @@ describe('an import', () => {
     expect((await collection.contents()).bases).toEqual([]);
   });
 
-  test('that is killed goes on when it is started again', { timeout: 60_000 }, async () => {
+  test('that is killed goes on when it is started again', { timeout: 150_000 }, async () => {
     const folder = await tempFolder();
     const archive = join(folder, 'archive.zip');
     const { collection } = await openCollection();
