@@ -2,8 +2,20 @@
 import { lchown, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
-/** The folder and everything in it; links themselves, never what they lead to. Quick where it was done before. */
+const underWay = new Map<string, Promise<void>>();
+
+/** The folder and everything in it; links themselves, never what they lead to. Quick where it was done before. Once at a time:
+ *  when the first is done, a program may run there and put links in the way of whoever is still at it. */
 export async function handOver(folder: string, user: number): Promise<void> {
+  let handing = underWay.get(folder);
+  if (!handing) {
+    handing = handOverAll(folder, user).finally(() => underWay.delete(folder));
+    underWay.set(folder, handing);
+  }
+  return handing;
+}
+
+async function handOverAll(folder: string, user: number): Promise<void> {
   if ((await lstat(folder)).uid === user) return;
   await handOverInside(folder, user);
   // Last, since it says that the rest is done.

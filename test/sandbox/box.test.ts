@@ -1,7 +1,7 @@
 // Covers boxes: what a program in one sees and can do, how connections reach it, and that nothing of it is left.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeAuthority } from '../../runtime/http/certificate.ts';
 import type { Box, Boxes, BoxSpec } from '../../sandbox/box.ts';
+import { handOver } from '../../sandbox/box-user.ts';
 import { type BoxGround, prepareBoxes } from '../../sandbox/box-test.ts';
 import { openGroups } from '../../sandbox/cgroup.ts';
 import { COMPILER_FLAGS } from '../../sandbox/forwarder/find.ts';
@@ -84,6 +85,27 @@ describe('a program in a box', () => {
     expect(await run('echo after >/app/deep/file && echo new >/app/made && id -u', { show: {}, lend: { '/app': lent } })).toMatchObject({ out: '1000', code: 0 });
     expect(existsSync(join(lent, 'made'))).toBe(true);
     if (process.getuid?.() === 0) expect(statSync(join(lent, 'made')).uid).toBeGreaterThan(1e9);
+  });
+
+  it.runIf(process.getuid?.() === 0)('gets nothing else by a link that it puts where other boxes are being given the same folder', async () => {
+    const [lent, victim] = [join(folder, 'shared'), join(folder, 'victim')];
+    for (const place of [join(lent, 'deep'), victim]) {
+      mkdirSync(place, { recursive: true });
+      for (let count = 0; count < 2000; count += 1) writeFileSync(join(place, String(count)), '');
+    }
+    const user = boxes.nextUser()!;
+    const first = handOver(lent, user);
+    const others: Promise<void>[] = [];
+    for (let count = 0; count < 20; count += 1) {
+      others.push(handOver(lent, user));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await first;
+    // From here on, a program may run in it.
+    renameSync(join(lent, 'deep'), join(lent, 'moved'));
+    symlinkSync(victim, join(lent, 'deep'));
+    await Promise.all(others);
+    expect(readdirSync(victim).filter((name) => statSync(join(victim, name)).uid === user)).toEqual([]);
   });
 
   it('knows the names that it is given, and no others', async () => {
