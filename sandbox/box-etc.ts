@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { showToAll } from './box-user.ts';
 import { writeTrust } from './box-trust.ts';
 
 export interface EtcSpec {
@@ -55,6 +56,7 @@ async function make(folder: string, { hosts, authority }: EtcSpec): Promise<stri
   for (const file of COPIED) await cp(`/etc/${file}`, join(draft, file), { dereference: true }).catch(() => {});
   for (const link of LINKED) await cp(`/etc/${link}`, join(draft, link), { recursive: true, verbatimSymlinks: true }).catch(() => {});
   await writeTrust(draft, authority);
+  await showToAll(draft);
   await rm(folder, { recursive: true, force: true });
   await rename(draft, folder);
   return folder;

@@ -1,5 +1,6 @@
-// Owns giving a folder to the user of a box, so that what runs there may write in it. Only root needs to; nobody else can.
-import { lchown, lstat, readdir } from 'node:fs/promises';
+// Owns giving a folder to the user of a box, so that what runs there may write in it or, where this host hides from others what
+// it makes, read it. Only root needs to; nobody else can.
+import { chmod, lchown, lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 const underWay = new Map<string, Promise<void>>();
@@ -28,4 +29,14 @@ async function handOverInside(folder: string, user: number): Promise<void> {
     if (entry.isDirectory()) await handOverInside(path, user);
     await lchown(path, user, user);
   }
+}
+
+/** Whoever has a strict umask hides from the box what is made for it. Only for folders in which this host alone writes. */
+export async function showToAll(folder: string): Promise<void> {
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) await showToAll(path);
+    else if (entry.isFile()) await chmod(path, ((await lstat(path)).mode & 0o100) === 0 ? 0o644 : 0o755);
+  }
+  await chmod(folder, 0o755);
 }

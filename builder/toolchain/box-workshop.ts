@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import type { Box, Boxes, BoxSpec } from '../../sandbox/box.ts';
 import type { BoxLimits } from '../../sandbox/box-command.ts';
+import { showToAll } from '../../sandbox/box-user.ts';
 import { openEgressProxy } from '../../sandbox/egress-proxy.ts';
 import { isSpaceError } from '../../core/errors.ts';
 import { reportLines } from './command.ts';
@@ -75,6 +76,7 @@ interface Plan { outside: Places; places: Places; boxes: Boxes; program: Program
 async function inBox(job: ToolchainJob, tools: PackageTools, plan: Plan): Promise<ProgramEnd> {
   job.signal.throwIfAborted();
   const limits = { ...BUILD_LIMITS, ...tools.buildLimits };
+  await showToAll(plan.outside.given);
   const door = await openDoor(job, tools);
   try {
     const box = await plan.boxes.start(specOf(job, tools, { ...plan, limits, socket: door.path }));

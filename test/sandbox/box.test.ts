@@ -250,6 +250,16 @@ it('ends with its host, however that ends; the next host cleans up', async () =>
   }).toEqual([]);
 });
 
+it('can be made where this host hides from others what it makes', async () => {
+  const script = `
+    import { prepareBoxes } from ${JSON.stringify(fileURLToPath(new URL('../../sandbox/box-test.ts', import.meta.url)))};
+    process.umask(0o077);
+    const ground = await prepareBoxes({ folder: ${JSON.stringify(join(folder, 'strict'))}, isUnsafe: false });
+    console.log(ground.report.level);
+    await ground.close();`;
+  expect(execFileSync(process.execPath, ['--input-type=module', '-e', script], { encoding: 'utf8' }).trim()).toBe(ground.report.level);
+});
+
 it('leaves nothing: no process, no group, no file', async () => {
   for (let round = 0; round < 5; round += 1) await (await sh('sleep 1000 & sleep 1000')).kill();
   expect(execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' })).not.toMatch(/^sleep 1000$/m);

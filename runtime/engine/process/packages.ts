@@ -2,13 +2,14 @@
 // in them, and the ones that were used least lately removed. What an archive says is not believed.
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { chmod, mkdir, readdir, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat, symlink, utimes } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createZstdDecompress } from 'node:zlib';
 import { extract, type Headers } from 'tar-stream';
 import { SpaceError, toSpaceError } from '../../../core/errors.ts';
+import { showToAll } from '../../../sandbox/box-user.ts';
 import type { MicroSpec } from '../engine.ts';
 
 export interface Package {
@@ -30,6 +31,7 @@ const DEFAULT_MAX_BYTES = 20 * 1024 * MIB;
 const UNPACKED_MAX_BYTES = 1024 * MIB;
 const ENTRIES_MAX = 250_000;
 const PATH_MAX_CHARS = 1_024;
+const FOR_ALL = 0o555;
 const ARCHIVE = '.tar.zst';
 
 interface Kept { users: number; bytes: number; usedAt: number; ready: Promise<void> }
@@ -91,7 +93,7 @@ export class Packages {
       await rm(draft, { recursive: true, force: true });
       throw new SpaceError('MICRO_START_FAILED', { reason: `its package cannot be unpacked: ${(error as Error).message}` }, { cause: error });
     }
-    await chmod(draft, 0o755);
+    if (((await stat(draft)).mode & FOR_ALL) !== FOR_ALL) await showToAll(draft);
     await rename(draft, join(this.#folder, name));
     return UNPACKED_MAX_BYTES - budget.bytes;
   }
