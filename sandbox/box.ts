@@ -11,7 +11,7 @@ import { handOver } from './box-user.ts';
 import { EtcFolders } from './box-etc.ts';
 import type { Group, Groups } from './cgroup.ts';
 import { type Forwarder, findForwarder } from './forwarder/find.ts';
-import { nextUser, openFilter } from './jail.ts';
+import { nextUser, openFilter, userAs } from './jail.ts';
 import { findTool, jailedPid, killTree, launch } from './launch.ts';
 import { treeOf, type TreeUsage, usageOf } from './watch.ts';
 
@@ -139,7 +139,7 @@ interface Parts extends BoxesOptions { tools: BoxTools; forwarder: Forwarder; et
 
 async function start(parts: Parts, spec: BoxSpec): Promise<Box> {
   const { limits } = spec;
-  const user = isBoxUser(parts.isBare) ? (spec.user ?? nextUser()) : undefined;
+  const user = isBoxUser(parts.isBare) ? (spec.user === undefined ? nextUser() : userAs(spec.user)) : undefined;
   const [etc, group] = await Promise.all([
     parts.isBare ? '' : parts.etc.of({ hosts: spec.hosts ?? [], authority: spec.authority }),
     parts.groups?.make({ memoryBytes: (limits.memoryMb + limits.tmpMb) * 1024 ** 2, processes: limits.processes + SHIFT, ...(limits.cpus === undefined ? {} : { cpus: limits.cpus }) }),

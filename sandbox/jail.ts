@@ -76,6 +76,9 @@ export function nextUser(): number {
   return FIRST_USER + lastUser;
 }
 
+/** That user, or nobody where this machine has no such number. */
+export const userAs = (wanted: number): number => (isMapped(wanted) ? wanted : NOBODY);
+
 /** In a container, only some numbers of users exist. */
 function isMapped(user: number): boolean {
   const ranges = readFileSync('/proc/self/uid_map', 'utf8').trim().split('\n').map((line) => line.trim().split(/\s+/).map(Number));
