@@ -22,6 +22,12 @@ export function webUrl(text: string | undefined): string | undefined {
   return url !== null && (url.protocol === 'http:' || url.protocol === 'https:') ? url.href : undefined;
 }
 
+/** The address at which an app opens with its person signed in, also when its first page is public and asks for nobody. */
+export function openUrl(appUrl: string): string | undefined {
+  const url = webUrl(appUrl);
+  return url === undefined ? undefined : `${url}__space/auth`;
+}
+
 /** Path template: `path`/apps/${id}/logs`` with each value as one encoded segment. */
 export function path(strings: TemplateStringsArray, ...segments: string[]): string {
   return String.raw({ raw: strings }, ...segments.map((segment) => encodeURIComponent(segment.toWellFormed())));

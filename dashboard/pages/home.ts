@@ -2,7 +2,7 @@
 import { notesText, releaseLinkForm, stateDot, type State } from '../form.ts';
 import { appIcon, SYMBOLS } from '../icon.ts';
 import { layout, type Chrome, type Person } from '../layout.ts';
-import { html, ownPath, path, webUrl, type Markup } from '../markup.ts';
+import { html, openUrl, ownPath, path, type Markup } from '../markup.ts';
 
 export interface HomeApp {
   /** Of the Instance. */
@@ -60,12 +60,12 @@ ${menu(app)}
 
 /** A ready app opens; any other leads to the page that says what is going on. */
 function openTarget(app: HomeApp): string | undefined {
-  if (app.state === 'ready') return webUrl(app.url);
+  if (app.state === 'ready') return openUrl(app.url);
   return app.installationId === undefined ? path`/apps/${app.id}` : path`/installations/${app.installationId}`;
 }
 
 function menu(app: HomeApp): Markup {
-  const url = webUrl(app.url);
+  const url = openUrl(app.url);
   return html`<details class="menu" name="tile-menu">
 <summary aria-label="Menu of ${app.name}">${SYMBOLS.more}</summary>
 <div class="menu-panel">

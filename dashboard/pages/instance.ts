@@ -2,7 +2,7 @@
 import { field, notesText, onceShown, problem, stateDot, type State } from '../form.ts';
 import { appIcon, SYMBOLS } from '../icon.ts';
 import { layout, type Chrome } from '../layout.ts';
-import { day, html, ownPath, path, webUrl, type Markup } from '../markup.ts';
+import { day, html, openUrl, ownPath, path, webUrl, type Markup } from '../markup.ts';
 import { logTable, type LogLine } from './logs.ts';
 
 export type KeyKind = 'data' | 'api';
@@ -55,7 +55,7 @@ function hero({ instance }: InstanceView): Markup {
 <div><h1><bdi>${instance.name}</bdi></h1>
 <p class="muted">${stateDot(instance.state)} version <bdi>${instance.version}</bdi>${instance.builder ? html` <span class="tag">Builder</span>` : ''}</p>
 ${url ? html`<p><a class="address" href="${url}">${url}</a></p>` : ''}</div>
-<div class="buttons">${url && instance.state === 'ready' ? html`<a class="button primary" href="${url}">Open ${SYMBOLS.arrow}</a>` : ''}
+<div class="buttons">${url && instance.state === 'ready' ? html`<a class="button primary" href="${openUrl(instance.url)}">Open ${SYMBOLS.arrow}</a>` : ''}
 <a class="button" href="${path`/apps/${instance.id}/logs`}">Logs</a></div></header>`;
 }
 

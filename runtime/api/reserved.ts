@@ -17,7 +17,7 @@ export async function createReserved(parts: ReservedParts): Promise<(call: Insta
   const pwa = await createPwa({ readArtifact: parts.readArtifact, assertOwner: (call) => assertOwner(parts, call) });
   return async (call) => {
     const [area, ...rest] = call.path.slice('/__space/'.length).split('/');
-    if (area === 'auth' && rest.length === 0) finishSignIn(parts, call);
+    if (area === 'auth' && rest.length === 0) await finishSignIn(parts, call);
     else if (area === 'assets' && rest.length === 1) sendAsset(call.response, assetNamed(parts.assets, rest[0] ?? ''));
     else if (area === 'v0' && (rest[0] === 'base' || rest[0] === 'drive')) await ownData(parts, call);
     else if (area === 'v0' && rest[0] === 'actions') throw new SpaceError('FORBIDDEN', { reason: 'This address is for the platform only.' });
@@ -26,13 +26,15 @@ export async function createReserved(parts: ReservedParts): Promise<(call: Insta
   };
 }
 
-/** The dashboard sent the browser here with a code. Whoever has none starts the sign-in over. */
-function finishSignIn({ instanceSessions, loginUrl }: ReservedParts, call: InstanceCall): void {
+/** The dashboard sent the browser here with a code. Whoever has none, and is not signed in already, starts the sign-in over. */
+async function finishSignIn(parts: ReservedParts, call: InstanceCall): Promise<void> {
   const query = new URLSearchParams(call.query);
-  const token = instanceSessions.redeem(query.get('code') ?? '', call.live.record.id);
+  const code = query.get('code');
+  const token = parts.instanceSessions.redeem(code ?? '', call.live.record.id);
   const path = localPath(query.get('to'));
   if (token === undefined) {
-    redirect(call.response, loginUrl({ ...call, path, query: '' }));
+    const isSignedIn = code === null && (await isOwner(parts, call));
+    redirect(call.response, isSignedIn ? path : parts.loginUrl({ ...call, path, query: '' }));
     return;
   }
   redirect(call.response, path, {
@@ -60,9 +62,13 @@ async function ownData(parts: ReservedParts, call: InstanceCall): Promise<void> 
 }
 
 /** @throws UNAUTHORIZED */
-async function assertOwner({ instanceSessions }: ReservedParts, call: InstanceCall): Promise<void> {
+async function assertOwner(parts: ReservedParts, call: InstanceCall): Promise<void> {
+  if (!(await isOwner(parts, call))) throw new SpaceError('UNAUTHORIZED');
+}
+
+async function isOwner({ instanceSessions }: ReservedParts, call: InstanceCall): Promise<boolean> {
   const { request, live } = call;
   const token = instanceSessions.ownToken(call.clean.platformCookies[cookieName('instance', call.isSecure)], live.record.id);
-  const counts = token !== undefined && actsForOwner(request.method ?? 'GET', request.rawHeaders, call.origin);
-  if (!counts || !(await instanceSessions.check(token, live.record.id)).valid) throw new SpaceError('UNAUTHORIZED');
+  if (token === undefined || !actsForOwner(request.method ?? 'GET', request.rawHeaders, call.origin)) return false;
+  return (await instanceSessions.check(token, live.record.id)).valid;
 }

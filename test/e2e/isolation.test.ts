@@ -256,6 +256,16 @@ describe('sessions', () => {
     expect(new URL(good.headers.location ?? '').searchParams.get('to')).toBe('/echo?a=1');
   });
 
+  test('an app opens with its owner signed in, once and again; anybody else is asked who they are', async () => {
+    ada.browser.jar.delete(new URL(builder.url).host);
+    const opened = await ada.browser.visit(`${builder.url}__space/auth?to=/echo`);
+    expect([opened.status, new URL(opened.url).pathname]).toEqual([200, '/echo']);
+    const again = await ada.browser.fetch(`${builder.url}__space/auth?to=/echo`);
+    expect([again.status, again.headers.location]).toEqual([302, '/echo']);
+    const stranger = await new Visitor().fetch(`${builder.url}__space/auth?to=/echo`);
+    expect(stranger.headers.location).toContain(`${host.url}/login?redirect_uri=`);
+  });
+
   test('signing out ends every Instance session at once', async () => {
     const before = await ada.browser.fetch(`${host.url}/api/v0/login`, { method: 'POST', body: { username: 'ada', password: 'correct horse battery' } });
     expect(before.status).toBe(200);
