@@ -52,6 +52,7 @@ export const ERRORS = {
   PORT_IN_USE: entry(500, 'platform', (d) => `Port ${d.port} is in use by another program. Choose another one: npm start -- ${d.flag ?? '--port'} ${Number(d.port) + 1}`),
   PORT_FORBIDDEN: entry(500, 'platform', (d) => `This user may not listen on port ${d.port}. Choose one above 1023: npm start -- --port 4400`),
   DATA_NOT_WRITABLE: entry(500, 'platform', (d) => `The data folder ${d.folder} cannot be written (${d.reason}). Change its owner, or choose another: npm start -- --data DIR`),
+  DATA_EXPOSED: entry(500, 'platform', (d) => `The data folder ${d.folder} lies below ${d.below}, which the programs of apps can read. Move it, or choose another: npm start -- --data DIR`),
   DATA_LOCKED: entry(500, 'platform', (d) => `The data folder ${d.folder} is in use by another host${d.pid ? ` (process ${d.pid}, since ${d.since})` : ''}. Stop that one first, or choose another folder: npm start -- --data DIR`),
   DATA_NEWER: entry(500, 'platform', (d) => `The data folder ${d.folder} was written by a newer version (data format ${d.found}; this version reads up to ${d.supported}). Start that version, or restore an older copy of the folder.`),
   TLS_CA_UNREADABLE: entry(500, 'platform', (d) => `The key of the certificate authority ${d.file} cannot be read: the host key has changed, or the file is damaged. Restore both from one backup, or remove the folder ${d.folder} to get new certificates, which people then have to trust again.`),

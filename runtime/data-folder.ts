@@ -1,5 +1,5 @@
 // Owns the data folder as a whole: may we write it, which format has it, who else is using it. Knows no records.
-import { access, mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { SpaceError } from '../core/errors.ts';
 import { isoTime, type Clock } from '../core/clock.ts';
@@ -7,14 +7,18 @@ import { isoTime, type Clock } from '../core/clock.ts';
 /** Raised by one whenever an older version could not read what this one writes. */
 export const DATA_FORMAT = 1;
 
+/** What every program in a box is shown, whole: `sandbox/box-command.ts`. */
+const BOXED = '/usr';
+
 const FORMAT_FILE = 'format.json';
 /** Names the process that holds the folder, for the message only: the lock itself is the host Store's own, which
  *  the operating system releases when that process ends, however it ends. */
 const OWNER_FILE = 'host.pid';
 
 /** Create or check the folder. Nothing in it is changed when it is refused.
- *  @throws DATA_NOT_WRITABLE, DATA_NEWER */
+ *  @throws DATA_EXPOSED, DATA_NOT_WRITABLE, DATA_NEWER */
 export async function prepareDataFolder(folder: string): Promise<void> {
+  await assertHidden(folder);
   try {
     await makeFolder(folder);
     const probe = join(folder, '.write-probe');
@@ -24,6 +28,14 @@ export async function prepareDataFolder(folder: string): Promise<void> {
     throw new SpaceError('DATA_NOT_WRITABLE', { folder, reason: (error as NodeJS.ErrnoException).code ?? String(error) }, { cause: error });
   }
   await checkFormat(folder);
+}
+
+/** Boxes have the machine's programs, as they are; without root they are also the same user as the host. */
+async function assertHidden(folder: string): Promise<void> {
+  let there = folder;
+  while (there !== dirname(there) && !(await access(there).then(() => true, () => false))) there = dirname(there);
+  const real = await realpath(there).catch(() => there);
+  if (real === BOXED || real.startsWith(`${BOXED}/`)) throw new SpaceError('DATA_EXPOSED', { folder, below: BOXED });
 }
 
 /** Folder by folder: Node's own recursive `mkdir` tries for ever where nothing can be made, as below /proc. */

@@ -1,5 +1,5 @@
 // Owns the proof that a data folder is used only where that is safe, and is left as it was where it is not.
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -31,6 +31,14 @@ test.each(['', '{', 'null', '{"format":"1"}', '[]', '\0'.repeat(20)])('a damaged
   await writeFile(join(folder, 'format.json'), text);
   await expect(prepareDataFolder(folder)).rejects.toMatchObject({ code: 'DATA_NOT_WRITABLE', message: expect.stringContaining('format.json is damaged') });
   expect(await readFile(join(folder, 'format.json'), 'utf8')).toBe(text);
+});
+
+test('one that programs would see is refused, by a link too, and not made', async () => {
+  await symlink('/usr/lib', join(folder, 'link'));
+  for (const seen of ['/usr/ownspace-data', join(folder, 'link', 'ownspace-data', 'below')]) {
+    await expect(prepareDataFolder(seen)).rejects.toMatchObject({ code: 'DATA_EXPOSED', message: expect.stringContaining('below /usr') });
+    await expect(stat(seen)).rejects.toMatchObject({ code: 'ENOENT' });
+  }
 });
 
 test.each(['/proc/ownspace', '/proc/ownspace/data'])('nor is one tried for ever where nothing can be made: %s', async (below) => {
