@@ -10,7 +10,7 @@ export function untilFirstByte({ port, host, agent }: { port: number; host?: str
     const attempt = (): void => {
       const sent = request({ host: '127.0.0.1', port, agent, headers: host === undefined ? {} : { host } }, (response) => {
         if (response.statusCode === 200) resolve();
-        else reject(new Error(`a first request is answered with ${response.statusCode}`));
+        else response.once('data', (body: Buffer) => reject(new Error(`a first request is answered with ${response.statusCode}: ${body.toString().slice(0, 300)}`)));
         response.resume();
       });
       sent.on('error', (error: NodeJS.ErrnoException) => { if (error.code === 'ECONNREFUSED') setImmediate(attempt); else reject(error); }).end();

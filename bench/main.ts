@@ -13,6 +13,7 @@ import { measureHotInstances } from './hot-instances.ts';
 import { describeMachine } from './machine.ts';
 import { measureManyInstances } from './many-instances.ts';
 import { measureOrders } from './orders.ts';
+import { measureProgramStarts } from './program-starts.ts';
 import { measurePrograms } from './programs.ts';
 import { measurePushLive } from './push-live.ts';
 import { measureSdkCall } from './sdk-call.ts';
@@ -36,6 +37,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'drive': (effort) => measureDrive({ ...effort, driveMb: Number(values['drive-mb']) }),
   'push-live': measurePushLive,
   'programs': measurePrograms,
+  'program-starts': measureProgramStarts,
   'sdk-call': measureSdkCall,
 };
 

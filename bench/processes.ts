@@ -9,6 +9,15 @@ export function findCells(hostPid: number): CellProcesses[] {
   return trees.map((pids) => ({ pids, privateMb: pids.reduce((sum, pid) => sum + privateMbOf(pid), 0) }));
 }
 
+/** What stands around the program of each box, without the program: everything between the host and the innermost process.
+ *  @param program a word of its command line  @returns MB for each box */
+export function boxOverheadsMb(hostPid: number, program: string): number[] {
+  const commandOf = (pid: number): string => readOr(`/proc/${pid}/cmdline`);
+  const isProgram = (pid: number): boolean => commandOf(pid).split('\0').some((word) => word === program) && /^(?:\S*\/)?node$/.test(commandOf(pid).split('\0')[0] ?? '');
+  const boxes = childrenOf(hostPid).map((pid) => treeOf(pid)).filter((pids) => pids.some(isProgram));
+  return boxes.map((pids) => pids.filter((pid) => !isProgram(pid)).reduce((sum, pid) => sum + privateMbOf(pid), 0));
+}
+
 /** CPU time that a process and all below it have used, those that have ended left out. */
 export function cpuMsOf(pid: number): number {
   return treeOf(pid).reduce((sum, one) => {

@@ -43,7 +43,8 @@ export async function measurePrograms(effort: Effort): Promise<RowResult[]> {
   ];
 }
 
-async function levelOf(product: Product): Promise<string> {
+/** How far a program is kept apart here: every row says so. */
+export async function levelOf(product: Product): Promise<string> {
   const { boxes } = await product.call<{ boxes: { level: string } }>('GET', '/host');
   return `${boxes.level}, ${process.getuid?.() === 0 ? 'as root' : 'rootless'}`;
 }
@@ -68,10 +69,10 @@ async function cold(product: Product, project: string, { level, effort }: { leve
 }
 
 /** From the start of the process to the first byte of its first answer. */
-async function bareStart(): Promise<number> {
+export async function bareStart(program = PROGRAM): Promise<number> {
   const port = await findFreePort();
   const begin = performance.now();
-  const child = spawn(process.execPath, [PROGRAM], { env: { PORT: String(port) }, stdio: 'ignore' });
+  const child = spawn(process.execPath, [program], { env: { PORT: String(port) }, stdio: 'ignore' });
   await untilFirstByte({ port });
   const time = performance.now() - begin;
   child.kill('SIGKILL');

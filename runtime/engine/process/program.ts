@@ -219,11 +219,12 @@ export class Program {
     try {
       const held = await packages.hold(spec);
       opened.push(held.release);
-      lastProgram += 1;
+      // Kept: others start meanwhile, and one who took this number would take the connections too.
+      const number = lastProgram += 1;
       const user = boxes.nextUser();
-      const surroundings = await surroundingsOf({ instance, micro: spec.name, socketPath: join(socketFolder, `${lastProgram}`), user });
+      const surroundings = await surroundingsOf({ instance, micro: spec.name, socketPath: join(socketFolder, `${number}`), user });
       opened.push(surroundings.close);
-      const ingress = await openIngress(join(socketFolder, `${lastProgram}.in`));
+      const ingress = await openIngress(join(socketFolder, `${number}.in`));
       opened.push(ingress.close);
       const port = await boxes.freePort(Object.hasOwn(surroundings.forwards, PORT) ? PORT + 1 : PORT);
       const box = await boxes.start({

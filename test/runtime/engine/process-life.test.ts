@@ -47,6 +47,25 @@ describe('waking', () => {
     await Promise.all(apps.map((app) => bench.engine.stop(app.spec.instanceId, 0)));
   });
 
+  it('of several, while each waits for what stands around it, gives each its own connections', async () => {
+    let asked = 0;
+    const slow = await openProcessBench({
+      surroundingsOf: async () => {
+        await new Promise((resolve) => setTimeout(resolve, 300 / ++asked)); // the first one to ask is the last to go on
+        return { env: {}, forwards: {}, hosts: [], close: async () => {} };
+      },
+    });
+    try {
+      const apps = await Promise.all(['a', 'b', 'c'].map((WHO) => createProcessInstance(slow.engine, { 'index.js': SERVER }, { env: { WHO } })));
+      await Promise.all(apps.map((app) => app.call('/')));
+      // More than were connected before.
+      const answers = await Promise.all(apps.flatMap((app) => Array.from({ length: 4 }, () => app.call('/env'))));
+      expect(answers.map(({ text }) => JSON.parse(text).WHO).join('')).toBe('aaaabbbbcccc');
+    } finally {
+      await slow.close();
+    }
+  });
+
   it('after a new generation runs the new one, and the old one ends', async () => {
     const app = await serving({ env: { GENERATION: 'first' } });
     const first = (await app.call('/pid')).text;
