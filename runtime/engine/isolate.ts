@@ -10,15 +10,15 @@ import { readPrivateBytes } from '../../sandbox/watch.ts';
 import { headerValue } from '../http/headers.ts';
 import { CodeCache } from './cell/build.ts';
 import { requestHead } from './cell/head.ts';
-import type { Flight, Slot } from './cell/flight.ts';
+import type { Flight } from './cell/flight.ts';
 import { collectBody } from './cell/host-call.ts';
 import { DEFAULT_LIMITS, type IsolateLimits } from './cell/limits.ts';
 import type { CellProcess } from './cell/process.ts';
 import { CHUNK_BYTES } from './cell/protocol.ts';
-import { Quarantine } from './cell/quarantine.ts';
 import { RunningCell } from './cell/running-cell.ts';
 import { CellSupply } from './cell/supply.ts';
 import type { Engine, InstanceSpec, MicroRequest, MicroResponse } from './engine.ts';
+import { Quarantine } from './quarantine.ts';
 
 export interface IsolateEngineOptions {
   log: Log;
@@ -87,7 +87,7 @@ class IsolateEngine implements CellEngine {
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     const { quarantineMs, strikesMax } = this.#limits;
-    this.#quarantine = new Quarantine({ firstMs: quarantineMs, strikesMax, clock });
+    this.#quarantine = new Quarantine({ firstMs: quarantineMs, strikesMax, clock, log, onPause: options.onPause });
     this.#codeCache = new CodeCache(cacheFolder);
     this.#supply = new CellSupply({ log, cacheFolder, isJailed, limits: this.#limits });
   }
@@ -220,7 +220,7 @@ class IsolateEngine implements CellEngine {
     const running: RunningCell = new RunningCell({
       cell, careful, clock, log, limits: { ...limits, cellMb }, codeCache: this.#codeCache,
       onRetry: (flights, failure) => this.#retry(cordon, flights, failure),
-      onStrike: (slot, reason) => this.#strike(slot, reason),
+      onStrike: ({ instance, spec }, reason) => this.#quarantine.strike(instance, spec.name, reason),
       onOverdue: () => { if (cordon.running === running) this.#replace(cordon); },
       onEnd: () => {
         this.#running.delete(running);
@@ -231,15 +231,6 @@ class IsolateEngine implements CellEngine {
     this.#running.set(running, cordon);
     this.#startSweep();
     return running;
-  }
-
-  #strike({ instance, spec }: Slot, reason: string): void {
-    const paused = this.#quarantine.strike(instance.instanceId, spec.name, reason);
-    if (paused === undefined) return;
-    const { log, onPause } = this.#options;
-    log.warn('micro.paused', { instanceId: instance.instanceId, micro: spec.name, reason: paused });
-    instance.services.log({ micro: spec.name, level: 'error', text: `Paused: ${paused}`, requestId: null });
-    onPause?.(instance, spec.name, paused);
   }
 
   #retry(cordon: Cordon, flights: Flight[], failure: SpaceError): void {

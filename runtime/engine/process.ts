@@ -8,12 +8,12 @@ import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { Boxes } from '../../sandbox/box.ts';
 import { DEFAULT_LIMITS, type IsolateLimits } from './cell/limits.ts';
-import { Quarantine } from './cell/quarantine.ts';
 import type { Engine, InstanceSpec, MicroRequest, MicroResponse } from './engine.ts';
 import { Packages } from './process/packages.ts';
 import { NotTaken, Program } from './process/program.ts';
 import { Starts } from './process/starts.ts';
 import type { SurroundingsOf } from './process/surroundings.ts';
+import { Quarantine } from './quarantine.ts';
 
 export interface ProcessEngineOptions {
   log: Log;
@@ -69,10 +69,10 @@ class ProgramEngine implements ProcessEngine {
   #isClosed = false;
 
   constructor(options: ProcessEngineOptions) {
-    const { clock, packageFolder } = options;
+    const { log, clock, packageFolder, onPause } = options;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
-    this.#quarantine = new Quarantine({ firstMs: this.#limits.quarantineMs, strikesMax: this.#limits.strikesMax, clock });
+    this.#quarantine = new Quarantine({ firstMs: this.#limits.quarantineMs, strikesMax: this.#limits.strikesMax, clock, log, onPause });
     this.#packages = new Packages({ folder: packageFolder });
   }
 
@@ -113,7 +113,7 @@ class ProgramEngine implements ProcessEngine {
       limits: instance.limits ? { ...this.#limits, ...instance.limits } : this.#limits,
       onEnd: (demise) => {
         if (this.#current.get(key) === program) this.#current.delete(key);
-        if (demise.isFault && (demise.keepsFrom || this.#crashesOften(key))) this.#strike(instance, micro, demise.text ?? demise.error.message);
+        if (demise.isFault && (demise.keepsFrom || this.#crashesOften(key))) this.#quarantine.strike(instance, micro, demise.text ?? demise.error.message);
       },
     });
     this.#current.set(key, program);
@@ -129,15 +129,6 @@ class ProgramEngine implements ProcessEngine {
     const recent = [...(this.#crashes.get(key) ?? []).filter((at) => now - at < CRASH_WINDOW_MS), now];
     this.#crashes.set(key, recent);
     return recent.length >= CRASHES_MAX;
-  }
-
-  #strike(instance: InstanceSpec, micro: string, reason: string): void {
-    const paused = this.#quarantine.strike(instance.instanceId, micro, reason);
-    if (paused === undefined) return;
-    const { log, onPause } = this.#options;
-    log.warn('micro.paused', { instanceId: instance.instanceId, micro, reason: paused });
-    instance.services.log({ micro, level: 'error', text: `Paused: ${paused}`, requestId: null });
-    onPause?.(instance, micro, paused);
   }
 
   #startSweep(): void {

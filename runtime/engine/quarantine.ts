@@ -1,10 +1,20 @@
-// Owns Micros that brought their Cell down: each strike keeps them off longer, quiet time forgives, too many strikes pause them.
-import type { Clock } from '../../../core/clock.ts';
-import { SpaceError } from '../../../core/errors.ts';
+// Owns Micros that brought their Cell down, or whose program keeps failing: each strike keeps them off longer, quiet time forgives, too
+// many strikes pause them, which their owner is told.
+import type { Clock } from '../../core/clock.ts';
+import { SpaceError } from '../../core/errors.ts';
+import type { Log } from '../../core/log.ts';
+import type { InstanceSpec } from './engine.ts';
 
 interface Strikes { count: number; until: number; lastAt: number; reason: string; isPaused: boolean }
 
-export interface QuarantineOptions { firstMs: number; strikesMax: number; clock: Clock }
+export interface QuarantineOptions {
+  firstMs: number;
+  strikesMax: number;
+  clock: Clock;
+  log: Log;
+  /** It is paused, for this reason, until `forgive`. */
+  onPause?: ((instance: InstanceSpec, micro: string, reason: string) => void) | undefined;
+}
 
 const DOUBLINGS_MAX = 6;
 const FORGIVE_MS = 10 * 60_000;
@@ -17,9 +27,9 @@ export class Quarantine {
     this.#options = options;
   }
 
-  /** @returns why it is paused, when this strike was one too many */
-  strike(instanceId: string, micro: string, reason: string): string | undefined {
-    const { firstMs, strikesMax, clock } = this.#options;
+  strike(instance: InstanceSpec, micro: string, reason: string): void {
+    const { instanceId, services } = instance;
+    const { firstMs, strikesMax, clock, log, onPause } = this.#options;
     const now = clock.now();
     const micros = this.#instances.get(instanceId) ?? new Map<string, Strikes>();
     this.#instances.set(instanceId, micros);
@@ -28,7 +38,10 @@ export class Quarantine {
     const isPaused = count >= strikesMax;
     const told = isPaused ? pauseReason(micro, count, reason) : reason;
     micros.set(micro, { count, reason: told, isPaused, lastAt: now, until: now + firstMs * 2 ** Math.min(count - 1, DOUBLINGS_MAX) });
-    return isPaused ? told : undefined;
+    if (!isPaused) return;
+    log.warn('micro.paused', { instanceId, micro, reason: told });
+    services.log({ micro, level: 'error', text: `Paused: ${told}`, requestId: null });
+    onPause?.(instance, micro, told);
   }
 
   /** Why a Micro may not run now; `undefined` when it may. */
