@@ -4,6 +4,7 @@ import { chmod, rm } from 'node:fs/promises';
 import http, { type IncomingMessage } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { toSpaceError } from '../core/errors.ts';
+import { joinTunnel } from './tunnel.ts';
 
 export interface EgressProxyOptions {
   /** Of the socket; what lies there is replaced. */
@@ -54,21 +55,10 @@ async function carry(request: IncomingMessage, client: Socket, head: Buffer, opt
     const server = await (options.upstream ? throughProxy(options.upstream, `${hostname}:${port}`) : dial(target));
     keep(options.open, server);
     if (client.destroyed) return void server.destroy();
-    client.write('HTTP/1.1 200 Connection established\r\n\r\n');
-    join(client, server, head);
+    joinTunnel(client, server, { head, idleMs: IDLE_MS });
   } catch (error) {
     const { status, message } = toSpaceError(error);
     client.end(`HTTP/1.1 ${status === 502 ? '502 Bad Gateway' : '403 Forbidden'}\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n${message}\n`);
-  }
-}
-
-function join(client: Socket, server: Socket, head: Buffer): void {
-  if (head.length > 0) server.write(head);
-  for (const [from, to] of [[client, server], [server, client]] as const) {
-    from.setTimeout(IDLE_MS, () => from.destroy());
-    from.pipe(to);
-    // What is on its way still arrives, unless one side broke off.
-    from.on('close', (isBroken: boolean) => (isBroken ? to.destroy() : to.end()));
   }
 }
 

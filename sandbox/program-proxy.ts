@@ -2,9 +2,11 @@
 // may reach is said by whoever opens the proxy; here is only HTTP. It hands on no header that is meant for the proxy.
 import { chmod, chown, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { type Duplex, pipeline, type Readable } from 'node:stream';
 import { toSpaceError } from '../core/errors.ts';
 import type { EgressHeaders } from './egress.ts';
+import { joinTunnel } from './tunnel.ts';
 
 export interface ProgramProxyOptions {
   /** At most 107 bytes; its folder is there. */
@@ -14,7 +16,7 @@ export interface ProgramProxyOptions {
   /** A request by URL; redirects are answers like others. @throws EGRESS_*, TOO_MANY_REQUESTS */
   fetch(request: { method: string; url: string; headers: EgressHeaders; body: Readable | null; signal: AbortSignal }): Promise<{ status: number; headers: EgressHeaders; body: Uint8Array | Readable | null }>;
   /** A connection that is used for something that nobody here reads, TLS mostly. @throws EGRESS_*, TOO_MANY_REQUESTS */
-  connect(host: string, port: number, signal: AbortSignal): Promise<Duplex>;
+  connect(host: string, port: number, signal: AbortSignal): Promise<Socket>;
 }
 
 export interface ProgramProxy { close(): Promise<void> }
@@ -39,7 +41,7 @@ export async function openProgramProxy(options: ProgramProxyOptions): Promise<Pr
     socket.once('close', () => open.delete(socket));
   });
   server.on('request', (request, response) => void forward(options, request, response).catch((error) => refuse(response, error)));
-  server.on('connect', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+  server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', () => {});
     void tunnel(options, { target: request.url ?? '', socket, head }).catch((error) => {
       const { status, code, message } = toSpaceError(error);
@@ -88,7 +90,7 @@ function refuse(response: ServerResponse, error: unknown): void {
   else response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', connection: 'close' }).end(`${code}: ${message}\n`);
 }
 
-async function tunnel({ connect }: ProgramProxyOptions, { target, socket, head }: { target: string; socket: Duplex; head: Buffer }): Promise<void> {
+async function tunnel({ connect }: ProgramProxyOptions, { target, socket, head }: { target: string; socket: Socket; head: Buffer }): Promise<void> {
   const gone = new AbortController();
   socket.once('close', () => gone.abort());
   const { host, port } = splitTarget(target);
@@ -97,11 +99,7 @@ async function tunnel({ connect }: ProgramProxyOptions, { target, socket, head }
     outer.destroy();
     return;
   }
-  socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
-  if (head.length > 0) outer.write(head);
-  for (const each of [socket, outer]) (each as unknown as { setTimeout(ms: number, then: () => void): void }).setTimeout(TUNNEL_IDLE_MS, () => each.destroy());
-  pipeline(socket, outer, () => outer.destroy());
-  pipeline(outer, socket, () => socket.destroy());
+  joinTunnel(socket, outer, { head, idleMs: TUNNEL_IDLE_MS });
 }
 
 /** `host:port`, an IPv6 address in brackets; whatever else it is, it is no address that can be reached. */

@@ -1,5 +1,6 @@
 // Owns the Engine seam: how a request reaches the code of a Micro, and what that code may ask back.
 // From the front door to an Engine a request is a plain head and a body: building Web objects there is too dear.
+import type { Socket } from 'node:net';
 import type { Duplex, Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import type { ByteRange } from '../../sandbox-data/blob/blob-store.ts';
@@ -66,7 +67,7 @@ export interface InstanceServices {
   /** Open a WebSocket to another host, under the same rules. @throws EGRESS_* */
   openSocket(request: SocketRequest): Promise<WebSocket>;
   /** Open a connection whose content the host does not read, under the same rules. @throws EGRESS_* */
-  openConnection(request: ConnectionRequest): Promise<Duplex>;
+  openConnection(request: ConnectionRequest): Promise<Socket>;
   log(entry: MicroLogEntry): void;
 }
 

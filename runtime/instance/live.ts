@@ -1,6 +1,7 @@
 // Owns Instances as they run: record, Revision, routes and services joined, remembered for the hot path.
 // Knows no HTTP; what a Micro may reach is put together here and nowhere else.
-import type { Duplex, Readable } from 'node:stream';
+import type { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { LRUCache } from 'lru-cache';
 import type { Revision } from '../../builder/revision.ts';
@@ -49,7 +50,7 @@ export interface LiveParts {
   fetchMicro(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse>;
   fetchUrl(live: LiveInstance, request: MicroRequest): Promise<MicroResponse>;
   openSocket(live: LiveInstance, request: SocketRequest): Promise<WebSocket>;
-  openConnection(live: LiveInstance, request: ConnectionRequest): Promise<Duplex>;
+  openConnection(live: LiveInstance, request: ConnectionRequest): Promise<Socket>;
 }
 
 const REMEMBERED = 2000;

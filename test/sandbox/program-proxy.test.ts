@@ -2,7 +2,7 @@
 // same is reached where a rule allows it.
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage, request as httpRequest, type Server } from 'node:http';
-import { connect, type AddressInfo } from 'node:net';
+import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -122,6 +122,24 @@ it('connects to the address that was checked, whatever the name says a moment la
   // One private address among public ones is enough to refuse.
   policy = { lookup: async () => [{ address: '1.1.1.1', family: 4 }, { address: '10.0.0.1', family: 4 }] };
   expect(await raw('CONNECT mixed.example:443 HTTP/1.1\r\nHost: x\r\n\r\n')).toMatch(/403 EGRESS_BLOCKED/);
+});
+
+it('carries the answer also to who has said all and ended their side', async () => {
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    // The answer comes a little after the question has ended.
+    socket.resume().on('end', () => setTimeout(() => socket.end('the answer'), 50));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const at = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  policy = { allowedHosts: [at] };
+  const heard = await new Promise<string>((resolve) => {
+    let text = '';
+    const socket = connect({ path: socketPath(), allowHalfOpen: true }, () => socket.write(`CONNECT ${at} HTTP/1.1\r\nHost: x\r\n\r\n`));
+    socket.once('data', () => socket.end('the question'));
+    socket.on('data', (chunk) => (text += chunk.toString())).on('close', () => resolve(text)).on('error', () => resolve(text));
+  });
+  expect(heard).toMatch(/^HTTP\/1\.1 200 Connection established\r\n\r\nthe answer$/);
+  await new Promise((resolve) => server.close(resolve));
 });
 
 it('hands a redirect back, so that its target is judged as any other', async () => {
