@@ -77,7 +77,7 @@ test('a redirect cannot lead to this machine', async () => {
   expect((await send(baitUrl())).text).toBe('reached');
 });
 
-test.each(['https://database.deta.sh/v1/x/y/items/z', 'https://drive.deta.sh/v1/x/y/files', 'http://database.deta.sh/'])('%s is gone: no data key is sent to whoever has the name today', async (address) => {
+test.each(['https://database.deta.sh/v1/x/y/items/z', 'https://drive.deta.sh/v1/x/y/files', 'http://database.deta.sh/', 'https://database.deta.sh./v1/x/y/items/z'])('%s is gone: no data key is sent to whoever has the name today', async (address) => {
   expect((await call(address, { headers: { 'x-api-key': 'a-key' } })).error).toContain('gone from the internet');
 });
 
