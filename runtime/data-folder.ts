@@ -3,12 +3,10 @@ import { access, mkdir, open, readFile, realpath, rename, rm, stat, writeFile } 
 import { dirname, join } from 'node:path';
 import { SpaceError } from '../core/errors.ts';
 import { isoTime, type Clock } from '../core/clock.ts';
+import { SHOWN_WHOLE } from '../sandbox/box-command.ts';
 
 /** Raised by one whenever an older version could not read what this one writes. */
 export const DATA_FORMAT = 1;
-
-/** What every program in a box is shown, whole: `sandbox/box-command.ts`. */
-const BOXED = '/usr';
 
 const FORMAT_FILE = 'format.json';
 /** Names the process that holds the folder, for the message only: the lock itself is the host Store's own, which
@@ -35,7 +33,7 @@ async function assertHidden(folder: string): Promise<void> {
   let there = folder;
   while (there !== dirname(there) && !(await access(there).then(() => true, () => false))) there = dirname(there);
   const real = await realpath(there).catch(() => there);
-  if (real === BOXED || real.startsWith(`${BOXED}/`)) throw new SpaceError('DATA_EXPOSED', { folder, below: BOXED });
+  if (real === SHOWN_WHOLE || real.startsWith(`${SHOWN_WHOLE}/`)) throw new SpaceError('DATA_EXPOSED', { folder, below: SHOWN_WHOLE });
 }
 
 /** Folder by folder: Node's own recursive `mkdir` tries for ever where nothing can be made, as below /proc. */

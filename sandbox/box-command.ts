@@ -98,7 +98,9 @@ function stage({ tools, limits, joins }: BoxPlan, binds: Map<string, string>): s
 
 const NAMESPACES = ['--unshare-user', '--unshare-pid', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'];
 const MANNERS = ['--die-with-parent', '--new-session', '--as-pid-1', '--cap-drop', 'ALL', '--uid', String(INSIDE_USER.id), '--gid', String(INSIDE_USER.id), '--hostname', INSIDE_USER.name];
-const SYSTEM = ['--ro-bind', '/usr', '/usr', '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/sbin', '/sbin', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'];
+/** The programs of this machine: every box sees all of it. */
+export const SHOWN_WHOLE = '/usr';
+const SYSTEM = ['--ro-bind', SHOWN_WHOLE, SHOWN_WHOLE, '--symlink', 'usr/bin', '/bin', '--symlink', 'usr/sbin', '/sbin', '--symlink', 'usr/lib', '/lib', '--symlink', 'usr/lib64', '/lib64'];
 /** `/dev` and the root would be writable memory without an end. */
 const WRITABLE = ['--proc', '/proc', '--dev', '/dev', '--bind', `${PLACE}/shm`, '/dev/shm', '--remount-ro', '/dev', '--bind', `${PLACE}/tmp`, '/tmp', '--symlink', '../tmp', '/var/tmp'];
 
