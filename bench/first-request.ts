@@ -1,5 +1,6 @@
 // Owns the first request of something that sleeps or has just been started: how long until the first byte of the answer.
 import { Agent, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Score } from './harness.ts';
 import { loopback } from './http.ts';
@@ -9,9 +10,12 @@ export function untilFirstByte({ port, host, agent }: { port: number; host?: str
   return new Promise((resolve, reject) => {
     const attempt = (): void => {
       const sent = request({ host: '127.0.0.1', port, agent, headers: host === undefined ? {} : { host } }, (response) => {
-        if (response.statusCode === 200) resolve();
-        else response.once('data', (body: Buffer) => reject(new Error(`a first request is answered with ${response.statusCode}: ${body.toString().slice(0, 300)}`)));
-        response.resume();
+        if (response.statusCode === 200) {
+          resolve();
+          response.resume();
+        } else {
+          void text(response).then((body) => reject(new Error(`a first request is answered with ${response.statusCode}: ${body.slice(0, 300)}`)), reject);
+        }
       });
       sent.on('error', (error: NodeJS.ErrnoException) => { if (error.code === 'ECONNREFUSED') setImmediate(attempt); else reject(error); }).end();
     };

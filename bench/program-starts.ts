@@ -10,15 +10,12 @@ import { ROOT } from './machine.ts';
 import { runProgram } from './process.ts';
 import { boxOverheadsMb } from './processes.ts';
 import { type Product, startProduct } from './product.ts';
-import { bareStart, levelOf } from './programs.ts';
+import { BARE, coldBesideBare, levelOf, startsOf } from './programs.ts';
 
 const BENCH = 'program-starts';
 const FOLDER = join(ROOT, 'bench/apps/express');
-const BARE = 'started bare';
 const ALONE = 'alone';
-const STARTS = 30;
 const CROWD = Number(process.env['BENCH_CROWD'] ?? 50);
-const PAUSE_MS = 300;
 const OVERHEAD_MAX_MB = 1.5;
 
 export async function measureProgramStarts(effort: Effort): Promise<RowResult[]> {
@@ -31,7 +28,7 @@ export async function measureProgramStarts(effort: Effort): Promise<RowResult[]>
   const project = await product.createProject('benchexpress');
   await product.push(project, FOLDER);
   const level = await levelOf(product);
-  const count = Math.max(5, Math.round(STARTS * Math.min(1, effort.rounds / 3)));
+  const count = startsOf(effort);
   const urls = (await product.install(project, count + 1 + CROWD)).map(({ url }) => url);
   return [
     await cold(urls.slice(0, count + 1), { program: join(folder, 'index.cjs'), level }),
@@ -40,15 +37,8 @@ export async function measureProgramStarts(effort: Effort): Promise<RowResult[]>
   ];
 }
 
-async function cold([first, ...urls]: string[], { program, level }: { program: string; level: string }): Promise<RowResult> {
-  const times: Record<string, number[]> = { [PRODUCT]: [], [BARE]: [] };
-  // The first one unpacks for all.
-  await firstRequests([first!], { pauseMs: 0 });
-  for (const url of urls) {
-    times[PRODUCT]!.push(...await firstRequests([url], { pauseMs: PAUSE_MS }));
-    times[BARE]!.push(await bareStart(program));
-  }
-  const [own, bare] = [scoreOfTimes(times[PRODUCT]!), scoreOfTimes(times[BARE]!)];
+async function cold(urls: string[], { program, level }: { program: string; level: string }): Promise<RowResult> {
+  const { own, bare } = await coldBesideBare(urls, program);
   const [middle, late] = [own.value / bare.value, own.p99Ms! / bare.p99Ms!];
   return {
     bench: BENCH, row: `Express, cold, ${level}`, unit: 'ms', scores: { [PRODUCT]: own, [BARE]: bare }, ratios: { [BARE]: middle },

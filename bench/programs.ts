@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { firstRequests, scoreOfTimes, untilFirstByte } from './first-request.ts';
 import { goalOf, measureRow, PRODUCT } from './harness.ts';
-import type { Contender, Effort, RowResult } from './harness.ts';
+import type { Contender, Effort, RowResult, Score } from './harness.ts';
 import { loopback } from './http.ts';
 import { ROOT } from './machine.ts';
 import { findFreePort, startPeer } from './process.ts';
@@ -15,7 +15,7 @@ const BENCH = 'programs';
 const FOLDER = join(ROOT, 'bench/apps/program');
 const PROGRAM = join(FOLDER, 'index.cjs');
 const EXPECT = /^Hello, world!$/;
-const BARE = 'started bare';
+export const BARE = 'started bare';
 const PROXY = 'bare proxy';
 const WARM = 'warm';
 const STARTS = 30;
@@ -49,18 +49,13 @@ export async function levelOf(product: Product): Promise<string> {
   return `${boxes.level}, ${process.getuid?.() === 0 ? 'as root' : 'rootless'}`;
 }
 
+export const startsOf = ({ rounds }: Effort): number => Math.max(5, Math.round(STARTS * Math.min(1, rounds / 3)));
+
 async function cold(product: Product, project: string, { level, effort }: { level: string; effort: Effort }): Promise<RowResult> {
-  const count = Math.max(5, Math.round(STARTS * Math.min(1, effort.rounds / 3)));
+  const count = startsOf(effort);
   const instances = await product.install(project, count + 1);
   for (const { id } of instances) await product.call('PATCH', `/instances/${id}/egress`, { policy: 'none' });
-  const times: Record<string, number[]> = { [PRODUCT]: [], [BARE]: [] };
-  // The first one unpacks for all.
-  await firstRequests([instances[0]!.url], { pauseMs: 0 });
-  for (const { url } of instances.slice(1)) {
-    times[PRODUCT]!.push(...await firstRequests([url], { pauseMs: PAUSE_MS }));
-    times[BARE]!.push(await bareStart());
-  }
-  const [own, bare] = [scoreOfTimes(times[PRODUCT]!), scoreOfTimes(times[BARE]!)];
+  const { own, bare } = await coldBesideBare(instances.map(({ url }) => url), PROGRAM);
   const added = own.value - bare.value;
   return {
     bench: BENCH, row: `cold, ${level}`, unit: 'ms', scores: { [PRODUCT]: own, [BARE]: bare }, ratios: { [BARE]: own.value / bare.value },
@@ -68,8 +63,21 @@ async function cold(product: Product, project: string, { level, effort }: { leve
   };
 }
 
+/** First requests to Instances that sleep, each followed by a start of the same program without anything around it.
+ *  @param urls the first one unpacks for all and does not count */
+export async function coldBesideBare([first = '', ...urls]: string[], program: string): Promise<{ own: Score; bare: Score }> {
+  const own: number[] = [];
+  const bare: number[] = [];
+  await firstRequests([first], { pauseMs: 0 });
+  for (const url of urls) {
+    own.push(...await firstRequests([url], { pauseMs: PAUSE_MS }));
+    bare.push(await bareStart(program));
+  }
+  return { own: scoreOfTimes(own), bare: scoreOfTimes(bare) };
+}
+
 /** From the start of the process to the first byte of its first answer. */
-export async function bareStart(program = PROGRAM): Promise<number> {
+async function bareStart(program: string): Promise<number> {
   const port = await findFreePort();
   const begin = performance.now();
   const child = spawn(process.execPath, [program], { env: { PORT: String(port) }, stdio: 'ignore' });

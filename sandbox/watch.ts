@@ -45,7 +45,8 @@ export function treeOf(pid: number): number[] {
   return found;
 }
 
-function childrenOf(pid: number): number[] {
+/** None when it is gone. */
+export function childrenOf(pid: number): number[] {
   try {
     // Each thread has the children that it started.
     return readdirSync(`/proc/${pid}/task`).flatMap((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').split(' ').filter((text) => text !== '').map(Number));
