@@ -50,7 +50,8 @@ export function judgeDemise(scene: Scene): Demise {
   }
 }
 
-const quiet = (text: string | undefined): Demise => ({ error: new SpaceError('MICRO_CRASHED'), text, isFault: false, keepsFrom: false });
+/** Nobody is to blame. */
+export const quiet = (text: string | undefined): Demise => ({ error: new SpaceError('MICRO_CRASHED'), text, isFault: false, keepsFrom: false });
 const fault = (error: SpaceError, text: string, keepsFrom = true): Demise => ({ error, text, isFault: true, keepsFrom });
 
 function outOfMemory({ limits, end, hasAnswered }: Scene): Demise {

@@ -8,7 +8,7 @@ import type { Log } from '../../../core/log.ts';
 import type { Box, BoxEnd, Boxes } from '../../../sandbox/box.ts';
 import type { IsolateLimits } from '../cell/limits.ts';
 import type { InstanceSpec, MicroRequest, MicroResponse, MicroSpec } from '../engine.ts';
-import { type Demise, judgeDemise, type Killed, listeningPorts } from './demise.ts';
+import { type Demise, judgeDemise, type Killed, listeningPorts, quiet } from './demise.ts';
 import { Exchange, isWholeChange, LostConnection, withWholeBody } from './exchange.ts';
 import { type Ingress, openIngress } from './ingress.ts';
 import { Output } from './output.ts';
@@ -217,6 +217,8 @@ export class Program {
     const done = await starts.enter(instance.spaceId);
     const opened: (() => unknown)[] = [];
     try {
+      // Nobody wants it any more: a host that closes would wait for each that only waited for its turn.
+      if (this.#killed !== undefined) throw new SpaceError('MICRO_CRASHED');
       const held = await packages.hold(spec);
       opened.push(held.release);
       // Kept: others start meanwhile, and one who took this number would take the connections too.
@@ -254,7 +256,7 @@ export class Program {
       parts = await this.#started;
     } catch (error) {
       const known = toSpaceError(error);
-      this.#finish({ error: known, text: known.message, isFault: known.blame === 'micro', keepsFrom: true }, onEnd);
+      this.#finish(this.#killed === undefined ? { error: known, text: known.message, isFault: known.blame === 'micro', keepsFrom: true } : quiet(undefined), onEnd);
       return;
     }
     this.#parts = parts;

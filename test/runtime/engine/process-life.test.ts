@@ -66,6 +66,17 @@ describe('waking', () => {
     }
   });
 
+  it('of those who still wait for their turn does not happen when the host closes', async () => {
+    const closing = await openProcessBench();
+    const apps = await Promise.all(Array.from({ length: 20 }, () => createProcessInstance(closing.engine, { 'index.js': SERVER })));
+    const refusals = apps.map((app) => refusal(app.call('/')));
+    await expect.poll(async () => (await closing.engine.programs()).running).toBe(apps.length);
+    await closing.close();
+    expect(new Set((await Promise.all(refusals)).map(({ code }) => code))).toEqual(new Set(['MICRO_CRASHED']));
+    expect(closing.hostLog.filter(({ event }) => event === 'program.ended').length).toBeLessThan(apps.length / 2);
+    expect(apps.map((app) => app.said()).join(''), 'nobody is blamed').not.toMatch(/error|crash/i);
+  });
+
   it('after a new generation runs the new one, and the old one ends', async () => {
     const app = await serving({ env: { GENERATION: 'first' } });
     const first = (await app.call('/pid')).text;
