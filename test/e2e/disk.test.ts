@@ -84,7 +84,8 @@ describe.skipIf(!MAY_MOUNT)('on a small disk', () => {
     while (answer.status === 201 && uploaded < 40);
     expect(answer.status).toBe(507);
     expect(answer.json()).toMatchObject({ code: 'STORE_FULL', errors: [expect.stringContaining('full')] });
-    expect(setting.host.stderr() + setting.host.stdout(), 'the log says so').toContain('STORE_FULL');
+    // The log comes through a pipe of its own, perhaps after the answer.
+    await until(async () => (setting.host.stderr() + setting.host.stdout()).includes('STORE_FULL'), 'the log says so');
     await readsAndSignsIn(setting);
     // Deleting is how room is made.
     const names = Array.from({ length: uploaded - 1 }, (_, n) => `f${n}`);
@@ -252,7 +253,8 @@ describe('fault 32: clients that vanish in the middle of an answer', () => {
     expect((await setting.upload('big', 8_000_000)).status).toBe(201);
     const pid = pidOf(setting.host);
     const idle = measured(pid).descriptors;
-    await vanish(setting, 100);
+    // Enough for the heap to reach its working size: what grows from here on is kept by somebody.
+    for (let done = 0; done < 400; done += 50) await vanish(setting, 50);
     await until(async () => measured(pid).descriptors <= idle + 5, 'the first ones are gone');
     const before = measured(pid);
     const stay = await holdOpen(setting, 30);
@@ -262,7 +264,8 @@ describe('fault 32: clients that vanish in the middle of an answer', () => {
     await until(async () => measured(pid).descriptors <= before.descriptors + 5, 'descriptors are given back');
     const after = measured(pid);
     console.log(`${VANISH} vanished: ${before.descriptors} -> ${after.descriptors} descriptors, ${before.residentMb} -> ${after.residentMb} MB`);
-    expect(after.residentMb).toBeLessThan(before.residentMb + 150);
+    // A fifth of a megabyte for each: fewer than what one connection's buffers hold, and room for V8 to be lazy.
+    expect(after.residentMb).toBeLessThan(before.residentMb + 300);
     expect((await setting.download('big')).bytes.length).toBe(8_000_000);
   });
 
