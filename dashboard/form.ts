@@ -79,3 +79,12 @@ ${field({ name: 'link', label: 'Release link', placeholder: 'https://…/r/…',
 <button type="submit">Look at it</button>
 </form>`;
 }
+
+const UNITS = ['bytes', 'KB', 'MB', 'GB', 'TB'] as const;
+
+/** Bytes as people read them: `1.2 MB`. */
+export function sizeText(bytes: number): string {
+  const power = bytes < 1000 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log10(bytes) / 3));
+  const amount = bytes / 1000 ** power;
+  return `${power === 0 || amount >= 100 ? Math.round(amount) : Math.round(amount * 10) / 10} ${bytes === 1 ? 'byte' : UNITS[power]}`;
+}

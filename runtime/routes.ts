@@ -3,6 +3,7 @@ import { accountPages } from './page/account.ts';
 import { appPages } from './page/apps.ts';
 import type { Assets } from './http/assets.ts';
 import { assetPages } from './page/assets.ts';
+import { instancePages } from './page/instance/tabs.ts';
 import { releasePages } from './page/releases.ts';
 import { archiveRoutes } from './api/archives.ts';
 import { buildRoutes } from './api/builds.ts';
@@ -24,6 +25,6 @@ export function apiRoutes(parts: ApiParts, assets: Assets): Route[] {
     ...spaceRoutes(parts), ...projectRoutes(parts), ...buildRoutes(parts), ...releaseRoutes(parts),
     ...installationRoutes(parts), ...instanceRoutes(parts), ...collectionRoutes(parts),
     ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts), ...settingsRoutes(parts),
-    ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...releasePages(parts), ...assetPages(assets),
+    ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...instancePages(parts), ...releasePages(parts), ...assetPages(assets),
   ];
 }

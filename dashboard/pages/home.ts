@@ -71,7 +71,8 @@ function menu(app: HomeApp): Markup {
 <div class="menu-panel">
 <ul>
 ${url && app.state === 'ready' ? html`<li><a href="${url}">Open</a></li>` : ''}
-<li><a href="${path`/apps/${app.id}`}">Settings</a></li>
+<li><a href="${path`/apps/${app.id}`}">Overview</a></li>
+<li><a href="${path`/apps/${app.id}/settings`}">Settings</a></li>
 <li><a href="${path`/apps/${app.id}/logs`}">Logs</a></li>
 <li><a class="danger" href="${path`/apps/${app.id}/uninstall`}">Uninstall…</a></li>
 </ul>

@@ -5,10 +5,14 @@ import { errorPage, troublePage, unknownHostPage, type ErrorView, type TroubleVi
 import { homePage, type HomeView } from '../../dashboard/pages/home.ts';
 import { hostPage, type HostView } from '../../dashboard/pages/host.ts';
 import { installingPage, type InstallingView } from '../../dashboard/pages/installing.ts';
-import { instancePage, type InstanceView } from '../../dashboard/pages/instance.ts';
+import { dataPage, type DataView } from '../../dashboard/pages/instance/data.ts';
+import type { InstanceFrame } from '../../dashboard/pages/instance/frame.ts';
+import { logsPage, type LogsView } from '../../dashboard/pages/instance/logs.ts';
+import { overviewPage, type OverviewView } from '../../dashboard/pages/instance/overview.ts';
+import { settingsPage, type SettingsView } from '../../dashboard/pages/instance/settings.ts';
+import { versionsPage, type VersionsView } from '../../dashboard/pages/instance/versions.ts';
 import { acceptInvitePage, invitesPage, type AcceptInviteView, type InvitesView } from '../../dashboard/pages/invite.ts';
 import { loginPage, type LoginView } from '../../dashboard/pages/login.ts';
-import { logsPage, type LogsView } from '../../dashboard/pages/logs.ts';
 import { releasePage, type ReleaseView } from '../../dashboard/pages/release.ts';
 import { setupDonePage, setupPage, type SetupView } from '../../dashboard/pages/setup.ts';
 import { tokensPage, type TokensView } from '../../dashboard/pages/tokens.ts';
@@ -36,9 +40,7 @@ const homeApps: HomeView['apps'] = [
   { id: 'i2', name: 'Photos', url, state: 'installing', builder: false, version: '2', installationId: 'j1' },
   { id: 'i3', name: 'Ledger', url, state: 'failed', builder: true, version: 'otter-x1y2' },
 ];
-const instance: InstanceView['instance'] = {
-  id: 'i1', name: 'Guestbook', url, iconUrl, state: 'ready', builder: true, version: '1.0.0', createdAt: time, collectionId: 'c1', update,
-};
+const instance: InstanceFrame['instance'] = { id: 'i1', name: 'Guestbook', url, iconUrl, state: 'ready', builder: true, version: '1.0.0', hasSchedules: true };
 const release: ReleaseView['release'] = {
   id: 'r1', name: 'Guestbook', tagline: 'Leave a line.', version: '1.1.0', notes: 'Faster.', author: 'ada', iconUrl, listed: false, releasedAt: time,
 };
@@ -62,19 +64,25 @@ export const CASES: readonly Case[] = [
   page<InstallingView>('installing', installingPage, installation('running')),
   page<InstallingView>('installed', installingPage, installation('complete')),
   page<InstallingView>('not installed', installingPage, installation('failed')),
-  page<InstanceView>('instance', instancePage, {
-    ...chrome, instance, logs: lines, error: 'Wrong.', micros: [{ name: 'web', engine: 'static', path: '/', primary: true }],
-    paused: [{ micro: 'web', reason: 'It had to be stopped 3 times.', at: time }], egress: { policy: 'list', hosts: ['api.example.org', '*.example.net'], total: 12, refused: 1 },
+  page<OverviewView>('instance', overviewPage, {
+    ...chrome, instance, createdAt: time, collectionId: 'c1', update, logs: lines, micros: [{ name: 'web', engine: 'static', path: '/', primary: true }],
+    paused: [{ micro: 'web', reason: 'It had to be stopped 3 times.', at: time }],
+  }),
+  page<VersionsView>('versions', versionsPage, { ...chrome, instance, notes: 'The first.', update }),
+  page<SettingsView>('settings', settingsPage, {
+    ...chrome, instance, problems: { keys: 'Wrong.', egress: 'Wrong too.' }, egress: { policy: 'list', hosts: ['api.example.org', '*.example.net'], total: 12, refused: 1 },
     keys: [{ name: 'backup', kind: 'data', createdAt: time }], created: { name: 'backup', kind: 'api', value: 'c1_secret' },
   }),
+  page<DataView>('data', dataPage, { ...chrome, instance, collectionId: 'c1', bases: [{ name: 'notes', items: 1, bytes: 20 }], drives: [{ name: 'photos', files: 2, bytes: 2e6 }] }),
+  page<DataView>('data, empty', dataPage, { ...chrome, instance, collectionId: 'c1', bases: [], drives: [] }),
   page<HostView>('host', hostPage, {
     ...chrome, version: '0.1.0', cells: { running: 2, ready: 2, usedMb: 80, limitMb: 8000 },
     boxes: { level: 'soft', findings: [{ what: 'sees no process', holds: true, detail: 'sees 2' }] }, programs: { running: 1, frozen: 1, usedMb: 20, limitMb: 512 },
     sandbox: { level: 'full', findings: [{ what: 'has no network', holds: true, detail: 'EPERM' }, { what: 'is not root', holds: false, detail: 'root' }] },
     spaces: [{ id: 's1', name: 'ada', cordon: 'instance' }, { id: 's2', name: 'bob', cordon: 'space' }],
   }),
-  page<LogsView>('logs', logsPage, { ...chrome, instance: app, lines }),
-  page<LogsView>('logs, empty', logsPage, { ...chrome, instance: app, lines: [] }),
+  page<LogsView>('logs', logsPage, { ...chrome, instance, lines }),
+  page<LogsView>('logs, empty', logsPage, { ...chrome, instance, lines: [] }),
   page<UninstallView>('uninstall', uninstallPage, { ...chrome, app }),
   page<UpdateView>('update', updatePage, { ...chrome, app, from: '1.0.0', to: '1.1.0', notes: 'Faster.' }),
   page<InvitesView>('invites', invitesPage, {

@@ -176,7 +176,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
     const [, appPath] = /href="(\/apps\/[a-z0-9]+)"/.exec(await (await bobs.context.request.get(host.url)).text()) ?? [];
     const state = await bobs.context.storageState();
     const signedOut = ['/login', '/nowhere', new URL(releaseUrl).pathname];
-    const signedIn = ['/', '/discover', '/tokens', '/collections', new URL(releaseUrl).pathname, `${appPath}`, `${appPath}/logs`, `${appPath}/uninstall`];
+    const signedIn = ['/', '/discover', '/tokens', '/collections', new URL(releaseUrl).pathname, `${appPath}`, ...['versions', 'settings', 'data', 'logs', 'uninstall'].map((tab) => `${appPath}/${tab}`)];
     for (const [name, options] of Object.entries({
       desktop: {}, 'desktop-dark': { colorScheme: 'dark' as const }, phone: { viewport: { width: 360, height: 740 } }, 'phone-dark': { viewport: { width: 360, height: 740 }, colorScheme: 'dark' as const },
     })) {

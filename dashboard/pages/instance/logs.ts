@@ -1,6 +1,6 @@
-// Owns the page of an Instance's log, and the table that other pages preview it with.
-import { layout, type Chrome } from '../layout.ts';
-import { html, path, second, type Markup } from '../markup.ts';
+// Owns the tab of an Instance's log, and the table that the overview previews it with.
+import { html, path, second, type Markup } from '../../markup.ts';
+import { instanceTab, type InstanceFrame } from './frame.ts';
 
 export interface LogLine {
   time: string;
@@ -10,8 +10,7 @@ export interface LogLine {
   requestId?: string | null;
 }
 
-export interface LogsView extends Chrome {
-  instance: { id: string; name: string };
+export interface LogsView extends InstanceFrame {
   /** In the order in which they are shown. */
   lines: LogLine[];
 }
@@ -19,16 +18,11 @@ export interface LogsView extends Chrome {
 /** `GET /apps/<id>/logs`. */
 export function logsPage(view: LogsView): string {
   const { instance } = view;
-  return layout({
-    ...view, title: `Logs of ${instance.name}`,
-    body: html`<p class="back"><a href="${path`/apps/${instance.id}`}"><bdi>${instance.name}</bdi></a></p>
-<h1>Logs</h1>
-${view.lines.length === 0
-      ? html`<div class="card"><p>Nothing yet. What the app writes with <code>console.log</code>, its errors, and the reason of every stop appear here.</p></div>`
-      : html`<div class="card">${logTable(view.lines)}</div>`}
+  return instanceTab(view, 'logs', html`${view.lines.length === 0
+    ? html`<div class="card"><p>Nothing yet. What the app writes with <code>console.log</code>, its errors, and the reason of every stop appear here.</p></div>`
+    : html`<div class="card">${logTable(view.lines)}</div>`}
 <p class="buttons"><a class="button" href="${path`/apps/${instance.id}/logs`}">Load again</a></p>
-<p class="hint">In a terminal, <code>space logs -f</code> follows the log as it grows.</p>`,
-  });
+<p class="hint">In a terminal, <code>space logs -f</code> follows the log as it grows.</p>`);
 }
 
 const LEVELS: readonly string[] = ['debug', 'info', 'warn', 'error'];
