@@ -65,6 +65,7 @@ function describeApiError(error: ApiError): FailureText {
 }
 
 function remedyFor(error: ApiError): string | undefined {
+  if (error.code === 'TOKEN_INVALID' || error.code === 'TOKEN_EXPIRED') return 'Then sign in again with `space login`, or check SPACE_ACCESS_TOKEN.';
   if (error.status === 401) return 'Sign in again with `space login`, or check SPACE_ACCESS_TOKEN.';
   if (error.status === 429) return 'Wait a moment, then run the command again.';
   if (error.code === 'PROJECT_NOT_FOUND') return 'Link this folder to a project of yours: `space link --id ID`, or make a new one: `space new`.';

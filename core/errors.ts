@@ -36,6 +36,9 @@ export const ERRORS = {
 
   // identity
   UNAUTHORIZED: entry(401, 'caller', 'Unauthorized'),
+  TOKEN_INVALID: entry(401, 'caller', 'The access token is not valid, or the signature was not made with it: it was mistyped, or deleted. Create a new one on the dashboard, under Settings.'),
+  TOKEN_EXPIRED: entry(401, 'caller', (d) => `The access token expired on ${String(d.expiredAt).slice(0, 10)}. Create a new one on the dashboard, under Settings.`),
+  SIGNATURE_TIME_WRONG: entry(401, 'caller', (d) => `${d.signedAt ? `The request was signed at ${d.signedAt}, and here it is ${d.now}` : 'X-Deta-Timestamp is no Unix time in seconds'}: a signature holds for ${d.minutes} minutes. Set the clock of your machine, or ask GET /api/v0/time before you sign.`),
   FORBIDDEN: entry(403, 'caller', (d) => d.reason ?? 'You may not do this.'),
   ORIGIN_FORBIDDEN: entry(403, 'caller', 'This request came from another site and was refused.'),
   LOGIN_FAILED: entry(401, 'caller', 'The name or the password is wrong.'),

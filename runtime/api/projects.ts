@@ -2,17 +2,27 @@
 import type { WireApp, WireRevision } from '../../core/wire.ts';
 import type { Project } from '../../builder/project.ts';
 import type { Revision } from '../../builder/revision.ts';
-import { SpaceError } from '../../core/errors.ts';
+import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import { perPage, requiredText } from './field.ts';
 import type { ApiParts } from './parts.ts';
 import { api, type Route } from './route.ts';
 
-export function projectRoutes({ builder, dataKeys, instances }: ApiParts): Route[] {
-  /** A Project's data is that of its Builder Instance. */
-  async function collectionOf(project: Project): Promise<string> {
-    const instance = await instances.builderOf(project.id);
-    if (!instance) throw new SpaceError('CONFLICT', { reason: 'This project has no data yet: push it once, then its Builder Instance has a Collection.' });
-    return instance.collectionId;
+export function projectRoutes({ builder, dataKeys, instances, collections }: ApiParts): Route[] {
+  /** A Project's data is that of its Builder Instance, from its first push on; what was stored before waits for it. */
+  async function collectionOf(project: Project): Promise<string | undefined> {
+    return (await instances.builderOf(project.id))?.collectionId ?? (await collections.reservedFor(project.id))?.id;
+  }
+
+  async function keptCollectionOf(project: Project): Promise<string> {
+    const known = await collectionOf(project);
+    if (known !== undefined) return known;
+    try {
+      return (await collections.reserve(project)).id;
+    } catch (error) {
+      const made = isSpaceError(error, 'STORE_CONDITION_FAILED') ? await collectionOf(project) : undefined;
+      if (made === undefined) throw error;
+      return made;
+    }
   }
 
   return [
@@ -48,7 +58,8 @@ export function projectRoutes({ builder, dataKeys, instances }: ApiParts): Route
     api('GET /api/v0/apps/:id/keys', {
       access: 'person', object: 'project',
       async handle(_, project) {
-        const keys = await dataKeys.list(await collectionOf(project));
+        const collectionId = await collectionOf(project);
+        const keys = collectionId === undefined ? [] : await dataKeys.list(collectionId);
         return { json: { keys: keys.map(({ name, createdAt }) => ({ name, created_at: createdAt })) } };
       },
     }),
@@ -56,7 +67,7 @@ export function projectRoutes({ builder, dataKeys, instances }: ApiParts): Route
       access: 'person', object: 'project',
       async handle(request, project) {
         const { name } = await request.json();
-        const { key, value } = await dataKeys.create(await collectionOf(project), name);
+        const { key, value } = await dataKeys.create(await keptCollectionOf(project), name);
         return { status: 201, json: { name: key.name, created_at: key.createdAt, value } };
       },
     }),

@@ -27,17 +27,18 @@ export interface AccessTokens {
   list(spaceId: string): Promise<AccessToken[]>;
   /** @returns false when it is not there, or another person's */
   delete(spaceId: string, id: string): Promise<boolean>;
-  /** @returns the id of its Space, or undefined */
-  check(accessToken: string): Promise<string | undefined>;
-  /** Begin to check a signature: feed the body, then ask. Undefined when key or clock rule it out already. */
-  verifier(request: SignedRequest): Promise<SignatureVerifier | undefined>;
+  /** @returns the id of its Space  @throws TOKEN_INVALID, TOKEN_EXPIRED */
+  check(accessToken: string): Promise<string>;
+  /** Begin to check a signature: feed the body, then prove. @throws TOKEN_INVALID, SIGNATURE_TIME_WRONG */
+  verifier(request: SignedRequest): Promise<SignatureVerifier>;
 }
 
 export interface SignatureVerifier {
   spaceId: string;
   update(chunk: Uint8Array): void;
-  /** Ends the body. */
-  matches(): boolean;
+  /** Ends the body. That a token has expired is told to whoever holds it, and to nobody else.
+   *  @throws TOKEN_INVALID, TOKEN_EXPIRED */
+  prove(): void;
 }
 
 /** @source reference Appendix B 16 */
@@ -52,9 +53,16 @@ export function createAccessTokens({ store, vault, clock }: { store: Store; vaul
   const tokens = createTable<AccessToken>(store, 'access-token', { space: { of: (token) => token.spaceId } });
   const secretOf = (token: AccessToken): string => vault.unsealText(`access-token/${token.id}`, token.sealedSecret);
 
-  async function usable(id: string): Promise<AccessToken | undefined> {
-    const token = await tokens.get(id);
-    return token && Date.parse(token.expiresAt) > clock.now() ? token : undefined;
+  function assertAlive({ expiresAt }: AccessToken): void {
+    if (Date.parse(expiresAt) <= clock.now()) throw new SpaceError('TOKEN_EXPIRED', { expiredAt: expiresAt });
+  }
+
+  function assertNear(timestamp: string): void {
+    const now = clock.now();
+    const seconds = /^\d{1,12}$/.test(timestamp) ? Number(timestamp) : NaN;
+    if (Math.abs(seconds - now / 1000) <= SIGNATURE_WINDOW_SECONDS) return;
+    const signedAt = Number.isNaN(seconds) ? undefined : isoTime(seconds * 1000);
+    throw new SpaceError('SIGNATURE_TIME_WRONG', { signedAt, now: isoTime(now), minutes: SIGNATURE_WINDOW_SECONDS / 60 });
   }
 
   async function noteUse(token: AccessToken): Promise<void> {
@@ -85,24 +93,26 @@ export function createAccessTokens({ store, vault, clock }: { store: Store; vaul
     },
     async check(accessToken) {
       const [id, secret, ...rest] = accessToken.split('_');
-      if (!id || !secret || rest.length > 0) return undefined;
-      const token = await usable(id);
-      if (!token || !sameSecret(secret, secretOf(token))) return undefined;
+      const token = id && secret && rest.length === 0 ? await tokens.get(id) : undefined;
+      if (!token || !sameSecret(secret ?? '', secretOf(token))) throw new SpaceError('TOKEN_INVALID');
+      assertAlive(token);
       await noteUse(token);
       return token.spaceId;
     },
     async verifier({ method, uri, timestamp, contentType, signature }) {
+      assertNear(timestamp);
       const [, id, given] = SIGNATURE.exec(signature) ?? [];
-      const seconds = /^\d{1,12}$/.test(timestamp) ? Number(timestamp) : NaN;
-      const isNear = Math.abs(seconds - clock.now() / 1000) <= SIGNATURE_WINDOW_SECONDS;
-      const token = id && isNear ? await usable(id) : undefined;
-      if (!token || !given) return undefined;
-      await noteUse(token);
+      const token = id ? await tokens.get(id) : undefined;
+      if (!token || !given) throw new SpaceError('TOKEN_INVALID');
       const hmac = createHmac('sha256', secretOf(token)).update(`${method}\n${uri}\n${timestamp}\n${contentType}\n`);
       return {
         spaceId: token.spaceId,
         update: (chunk) => void hmac.update(chunk),
-        matches: () => timingSafeEqual(hmac.update('\n').digest(), Buffer.from(given, 'hex')),
+        prove() {
+          if (!timingSafeEqual(hmac.update('\n').digest(), Buffer.from(given, 'hex'))) throw new SpaceError('TOKEN_INVALID');
+          assertAlive(token);
+          void noteUse(token);
+        },
       };
     },
   };

@@ -1,6 +1,7 @@
 // Owns the question who sent a request to the control plane: session cookie, bearer token or signature. Never refuses:
 // whether that person may is for the route to say.
 import type { IncomingMessage } from 'node:http';
+import { isSpaceError, type SpaceError } from '../../core/errors.ts';
 import { cookieName, cookieValues } from '../http/cookie.ts';
 import type { AccessTokens, SignatureVerifier } from './access-token.ts';
 import type { Session, Sessions } from './session.ts';
@@ -11,6 +12,8 @@ export interface Identity {
   session?: Session;
   /** Set for a signed request: nobody is proven before the body has been fed to it. */
   verifier?: SignatureVerifier;
+  /** Why the token or the signature that came along proves nobody. */
+  refusal?: SpaceError;
 }
 
 export interface Identify {
@@ -26,7 +29,7 @@ export function createIdentify({ spaces, sessions, accessTokens }: { spaces: Spa
       signature, method: request.method ?? 'GET', uri: request.url ?? '/', contentType: request.headers['content-type'] ?? '',
       timestamp: String(request.headers['x-deta-timestamp'] ?? ''),
     });
-    return verifier ? { person: await spaces.get(verifier.spaceId), verifier } : NOBODY;
+    return { person: await spaces.get(verifier.spaceId), verifier };
   }
 
   /** A sibling host can plant a second cookie of this name where no TLS forbids it: the one that is good counts (attack E1). */
@@ -38,14 +41,22 @@ export function createIdentify({ spaces, sessions, accessTokens }: { spaces: Spa
     return NOBODY;
   }
 
+  async function byToken(accessToken: string): Promise<Identity> {
+    return { person: await spaces.get(await accessTokens.check(accessToken)) };
+  }
+
   return async (request, isSecure) => {
     const signature = request.headers['x-deta-signature'];
-    if (typeof signature === 'string') return bySignature(request, signature);
+    if (typeof signature === 'string') return bySignature(request, signature).catch(refused);
     const bearer = /^\s*Bearer\s+(\S+)\s*$/i.exec(request.headers.authorization ?? '')?.[1];
     if (bearer === undefined) return byCookie(request, isSecure);
-    const spaceId = await accessTokens.check(bearer);
-    return spaceId === undefined ? NOBODY : { person: await spaces.get(spaceId) };
+    return byToken(bearer).catch(refused);
   };
+}
+
+function refused(error: unknown): Identity {
+  if (!isSpaceError(error) || error.status !== 401) throw error;
+  return { person: undefined, refusal: error };
 }
 
 /** Did the browser say that our own page sent this? Sibling hosts are same-site, so that is not enough.

@@ -26,14 +26,14 @@ export function hasBody(request: IncomingMessage): boolean {
   return request.headers['transfer-encoding'] !== undefined || Number(request.headers['content-length'] ?? 0) > 0;
 }
 
-/** The body of a signed request: it ends only if the signature covers it, else it fails with UNAUTHORIZED.
+/** The body of a signed request: it ends only if the signature covers it, else it fails with TOKEN_INVALID.
  *  Whoever acts after the last chunk therefore acts on proven bytes. */
 export async function* provenBody(source: AsyncIterable<Uint8Array>, verifier: SignatureVerifier): AsyncGenerator<Uint8Array> {
   for await (const chunk of undestroyed(source)) {
     verifier.update(chunk);
     yield chunk;
   }
-  if (!verifier.matches()) throw new SpaceError('UNAUTHORIZED');
+  verifier.prove();
 }
 
 /** A reader that stops early destroys a stream, and with a request its connection: no answer could tell why. */

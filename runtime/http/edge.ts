@@ -94,7 +94,7 @@ async function handle(parts: EdgeParts, route: Route, ctx: Koa.Context): Promise
 
 async function answer(parts: EdgeParts, route: Route, { ctx, identity, request }: { ctx: Koa.Context; identity: Identity; request: RouteRequest }): Promise<void> {
   if (route.access !== 'public' && !identity.person) {
-    if (route.kind !== 'page') throw new SpaceError('UNAUTHORIZED');
+    if (route.kind !== 'page') throw identity.refusal ?? new SpaceError('UNAUTHORIZED');
     ctx.redirect(`/login?redirect_uri=${encodeURIComponent(request.origin + (route.method === 'GET' ? ctx.url : '/'))}`);
     return;
   }
@@ -112,7 +112,7 @@ function checkOrigin(route: Route, identity: Identity, request: IncomingMessage,
   if (!passes) throw new SpaceError('ORIGIN_FORBIDDEN');
 }
 
-/** Nothing is done, and nothing is told, before a signed body is proven. @throws UNAUTHORIZED */
+/** Nothing is done, and nothing is told, before a signed body is proven. @throws TOKEN_INVALID, TOKEN_EXPIRED */
 async function proveUpfront(parts: EdgeParts, route: Route, { identity, request }: { identity: Identity; request: RouteRequest }): Promise<Spooled | undefined> {
   if (!identity.verifier) return undefined;
   if (route.streams) {

@@ -7,12 +7,15 @@ import type { Data } from '../../sandbox-data/data.ts';
 import type { Store } from '../../sandbox-data/store/store.ts';
 import { createTable, type Write } from '../../sandbox-data/store/table.ts';
 
-/** `instanceId` null: headless. `trashedAt`: gone for its owner, deleted for good after 30 days. */
+/** `instanceId` null: headless, or waiting for its Project's first push. `trashedAt`: gone for its owner, deleted for good
+ *  after 30 days. */
 export interface CollectionRecord {
   id: string;
   spaceId: string;
   name: string;
   instanceId: string | null;
+  /** The Project whose Builder Instance has it, or will have it. */
+  projectId?: string;
   createdAt: string;
   trashedAt: string | null;
 }
@@ -27,8 +30,13 @@ export interface Collections {
   list(spaceId: string): Promise<CollectionRecord[]>;
   /** A headless Collection. */
   create(spaceId: string, name: string): Promise<CollectionRecord>;
-  /** The record of a new Instance's Collection, to be written with the Instance. */
-  forInstance(spaceId: string, instanceId: string, name: string): { record: CollectionRecord; write: Write };
+  /** What waits for the first push of this Project, made when it is asked for: code on a developer's own machine needs
+   *  data before there is an Instance. @throws STORE_CONDITION_FAILED when a push was faster */
+  reserve(project: { id: string; spaceId: string; name: string }): Promise<CollectionRecord>;
+  reservedFor(projectId: string): Promise<CollectionRecord | undefined>;
+  /** The record of a new Instance's Collection, to be written with the Instance. A Builder Instance names its Project:
+   *  what was reserved for it in the meantime makes the write fail. */
+  forInstance(owner: { spaceId: string; instanceId: string; name: string; projectId?: string; reserved?: CollectionRecord }): { record: CollectionRecord; write: Write };
   /** Its Instance goes: keep the data as a headless Collection, or put it into the trash. */
   detachWrite(record: CollectionRecord, data: 'keep' | 'delete'): Write;
   trash(id: string): Promise<void>;
@@ -42,6 +50,7 @@ export function createCollections({ store, data, clock }: { store: Store; data: 
   const records = createTable<CollectionRecord>(store, 'collection', {
     space: { of: (record) => record.spaceId },
     trash: { of: (record) => (record.trashedAt === null ? undefined : 'trash') },
+    project: { of: (record) => record.projectId, unique: true },
   });
   const known = new LRUCache<string, CollectionRecord>({ max: 10_000 });
   /** Rises with every change, so that what was read before it is not remembered after it. */
@@ -52,7 +61,8 @@ export function createCollections({ store, data, clock }: { store: Store; data: 
   };
   const newRecord = (spaceId: string, name: string, instanceId: string | null): CollectionRecord =>
     ({ id: newId('collection'), spaceId, name, instanceId, createdAt: isoTime(clock.now()), trashedAt: null });
-  const trashed = (record: CollectionRecord): CollectionRecord => ({ ...record, instanceId: null, trashedAt: isoTime(clock.now()) });
+  const headless = ({ projectId: _, ...record }: CollectionRecord): CollectionRecord => ({ ...record, instanceId: null });
+  const trashed = (record: CollectionRecord): CollectionRecord => ({ ...headless(record), trashedAt: isoTime(clock.now()) });
 
   return {
     get: (id) => records.get(id),
@@ -73,11 +83,26 @@ export function createCollections({ store, data, clock }: { store: Store; data: 
       await records.insert(record);
       return record;
     },
-    forInstance(spaceId, instanceId, name) {
-      const record = newRecord(spaceId, name, instanceId);
+    async reserve({ id, spaceId, name }) {
+      const known = await records.find('project', id);
+      if (known) return known;
+      const record = { ...newRecord(spaceId, name, null), projectId: id };
+      await records.insert(record);
+      return record;
+    },
+    async reservedFor(projectId) {
+      const known = await records.find('project', projectId);
+      return known?.instanceId === null ? known : undefined;
+    },
+    forInstance({ spaceId, instanceId, name, projectId, reserved }) {
+      if (reserved) {
+        const record = { ...reserved, instanceId };
+        return { record, write: records.replaceWrite(reserved, record) };
+      }
+      const record = { ...newRecord(spaceId, name, instanceId), ...(projectId !== undefined && { projectId }) };
       return { record, write: records.insertWrite(record) };
     },
-    detachWrite: (record, fate) => records.replaceWrite(record, fate === 'keep' ? { ...record, instanceId: null } : trashed(record)),
+    detachWrite: (record, fate) => records.replaceWrite(record, fate === 'keep' ? headless(record) : trashed(record)),
     async trash(id) {
       await records.update(id, trashed);
       forget(id);

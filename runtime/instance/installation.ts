@@ -166,12 +166,15 @@ export function createInstallations(parts: InstallationParts): Installations {
       return mine.toSorted((a, b) => b.createdAt.localeCompare(a.createdAt));
     },
     openFor: (instanceId) => table.find('open', instanceId),
-    install(fresh) {
+    async install(fresh) {
+      const ofBuilder = fresh.kind === 'builder' ? { projectId: fresh.projectId, reserved: await parts.collections.reservedFor(fresh.projectId) } : {};
       let collection: ReturnType<Collections['forInstance']> | undefined;
-      const instance = parts.instances.draft(fresh, (id) => (collection = parts.collections.forInstance(fresh.spaceId, id, fresh.appName)).record);
+      const instance = parts.instances.draft(fresh, (instanceId) => (collection = parts.collections.forInstance({ spaceId: fresh.spaceId, instanceId, name: fresh.appName, ...ofBuilder })).record);
       if (!collection) throw new TypeError('an Instance needs a Collection');
       const job = draft('install', instance, { releaseId: fresh.releaseId });
-      return record(job, collection.write, ...parts.instances.insertWrites(instance));
+      const recorded = await record(job, collection.write, ...parts.instances.insertWrites(instance));
+      parts.collections.forget(instance.collectionId);
+      return recorded;
     },
     update: (instance, release) => record(draft('update', instance, { releaseId: release.id })),
     uninstall(instance, data) {
