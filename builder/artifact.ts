@@ -22,6 +22,8 @@ export type ArtifactSource = { content: Uint8Array } | { path: string };
 
 export interface Artifacts {
   put(source: ArtifactSource): Promise<Artifact>;
+  /** Whether it is stored, by its size. */
+  has(artifact: Artifact): Promise<boolean>;
   /** Store all of `sources`, path -> content. */
   putFiles(sources: Map<string, ArtifactSource>, signal?: AbortSignal): Promise<ArtifactFiles>;
   /** @throws BLOB_NOT_FOUND, RANGE_NOT_SATISFIABLE */
@@ -33,13 +35,17 @@ export interface Artifacts {
 export function createArtifacts(blobs: BlobStore): Artifacts {
   async function put(source: ArtifactSource): Promise<Artifact> {
     const artifact = await identify(source);
-    const stored = await blobs.head(artifact.hash);
-    if (stored?.sizeBytes !== artifact.sizeBytes) await blobs.put(artifact.hash, chunksOf(source));
+    if (!(await has(artifact))) await blobs.put(artifact.hash, chunksOf(source));
     return artifact;
+  }
+
+  async function has({ hash, sizeBytes }: Artifact): Promise<boolean> {
+    return (await blobs.head(hash))?.sizeBytes === sizeBytes;
   }
 
   return {
     put,
+    has,
     async putFiles(sources, signal) {
       const files: [string, Artifact][] = [];
       for (const [path, source] of [...sources].sort(byPath)) {

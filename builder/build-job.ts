@@ -12,6 +12,7 @@ import { runPipeline } from './pipeline.ts';
 import type { PipelineParts } from './pipeline.ts';
 import type { Project, Projects } from './project.ts';
 import type { Releases } from './release.ts';
+import type { EarlierMicro } from './reuse.ts';
 import type { Revision } from './revision.ts';
 
 /** Told of each Revision before its Build counts as complete; may be told twice when the host was killed meanwhile.
@@ -59,6 +60,7 @@ async function makeRevision(build: Build, parts: JobParts, signal: AbortSignal):
   const content = await runPipeline({
     spaceId: build.spaceId, archivePath: parts.sourcePath(build.id), folder: join(parts.jobFolder, build.id),
     spacefileText: build.spacefileText, icon: build.icon, autoPwa: build.autoPwa, report, signal,
+    earlier: () => earlierMicros(build, parts),
   }, parts);
   signal.throwIfAborted();
   const { id, projectId, spaceId, tag } = build;
@@ -67,6 +69,14 @@ async function makeRevision(build: Build, parts: JobParts, signal: AbortSignal):
   await rm(parts.sourcePath(id), { force: true });
   report(`Created revision: ${tag}`);
   parts.log.info('revision.created', { projectId, revisionId: id, durationMs: Math.round(performance.now() - startedAt), totalSizeBytes: revision.totalSizeBytes });
+}
+
+/** Back and forth between two states of a source is common; more would only take time to load. */
+const REVISIONS_REMEMBERED = 4;
+
+async function earlierMicros({ projectId }: Build, { revisions }: JobParts): Promise<EarlierMicro[]> {
+  const found = await revisions.listByProject(projectId, { limit: REVISIONS_REMEMBERED });
+  return found.flatMap(({ micros, tag }) => micros.map((micro) => ({ micro, tag })));
 }
 
 async function commitRevision(revision: Revision, parts: JobParts): Promise<void> {

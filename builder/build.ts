@@ -49,7 +49,7 @@ export interface Builds {
   putManifest(id: string, text: string): Promise<Build>;
   /** What the picture is is told from its bytes. @throws ICON_INVALID, BUILD_STATE, NOT_FOUND */
   putIcon(id: string, bytes: Uint8Array, contentType?: string): Promise<Build>;
-  /** Take the zip and start the job. @throws SOURCE_TOO_LARGE, SOURCE_INVALID, BUILD_STATE, TOO_MANY_REQUESTS, NOT_FOUND */
+  /** Take the zip and start the job. @throws SOURCE_TOO_LARGE, SOURCE_INVALID, BUILD_STATE, BUILD_QUEUE_FULL, NOT_FOUND */
   putSource(id: string, stream: AsyncIterable<Uint8Array>): Promise<Build>;
   /** @throws NOT_FOUND when there is none, or it is not of `spaceId` */
   get(id: string, spaceId?: string): Promise<Build>;
@@ -87,6 +87,9 @@ export type BuildTable = Table<Build> & {
 };
 
 const TAG_MAX_CHARACTERS = 64;
+const FORGOTTEN_AT_ONCE = 10;
+/** Of one Project, with their logs; their Revisions stay. */
+const BUILDS_KEPT = 100;
 
 export function createBuildTable(store: Store): BuildTable {
   const table = createTable<Build>(store, 'build', {
@@ -139,11 +142,23 @@ export function createBuilds(parts: BuildParts): Builds {
 
   async function create({ project, tag, autoPwa = true }: { project: Project; tag?: string; autoPwa?: boolean }): Promise<Build> {
     const given = tag ? checkedTag(tag) : undefined;
+    await forgetOld(project.id);
     if (given !== undefined) await assertTagFree(parts, project.id, given, cancel);
     for (;;) {
       const build = draft(project, { tag: given ?? newRevisionTag(), autoPwa, createdAt: parts.nextInstant() });
       if (await tookPlace(() => table.insert(build))) return build;
       if (given !== undefined) throw new SpaceError('TAG_TAKEN', { tag: given });
+    }
+  }
+
+  /** Those that were never given a source end, and those that have ended go, with their logs. */
+  async function forgetOld(projectId: string): Promise<void> {
+    const builds = await table.list({ by: { index: 'project', value: projectId }, reverse: true, limit: BUILDS_KEPT + FORGOTTEN_AT_ONCE });
+    for (const build of builds.slice(BUILDS_KEPT - 1)) {
+      if (isAwaitingSource(build.state)) await cancel(build.id);
+      else if (!isFinished(build.state)) continue;
+      await table.delete(build.id);
+      await logs.delete(build.id);
     }
   }
 

@@ -24,6 +24,7 @@ import { createRevisions } from './revision.ts';
 import type { Revisions } from './revision.ts';
 import type { BuildLimits } from './toolchain/box-workshop.ts';
 import { createCustomToolchain } from './toolchain/custom.ts';
+import { createToolIdentity } from './toolchain/identity.ts';
 import { createIsolateToolchain } from './toolchain/isolate.ts';
 import { createNodeToolchain } from './toolchain/node.ts';
 import type { PackageTools } from './toolchain/package-tools.ts';
@@ -77,12 +78,14 @@ export async function createBuilder(options: BuilderOptions): Promise<Builder> {
   const revisions = createRevisions(store);
   const releases = createReleases(store, artifacts, nextInstant);
   const logs = await createBuildLogs(join(workFolder, 'logs'));
+  const tools = packageTools(options);
   const parts: JobParts = {
     store, log, artifacts, projects, revisions, releases, logs, nextInstant,
     table: createBuildTable(store),
     sourcePath: (id) => join(sourceFolder, `${id}.zip`),
     jobFolder: join(workFolder, 'jobs'),
-    toolchains: createToolchains(packageTools(options)),
+    toolchains: createToolchains(tools),
+    identity: createToolIdentity(tools),
     onRevision: options.onRevision ?? (async () => {}),
   };
   const jobs = new Map<string, AbortController>();

@@ -8,15 +8,19 @@ import type { EngineEntry } from '../spacefile-schema/engines.ts';
 import { formatIssues } from '../spacefile-schema/issue.ts';
 import { parseSpacefile } from '../spacefile-schema/parse.ts';
 import type { Spacefile, SpacefileMicro } from '../spacefile-schema/types.ts';
-import type { Artifacts } from './artifact.ts';
+import type { ArtifactFiles, Artifacts } from './artifact.ts';
 import { withCodings } from './coding.ts';
 import { inspectIcon } from './icon.ts';
 import type { Icon } from './icon.ts';
 import { createPwaIcons } from './pwa-icons.ts';
 import type { PwaIcon } from './pwa-icons.ts';
+import { createReuse } from './reuse.ts';
+import type { EarlierMicro, Reuse } from './reuse.ts';
 import { revisionContent } from './revision.ts';
 import type { RevisionContent, RevisionMicro } from './revision.ts';
 import { unpackSource } from './source.ts';
+import type { SourceFiles } from './source.ts';
+import type { ToolIdentity } from './toolchain/identity.ts';
 import { isInside, readInside } from './toolchain/source-file.ts';
 import type { Toolchain, ToolchainJob } from './toolchain/toolchain.ts';
 
@@ -24,6 +28,7 @@ export interface PipelineParts {
   artifacts: Artifacts;
   /** By the name that the table of engines gives. */
   toolchains: Record<EngineEntry['toolchain'], Toolchain>;
+  identity: ToolIdentity;
 }
 
 export interface PipelineJob {
@@ -35,6 +40,8 @@ export interface PipelineJob {
   spacefileText?: string;
   icon?: Icon;
   autoPwa: boolean;
+  /** Micros of the Project's Revisions, newest first. */
+  earlier(): Promise<EarlierMicro[]>;
   report(line: string): void;
   signal: AbortSignal;
 }
@@ -47,11 +54,11 @@ export async function runPipeline(job: PipelineJob, parts: PipelineParts): Promi
   await rm(job.folder, { recursive: true, force: true });
   await mkdir(job.folder, { recursive: true });
   try {
-    await unpackSource(job.archivePath, source, { signal: job.signal });
+    const files = await unpackSource(job.archivePath, source, { signal: job.signal });
     job.report('Parsing Spacefile...');
     const spacefileText = await readSpacefile(source, job.spacefileText);
     const spacefile = parsedSpacefile(spacefileText);
-    const micros = await buildMicros(job, spacefile, { ...parts, source });
+    const micros = await buildMicros(job, spacefile, { ...parts, source, files });
     const icon = job.icon ?? (await iconOfSource(job, spacefile, { ...parts, source }));
     const autoPwa = job.autoPwa && spacefile.autoPwa;
     const pwaIcons = icon && autoPwa ? await pwaIconsOf(job, icon, parts.artifacts) : undefined;
@@ -89,38 +96,61 @@ async function readSpacefile(source: string, sentText: string | undefined): Prom
   return text;
 }
 
-async function buildMicros(job: PipelineJob, spacefile: Spacefile, parts: PipelineParts & { source: string }): Promise<RevisionMicro[]> {
+interface SourceParts extends PipelineParts { source: string; files: SourceFiles }
+
+async function buildMicros(job: PipelineJob, spacefile: Spacefile, parts: SourceParts): Promise<RevisionMicro[]> {
   job.report('Scanned micros:');
   for (const micro of spacefile.micros) job.report(`└ ${micro.name}`);
-  const planned = spacefile.micros.map((micro) => ({ toolchain: parts.toolchains[ENGINES[micro.engine].toolchain], work: workFor(job, micro, parts.source) }));
-  for (const { toolchain, work } of planned) {
-    await assertFolder(work);
-    await toolchain.detect(work);
-  }
+  const works = spacefile.micros.map((micro) => workFor(job, micro, parts.source));
+  for (const work of works) await assertFolder(work);
+  const reuse = await createReuse(works, { ...parts, earlier: job.earlier });
+  const looked = new Set<ToolchainJob>();
+  const look = async (work: ToolchainJob): Promise<void> => {
+    if (!looked.has(work)) await toolchainOf(work, parts).detect(work);
+    looked.add(work);
+  };
+  for (const work of works) if (!(await reuse.find(work))) await look(work);
   const micros: RevisionMicro[] = [];
-  for (const { toolchain, work } of planned) {
+  for (const work of works) {
     job.signal.throwIfAborted();
-    // The build of another Micro may have touched it.
-    await assertFolder(work);
-    micros.push(await buildMicro(toolchain, work, parts.artifacts));
+    micros.push((await takeOver(work, reuse)) ?? (await reuse.watch(work, () => look(work).then(() => buildMicro(work, parts)))));
   }
-  return micros;
+  return micros.map((micro, index) => ({ ...micro, sourceKey: reuse.keyOf(works[index]!) }));
 }
 
-async function buildMicro(toolchain: Toolchain, work: ToolchainJob, artifacts: Artifacts): Promise<RevisionMicro> {
-  const { name, engine, primary, path, run, serve, presets, publicRoutes, provideActions, actions } = work.micro;
-  work.report(`Building micro ${name}...`);
+function toolchainOf({ micro }: ToolchainJob, { toolchains }: PipelineParts): Toolchain {
+  return toolchains[ENGINES[micro.engine].toolchain];
+}
+
+async function takeOver(work: ToolchainJob, reuse: Reuse): Promise<RevisionMicro | undefined> {
+  const known = await reuse.find(work);
+  if (!known) return undefined;
+  work.report(`Micro ${work.micro.name} has not changed: taken over from revision ${known.tag}`);
+  return revisionMicro(work, known.micro, known.micro.files);
+}
+
+async function buildMicro(work: ToolchainJob, parts: SourceParts): Promise<RevisionMicro> {
+  // The build of another Micro may have touched it.
+  await assertFolder(work);
+  work.report(`Building micro ${work.micro.name}...`);
   await mkdir(work.scratchFolder, { recursive: true });
+  const toolchain = toolchainOf(work, parts);
   await toolchain.install(work);
   const built = await toolchain.build(work);
+  const { artifacts } = parts;
   const files = await artifacts.putFiles(built.files, work.signal);
-  const { runs } = ENGINES[engine];
+  const isServed = ENGINES[work.micro.engine].runs === 'static';
+  return revisionMicro(work, built, isServed ? await withCodings(files, built.files, { artifacts, signal: work.signal }) : files);
+}
+
+function revisionMicro({ micro }: ToolchainJob, { entry, handlerAt }: Pick<RevisionMicro, 'entry' | 'handlerAt'>, files: ArtifactFiles): RevisionMicro {
+  const { name, engine, primary, path, run, serve, presets, publicRoutes, provideActions, actions } = micro;
   return {
     name, engine, primary, path, run, serve, presets, publicRoutes, provideActions, actions,
-    runs,
-    entry: built.entry,
-    ...(built.handlerAt !== undefined && { handlerAt: built.handlerAt }),
-    files: runs === 'static' ? await withCodings(files, built.files, { artifacts, signal: work.signal }) : files,
+    runs: ENGINES[engine].runs,
+    entry,
+    ...(handlerAt !== undefined && { handlerAt }),
+    files,
   };
 }
 

@@ -20,6 +20,8 @@ export interface RevisionMicro extends Pick<SpacefileMicro,
   /** Line and column in `entry` at which its handler is declared, where that is known. */
   handlerAt?: string;
   files: ArtifactFiles;
+  /** By which a later push finds that this Micro needs no build. */
+  sourceKey?: string;
 }
 
 export interface Revision {

@@ -54,15 +54,20 @@ export function refused(name: string, reason: string): SpaceError {
   return new SpaceError('SOURCE_INVALID', { reason: `${JSON.stringify(name.slice(0, 200))} ${reason}` });
 }
 
+/** A limit as people say it. */
+export function inMegabytes(bytes: number): string {
+  return bytes % (1024 * 1024) === 0 ? `${bytes / (1024 * 1024)} MB` : `${bytes} bytes`;
+}
+
 export function tooLarge(what: string): SpaceError {
   return new SpaceError('SOURCE_TOO_LARGE', { what });
 }
 
 function assertSizes(entries: readonly Entry[], limits: SourceLimits): void {
-  if (entries.length > limits.maxEntries) throw tooLarge(`more than ${limits.maxEntries} files`);
+  if (entries.length > limits.maxEntries) throw tooLarge(`it has more than ${limits.maxEntries} files`);
   const unpackedBytes = entries.reduce((sum, entry) => sum + entry.uncompressedSize, 0);
   const packedBytes = entries.reduce((sum, entry) => sum + entry.compressedSize, 0);
-  if (unpackedBytes > limits.maxTotalBytes) throw tooLarge(`more than ${limits.maxTotalBytes} bytes unpacked`);
+  if (unpackedBytes > limits.maxTotalBytes) throw tooLarge(`its files together have more than ${inMegabytes(limits.maxTotalBytes)}`);
   if (unpackedBytes > limits.ratioFreeBytes && unpackedBytes > packedBytes * limits.maxRatio) {
     throw tooLarge(`it unpacks to more than ${limits.maxRatio} times its size`);
   }

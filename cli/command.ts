@@ -16,8 +16,9 @@ export interface Context {
   note(text: string): void;
   /** A step that is done, for people. */
   done(text: string): void;
-  /** The host where the person is signed in. @throws Failure NOT_LOGGED_IN */
-  api(): Promise<Api>;
+  /** The host where the person is signed in. `isLasting`: also after Ctrl-C, to put in order what was begun.
+   *  @throws Failure NOT_LOGGED_IN */
+  api(options?: { isLasting?: boolean }): Promise<Api>;
 }
 
 export interface CliCommand {
@@ -38,6 +39,9 @@ export function defineCommand<Options extends object>(command: TypedCommand<Opti
   return { ...command, run: (context, options, args) => command.run(context, options as Options, args) };
 }
 
+/** Whoever pressed Ctrl-C does not wait for long. */
+const LAST_CALL_MS = 5_000;
+
 export function createContext(io: Io, isJson: boolean): Context {
   const { colors } = io;
   return {
@@ -46,9 +50,9 @@ export function createContext(io: Io, isJson: boolean): Context {
     result: (json, text) => io.out(isJson ? JSON.stringify(json) : text),
     note: (text) => io.err(text),
     done: (text) => io.err(`${colors.green('✓')} ${text}`),
-    async api() {
+    async api({ isLasting = false } = {}) {
       const { root, accessToken } = await findLogin(io);
-      return createApi({ root, accessToken, clientName: clientName(), signal: io.signal });
+      return createApi({ root, accessToken, clientName: clientName(), ...(isLasting ? { timeoutMs: LAST_CALL_MS } : { signal: io.signal }) });
     },
   };
 }

@@ -104,6 +104,7 @@ function builds({ get, post, upload, lines }: Endpoint) {
     sendIcon: (buildId: string, icon: Bytes, contentType: string) => upload<{ build_id: string }>(`/v0/builds/${id(buildId)}/icon`, icon, contentType),
     /** The last step: the build starts with it. */
     sendCode: (buildId: string, zip: Bytes) => upload<{ build_id: string }>(`/v0/builds/${id(buildId)}/code`, zip, 'application/zip'),
+    cancelBuild: (buildId: string) => post<{ id: string }>(`/v0/builds/${id(buildId)}/cancel`, {}),
     getBuild: (buildId: string) => get<WireBuild>(`/v0/builds/${id(buildId)}`),
     buildLogs: (buildId: string, follow = true) => lines(`/v0/builds/${id(buildId)}/logs`, follow),
   };

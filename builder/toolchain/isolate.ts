@@ -14,6 +14,8 @@ import { kindOf, readInside } from './source-file.ts';
 import type { Package, Toolchain, ToolchainJob } from './toolchain.ts';
 import { wasmModules } from './wasm-modules.ts';
 
+/** Another one may bundle the same source differently. */
+export const BUNDLER_VERSION = esbuild.version;
 export const BUNDLE_MAX_BYTES = 10 * 1024 * 1024;
 const BUNDLE_TIMEOUT_MS = 60_000;
 const MAX_ERRORS = 10;

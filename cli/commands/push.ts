@@ -1,12 +1,11 @@
 // Owns `space push`: Spacefile and source to the host, the build's log to the terminal, until the Builder Instance runs it.
 import { Option } from 'commander';
 import type { Api } from '../../client/api.ts';
-import { ApiError } from '../../client/transport.ts';
 import type { WireBuild, WireInstance } from '../../core/wire.ts';
 import { defineCommand, withDir, withProjectId } from '../command.ts';
 import type { Context } from '../command.ts';
 import { dashboardUrl } from '../credentials.ts';
-import { Failure, usageFailure } from '../failure.ts';
+import { Failure, Interrupted, usageFailure } from '../failure.ts';
 import { readIcon } from '../icon.ts';
 import { awaitEnd, awaitFirst, checkComplete, followLog } from '../job.ts';
 import { count, formatBytes } from '../output.ts';
@@ -33,7 +32,7 @@ export const pushCommand = defineCommand<Options>({
     const api = await context.api();
     const buildId = await startBuild(context, api, { dir, projectId, loaded, options });
     if (options.skipLogs) return leave(context, api, buildId);
-    const build = await finishBuild(context, api, buildId);
+    const build = await orCancel(context, buildId, () => finishBuild(context, api, buildId));
     const instance = await finishUpdate(context, api, buildId);
     context.result(
       { build_id: buildId, revision_id: buildId, tag: build.tag, instance_id: instance.id, url: instance.url },
@@ -56,7 +55,7 @@ async function startBuild(context: Context, api: Api, { dir, projectId, loaded, 
     const { id } = await api.createBuild({ app_id: projectId, tag, experimental: options.experimental ?? false, auto_pwa: loaded.spacefile.autoPwa });
     await api.sendManifest(id, loaded.text);
     if (icon !== undefined) await api.sendIcon(id, icon.content, icon.contentType);
-    await api.sendCode(id, source.content).catch(explainTooLarge);
+    await orCancel(context, id, () => api.sendCode(id, source.content));
     context.done(`Sent ${count(source.files.length, 'file')}, ${formatBytes(source.content.size)}.`);
     return id;
   } finally {
@@ -64,9 +63,18 @@ async function startBuild(context: Context, api: Api, { dir, projectId, loaded, 
   }
 }
 
-function explainTooLarge(error: unknown): never {
-  if (!(error instanceof ApiError) || error.status !== 413) throw error;
-  throw new Failure({ code: error.code, what: error.message, remedy: 'Leave out what the app does not need: one line each in `.spaceignore`.', requestId: error.requestId }, { cause: error });
+/** Ctrl-C means that the developer does not want it any more: the host need not go on with it. */
+async function orCancel<T>(context: Context, buildId: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!context.io.signal.aborted) throw error;
+    const lasting = await context.api({ isLasting: true });
+    // Too late, or nobody answers: then it is as without a word.
+    await lasting.cancelBuild(buildId).catch(() => { throw error; });
+    context.note('The build was cancelled; your Builder Instance stays as it was.');
+    throw new Interrupted();
+  }
 }
 
 async function leave(context: Context, api: Api, buildId: string): Promise<void> {

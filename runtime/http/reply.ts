@@ -45,7 +45,7 @@ export function sendError(response: ServerResponse, error: unknown, { requestId,
 
 /** What an error says in headers. The rest of a body that is too large is not read: its connection ends. */
 export function errorHeaders({ code, status, details }: SpaceError): Record<string, string> {
-  if (code === 'TOO_MANY_REQUESTS') return { 'retry-after': String(details['retryAfterSeconds'] ?? 60) };
+  if (code === 'TOO_MANY_REQUESTS' || code === 'BUILD_QUEUE_FULL') return { 'retry-after': String(details['retryAfterSeconds'] ?? 60) };
   if (code === 'STORE_BUSY' || code === 'STORE_UNAVAILABLE') return { 'retry-after': '2' };
   if (code === 'METHOD_NOT_ALLOWED') return { allow: String(details['allow']) };
   return status === 413 ? { connection: 'close' } : {};

@@ -10,7 +10,7 @@ function controlled(options: { concurrency?: number; maxWaiting?: number; maxWai
     started.push(id);
     return new Promise((resolve) => ends.set(id, resolve));
   };
-  const queue = createBuildQueue({ run, ...options });
+  const queue = createBuildQueue({ run, concurrency: 2, ...options });
   const end = async (id: string): Promise<void> => {
     ends.get(id)?.();
     await new Promise((resolve) => setImmediate(resolve));
@@ -22,24 +22,46 @@ const of = (id: string): QueuedBuild => ({ id, spaceId: id[0] as string });
 
 test('two run at once, the others wait', async () => {
   const { queue, started, end } = controlled();
-  for (const id of ['a1', 'a2', 'a3']) queue.add(of(id));
-  expect(started).toEqual(['a1', 'a2']);
-  await end('a2');
-  expect(started).toEqual(['a1', 'a2', 'a3']);
-});
-
-test('a Space with many Builds does not hold up the others', async () => {
-  const { queue, started, end } = controlled();
-  for (const id of ['a1', 'a2', 'a3', 'a4', 'b1', 'c1', 'b2']) queue.add(of(id));
-  for (let index = 0; index < 7; index += 1) await end(started[index] as string);
-  expect(started).toEqual(['a1', 'a2', 'b1', 'a3', 'c1', 'b2', 'a4']);
-});
-
-test('a Space that has one running gives the other place to one that has none', async () => {
-  const { queue, started, end } = controlled();
-  for (const id of ['a1', 'b1', 'a2', 'c1']) queue.add(of(id));
+  for (const id of ['a1', 'b1', 'c1']) queue.add(of(id));
+  expect(started).toEqual(['a1', 'b1']);
   await end('b1');
   expect(started).toEqual(['a1', 'b1', 'c1']);
+});
+
+test('one Space never has all places, however long its Builds take', async () => {
+  const { queue, started, end } = controlled();
+  for (const id of ['a1', 'a2', 'a3']) queue.add(of(id));
+  expect(started).toEqual(['a1']);
+  queue.add(of('b1'));
+  expect(started).toEqual(['a1', 'b1']);
+  await end('b1');
+  expect(started).toEqual(['a1', 'b1']);
+  await end('a1');
+  expect(started).toEqual(['a1', 'b1', 'a2']);
+});
+
+test('where there is one place only, it is used', () => {
+  const { queue, started } = controlled({ concurrency: 1 });
+  queue.add(of('a1'));
+  expect(started).toEqual(['a1']);
+});
+
+test('a Space with fifty Builds does not hold up the others', async () => {
+  const { queue, started, end } = controlled({ concurrency: 3 });
+  for (let index = 0; index < 50; index += 1) queue.add(of(`a${index}`));
+  for (const id of ['b1', 'c1', 'b2']) queue.add(of(id));
+  expect(started).toEqual(['a0', 'a1', 'b1']);
+  await end('a0');
+  expect(started.at(-1)).toBe('c1');
+  await end('b1');
+  expect(started.at(-1)).toBe('b2');
+});
+
+test('turns go round', async () => {
+  const { queue, started, end } = controlled({ concurrency: 1 });
+  for (const id of ['a1', 'a2', 'a3', 'b1', 'b2', 'c1']) queue.add(of(id));
+  for (let index = 0; index < 6; index += 1) await end(started[index] as string);
+  expect(started).toEqual(['a1', 'a2', 'b1', 'c1', 'a3', 'b2']);
 });
 
 test('what was removed never starts', async () => {
@@ -53,7 +75,7 @@ test('what was removed never starts', async () => {
 
 test('it is bounded, in all and for one Space, counting what is still arriving', () => {
   const { queue } = controlled({ concurrency: 1, maxWaiting: 3, maxWaitingPerSpace: 2 });
-  const tooMany = expect.objectContaining({ code: 'TOO_MANY_REQUESTS' });
+  const tooMany = expect.objectContaining({ code: 'BUILD_QUEUE_FULL' });
   for (const id of ['a0', 'a1']) queue.add(of(id));
   const release = queue.reserve('a');
   expect(() => queue.reserve('a')).toThrow(tooMany);

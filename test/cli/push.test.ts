@@ -115,15 +115,20 @@ describe('space push', () => {
     expect(ran.err).toContain('The host does not answer; waiting for it to come back...');
   });
 
-  test('Ctrl-C ends the command, and says that the host goes on', async () => {
+  test.each([
+    ['cancels the build', '/logs', { json: { id: 'x' } }, 'The build was cancelled; your Builder Instance stays as it was.\nStopped.\n'],
+    ['cancels an upload', '/code', { json: { id: 'x' } }, 'The build was cancelled; your Builder Instance stays as it was.\nStopped.\n'],
+    ['that comes too late says that the host goes on', '/logs', { status: 409, json: { code: 'BUILD_STATE' } }, 'Stopped. What the host has begun goes on there.\n'],
+  ])('Ctrl-C %s', async (_, at, answer, said) => {
     const interruption = new AbortController();
     host.intercept = (call) => {
-      if (call.path.includes('/logs')) interruption.abort();
-      return undefined;
+      if (call.path.includes(at)) interruption.abort();
+      return call.path.endsWith('/cancel') ? answer : undefined;
     };
     const ran = await run(['push'], { signal: interruption.signal });
     expect(ran.code).toBe(130);
-    expect(ran.err).toContain('Stopped. What the host has begun goes on there.');
+    expect(ran.err).toContain(said);
+    expect(host.calls.filter(({ path }) => path.endsWith('/cancel'))).toHaveLength(1);
   });
 
   test.each([
@@ -143,7 +148,7 @@ describe('space push', () => {
 
   test('what the host refuses is shown with its sentence and request id', async () => {
     host.intercept = (call) => (call.path.endsWith('/code') ? refuse(413, 'SOURCE_TOO_LARGE', 'The source is larger than the limit: 250 MB.') : undefined);
-    expect((await run(['push'])).err).toContain('✗ The source is larger than the limit: 250 MB.\n  What to do: Leave out what the app does not need: one line each in `.spaceignore`.\n  Request id: req123\n');
+    expect((await run(['push'])).err).toContain('✗ The source is larger than the limit: 250 MB.\n  Request id: req123\n');
     host.intercept = () => refuse(409, 'TAG_TAKEN', 'A revision with the tag `mine` exists already.');
     expect((await run(['push', '--tag', 'mine'])).err).toContain('What to do: Choose another --tag, or leave it out.');
   });
