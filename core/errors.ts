@@ -112,9 +112,14 @@ export const ERRORS = {
   INSTALLATION_NOT_FOUND: entry(404, 'caller', 'This installation does not exist.'),
   INSTALLATION_RUNNING: entry(409, 'caller', 'This app is being installed or updated right now. Wait until that is done.'),
 
+  UPDATE_UNHEALTHY: entry(502, 'micro', (d) => `Version ${d.version} failed its check. ${d.reason} The app is back at version ${d.before}${d.snapshot ? `, with its data from before the update; what was written since is kept as the snapshot ${d.snapshot}` : ' and nothing was lost'}.`),
+  VERSION_NOT_FOUND: entry(404, 'caller', 'There is no such version of this app to go back to.'),
+  TRASH_NOT_FOUND: entry(404, 'caller', 'This is not in the trash: it was brought back, or is gone for good.'),
+
   // Instances and Micros
   INSTANCE_NOT_FOUND: entry(404, 'caller', 'This app instance does not exist.'),
   INSTANCE_NOT_READY: entry(503, 'platform', 'This app is being installed. Try again in a moment.'),
+  INSTANCE_FAILED: entry(503, 'platform', 'An update of this app failed and could not be undone. Its owner can roll it back.'),
   MICRO_NOT_FOUND: entry(404, 'caller', 'No Micro of this app answers here.'),
   MICRO_ENGINE_UNSUPPORTED: entry(422, 'platform', (d) => `This host cannot run the engine \`${d.engine}\`.`),
   SANDBOX_MISSING: entry(503, 'platform', (d) => `This host has no sandbox for programs, so it runs none: ${d.reason}. Its owner sees more on the page Host.`),

@@ -35,8 +35,37 @@ export interface WireRelease {
 }
 
 export interface WireInstallation {
-  id: string; instance_id: string; release_id: string; kind: 'install' | 'update' | 'uninstall';
+  id: string; instance_id: string; release_id: string; kind: 'install' | 'update' | 'rollback' | 'uninstall';
   status: WireJobStatus; step: string; error: string | null; created_at: string;
+}
+/** What an update would bring; `to` is null when there is none. `text` of a change is for people; `before` is null for what
+ *  is added, `after` for what is removed. */
+export interface WireUpdate {
+  instance_id: string;
+  from: { release_id: string; version: string };
+  to: { release_id: string; version: string } | null;
+  /** Of all versions that it brings, newest first. */
+  notes: { version: string; release_notes: string; released_at: string }[];
+  changes: WireVersionChange[];
+}
+export interface WireVersionChange {
+  kind: 'public_route' | 'permission' | 'micro' | 'engine' | 'path' | 'schedule' | 'app_actions' | 'env' | 'api_keys';
+  change: 'added' | 'removed' | 'changed';
+  micro: string; what: string; before: string | null; after: string | null; text: string;
+}
+/** A version to go back to. `snapshot_id` is null where the data of then are not kept. */
+export interface WireVersion { id: string; version: string; release_id: string; left_at: string; snapshot_id: string | null }
+/** What a rollback would do. `changed_since`: what the data of then do not have; `more`: it may be more than that. */
+export interface WireRollback {
+  to: WireVersion;
+  data: 'keep' | 'restore';
+  changed_since: { items: number; files: number; more: boolean } | null;
+  statement: string;
+}
+/** An app with its data, or a Collection, that was deleted. `id` is the Collection's. */
+export interface WireTrashed {
+  id: string; kind: 'app' | 'collection'; name: string; instance_id: string | null; alias: string | null; version: string | null;
+  trashed_at: string; deleted_at: string;
 }
 export interface WireMicro {
   id: string; name: string; engine: string; path: string; primary: boolean;
@@ -46,7 +75,7 @@ export interface WireEnv { name: string; description: string; default?: string; 
 /** `channel` tells a Builder Instance (`development`) from an installed one (`experimental`). */
 export interface WireInstance {
   id: string; app_id: string; app_name: string; release_id: string; channel: WireChannel; alias: string; url: string;
-  version: string; status: 'ready' | 'installing' | 'failed' | 'removing'; collection_id: string; created_at: string;
+  version: string; status: 'ready' | 'installing' | 'failed' | 'updating' | 'removing'; collection_id: string; created_at: string;
   update: { release_id: string; version: string; release_notes: string } | null;
   micros: WireMicro[];
 }
@@ -90,8 +119,8 @@ export interface WireVerified {
 }
 /** One line of `GET /instances/{id}/logs`. */
 export interface WireLogLine { time: string; micro: string; level: 'debug' | 'info' | 'warn' | 'error'; text: string; request_id: string | null }
-/** `replaced`: put aside by a restore. */
-export interface WireSnapshot { id: string; kind: 'manual' | 'replaced'; note: string; created_at: string }
+/** `automatic`: taken by the host before an update or a rollback. `replaced`: put aside by a restore. */
+export interface WireSnapshot { id: string; kind: 'manual' | 'automatic' | 'replaced'; note: string; created_at: string }
 export interface WireImportCounts { name: string; added: number; changed: number; unchanged: number }
 /** `verified`: the archive had a manifest, and its checksums hold. */
 export interface WireImportReport { dry_run: boolean; bases: WireImportCounts[]; drives: WireImportCounts[]; ignored: string[]; verified: boolean }

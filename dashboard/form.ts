@@ -58,9 +58,9 @@ export function onceShown(label: string, value: string): Markup {
 }
 
 /** How an Instance or an Installation fares, as a dot and a word. */
-export type State = 'ready' | 'installing' | 'failed' | 'paused';
+export type State = 'ready' | 'installing' | 'updating' | 'failed' | 'paused';
 
-const STATE_WORDS: Record<State, string> = { ready: 'Ready', installing: 'Installing', failed: 'Failed', paused: 'Paused' };
+const STATE_WORDS: Record<State, string> = { ready: 'Ready', installing: 'Installing', updating: 'Updating', failed: 'Failed', paused: 'Paused' };
 
 export function stateDot(state: State): Markup {
   const known = Object.hasOwn(STATE_WORDS, state) ? state : 'failed';

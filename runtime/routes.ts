@@ -12,6 +12,8 @@ import { installationRoutes } from './api/installations.ts';
 import { instanceRoutes } from './api/instances.ts';
 import type { ApiParts } from './api/parts.ts';
 import { projectRoutes } from './api/projects.ts';
+import { trashRoutes } from './api/trash.ts';
+import { versionRoutes } from './api/versions.ts';
 import { quotaRoutes } from './api/quotas.ts';
 import { releaseRoutes } from './api/releases.ts';
 import type { Route } from './api/route.ts';
@@ -24,7 +26,7 @@ export function apiRoutes(parts: ApiParts, assets: Assets): Route[] {
   return [
     ...spaceRoutes(parts), ...projectRoutes(parts), ...buildRoutes(parts), ...releaseRoutes(parts),
     ...installationRoutes(parts), ...instanceRoutes(parts), ...collectionRoutes(parts),
-    ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts), ...settingsRoutes(parts),
+    ...versionRoutes(parts), ...trashRoutes(parts), ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts), ...settingsRoutes(parts),
     ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...instancePages(parts), ...releasePages(parts), ...assetPages(assets),
   ];
 }

@@ -43,7 +43,6 @@ import { createFrontDoor, listen } from './http/listener.ts';
 import { openTls, type Tls } from './http/tls.ts';
 import { createCollections } from './instance/collection.ts';
 import { createDispatch } from './instance/dispatch.ts';
-import { createInstallations } from './instance/installation.ts';
 import { createInstances } from './instance/instance.ts';
 import { createLifecycle } from './instance/lifecycle.ts';
 import { createLiveInstances, type LiveInstances, type LiveParts } from './instance/live.ts';
@@ -55,6 +54,8 @@ import { createSourcePlaces } from './instance/source-places.ts';
 import { createRefuse } from './instance/refuse.ts';
 import { createSettings } from './instance/settings.ts';
 import { chrome } from './page/chrome.ts';
+import { createVersions } from './instance/versions.ts';
+import { openInstalls } from './installs.ts';
 import { apiRoutes } from './routes.ts';
 
 export interface Host {
@@ -183,7 +184,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const logs = createInstanceLogs({ folder: join(folder, 'spaces'), clock, log });
   const places = createSourcePlaces({ log });
   closers.push(() => places.close(), () => logs.close());
-  const collections = createCollections({ store, data, clock });
+  const collections = createCollections({ store, clock });
   data.onDamage((ref, damage) => void tellOfDamage(ref, damage, { collections, logs }).catch((error) => log.warn('damage.not-told', { error })));
   const started = Promise.withResolvers<ApiParts>();
   const builder = await createBuilder({
@@ -195,6 +196,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const calls: Calls = {};
   const live = createLiveInstances({
     instances, data, logs, places, settings, revision,
+    settled: async (instanceId) => installations.settled(instanceId),
     readArtifact: (hash) => builder.artifacts.readFile(hash),
     openArtifact: (hash, range) => builder.artifacts.openFile(hash, range),
     keysOf: (instance) => ({ dataKey: auth.dataKeys.ownKey(instance.collectionId), microKey: vault.derivedSecret('micro-key', instance.id) }),
@@ -204,23 +206,10 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
     openSocket: (from, request) => ready(calls.openSocket)(from, request),
     openConnection: (from, request) => ready(calls.openConnection)(from, request),
   });
-  const installations = createInstallations({
-    store, clock, log, instances, collections, revision,
-    release: (id) => orMissing(builder.releases.get(id)),
-    checkRunnable: ({ micros }) => engines.assertRunnable(micros),
-    onChanged: async (instanceId) => {
-      live.forget(instanceId);
-      await engines.stop(instanceId, DRAIN_MS);
-    },
-    onRemoved: async (instance) => {
-      await auth.apiKeys.deleteAll(instance.id);
-      await logs.remove({ spaceId: instance.spaceId, instanceId: instance.id });
-      await settings.remove(instance.id);
-    },
-    urlOf: (instance) => addresses.instanceUrl(instance.label),
-  });
+  const { installations, trash } = openInstalls({ ...auth, instances, collections, settings, logs, data, clock, log, addresses, builder, engines, live, drainMs: DRAIN_MS });
   closers.push(() => installations.close(), () => builder.close());
   const lifecycle = createLifecycle({ instances, installations, releases: builder.releases, project: (id) => builder.projects.get(id) });
+  const versions = createVersions({ installations, lifecycle, revision, releases: builder.releases, snapshotsOf: ({ spaceId, collectionId }) => data.collection({ spaceId, collectionId }).snapshots });
   const warning = config.unsafeNoSandbox ? 'This host runs without a sandbox (--unsafe-no-sandbox): apps can reach everything that it can.' : undefined;
   const machine: Machine = {
     sandbox: () => engines.isolate.sandbox(), cells: () => engines.isolate.cells(), boxes: async () => (await engines.ground()).report, programs: () => engines.process.programs(), calls: (instanceId) => meter.counts(instanceId), limits: { ...DEFAULT_LIMITS, ...config.limits },
@@ -238,7 +227,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
       }
     },
   };
-  const parts: ApiParts = { ...auth, builder, instances, installations, collections, lifecycle, quotas: createQuotaLimits({ store, data }), settings, machine, data, logs, addresses, warning, version: ground.version, clock, log };
+  const parts: ApiParts = { ...auth, builder, instances, installations, trash, collections, lifecycle, versions, quotas: createQuotaLimits({ store, data }), settings, machine, data, logs, addresses, warning, version: ground.version, clock, log };
   void engines.isolate.sandbox().then(({ level, findings }) => log.info('sandbox.tested', { reached: level, failed: findings.filter(({ holds }) => !holds).map(({ what }) => what) }));
   started.resolve(parts);
   return { parts, live, engineFor: engines.for, calls, meter, innerDoor };
@@ -325,10 +314,10 @@ function titleOf(status: number): string {
 }
 
 /** @returns what ends it */
-function sweepRegularly({ collections, clock, log }: ApiParts): () => Promise<void> {
+function sweepRegularly({ trash, clock, log }: ApiParts): () => Promise<void> {
   let cancel = (): void => {};
   const sweep = (): void => {
-    collections.sweep().catch((error) => log.error('trash.sweep-failed', { error }));
+    trash.sweep().catch((error) => log.error('trash.sweep-failed', { error }));
     cancel = clock.after(SWEEP_MS, sweep);
   };
   sweep();

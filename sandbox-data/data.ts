@@ -41,18 +41,28 @@ export interface Collection {
   changes(options?: { after?: number; signal?: AbortSignal }): AsyncIterable<CollectionChange>;
 }
 
-/** kind: somebody asked for it, or a restore put it aside. Items and Files of one moment. */
-export interface SnapshotInfo { id: string; kind: 'manual' | 'replaced'; note: string; createdAt: string }
+/** kind: somebody asked for it, the host took it before it changed something, or a restore put it aside. Items and Files of
+ *  one moment. */
+export interface SnapshotInfo { id: string; kind: 'manual' | 'automatic' | 'replaced'; note: string; createdAt: string }
+
+/** Items and Files that were written or deleted after a snapshot, each counted once. With `isMore` there may be others: the
+ *  log does not go back that far, or there are too many to count. */
+export interface ChangesSince { items: number; files: number; isMore: boolean }
 
 /** Taking and restoring take the same time whatever is stored; writes wait meanwhile. A snapshot costs the space of what
  *  has changed since. */
 export interface Snapshots {
   /** Oldest first. */
   list(): Promise<SnapshotInfo[]>;
-  /** @throws CONFLICT when there are too many, STORE_FULL */
-  create(options?: { note?: string }): Promise<SnapshotInfo>;
-  /** Go back to it. What is there now becomes a snapshot too, so that this can be undone. @throws SNAPSHOT_NOT_FOUND */
-  restore(id: string): Promise<{ replaced: SnapshotInfo }>;
+  /** @param options.id a new one unless it is given; one that is there already under this id is replaced
+   *  @throws CONFLICT when there are too many, STORE_FULL */
+  create(options?: { note?: string; kind?: 'manual' | 'automatic'; id?: string }): Promise<SnapshotInfo>;
+  /** Go back to it. What is there now becomes a snapshot too, so that this can be undone.
+   *  @param options.replacedId of that snapshot. Where there is one already, this restore was done before, and is not done again
+   *  @throws SNAPSHOT_NOT_FOUND */
+  restore(id: string, options?: { replacedId?: string; note?: string }): Promise<{ replaced: SnapshotInfo }>;
+  /** What going back to it would undo. @throws SNAPSHOT_NOT_FOUND */
+  since(id: string): Promise<ChangesSince>;
   /** @throws SNAPSHOT_NOT_FOUND */
   drop(id: string): Promise<void>;
 }

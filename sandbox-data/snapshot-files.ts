@@ -12,8 +12,9 @@ import { hasErrno } from './disk-error.ts';
 import { createFolder, syncFolder } from './folder.ts';
 import { usageMarkPath } from './usage-mark.ts';
 
-/** manual: somebody asked for it. replaced: what a restore put aside. passing: held by an export; gone with the process. */
-export type SnapshotKind = 'manual' | 'replaced' | 'passing';
+/** manual: somebody asked for it. automatic: the host took it before it changed something. replaced: what a restore put aside.
+ *  passing: held by an export; gone with the process. */
+export type SnapshotKind = 'manual' | 'automatic' | 'replaced' | 'passing';
 
 export interface SnapshotRecord {
   id: string;

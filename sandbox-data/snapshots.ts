@@ -5,12 +5,14 @@ import { isoTime } from '../core/clock.ts';
 import type { Clock } from '../core/clock.ts';
 import { newId } from '../core/ids.ts';
 import type { Content } from './content.ts';
-import type { SnapshotInfo, Snapshots } from './data.ts';
+import type { ChangesSince, SnapshotInfo, Snapshots } from './data.ts';
 import { diskError } from './disk-error.ts';
 import { dropSnapshot, listSnapshots } from './snapshot-files.ts';
-import type { SnapshotKind, SnapshotRecord } from './snapshot-files.ts';
+import type { SnapshotRecord } from './snapshot-files.ts';
 import type { DataThread } from './worker/data-thread.ts';
 import type { Address } from './worker/messages.ts';
+
+type Draft = Pick<SnapshotRecord, 'id' | 'kind' | 'note'>;
 
 export interface SnapshotPlace {
   /** Of the Collection. */
@@ -25,6 +27,11 @@ export interface SnapshotPlace {
 
 /** Each keeps what it needs on the disk; nobody looks through more. */
 export const SNAPSHOTS_MAX = 500;
+/** What a restore puts aside has a place also when all others are taken: going back must not fail for that. */
+const REPLACED_MAX = SNAPSHOTS_MAX + 100;
+/** Changes that are looked through to say what going back would undo. */
+const COUNTED_MAX = 5000;
+const COUNT_PAGE = 500;
 const NOTE_MAX_LENGTH = 500;
 
 export class CollectionSnapshots implements Snapshots {
@@ -44,19 +51,41 @@ export class CollectionSnapshots implements Snapshots {
     return (await this.#records()).filter(({ kind }) => kind !== 'passing').map(infoOf);
   }
 
-  create({ note = '' }: { note?: string } = {}): Promise<SnapshotInfo> {
-    return this.#take('manual', note).then(infoOf);
+  async create({ note = '', kind = 'manual', id = newId('snapshot') }: { note?: string; kind?: 'manual' | 'automatic'; id?: string } = {}): Promise<SnapshotInfo> {
+    if (await this.#isThere(id)) await this.#drop(id);
+    return infoOf(await this.#take({ id, kind, note }));
   }
 
-  async restore(id: string): Promise<{ replaced: SnapshotInfo }> {
+  async restore(id: string, { replacedId = newId('snapshot'), note }: { replacedId?: string; note?: string } = {}): Promise<{ replaced: SnapshotInfo }> {
     const content = await this.#place.content();
     return this.#alone(async () => {
-      const wanted = (await this.#records()).find((record) => record.id === id);
+      await this.#place.thread().settleSnapshots(this.#place.address);
+      const records = await this.#records();
+      const done = records.find((record) => record.id === replacedId);
+      if (done) return { replaced: infoOf(done) };
+      const wanted = records.find((record) => record.id === id);
       if (!wanted) throw new SpaceError('SNAPSHOT_NOT_FOUND');
-      const replaced = await this.#record('replaced', `Before going back to ${wanted.createdAt}`);
+      const replaced = await this.#record({ id: replacedId, kind: 'replaced', note: note ?? `Before going back to ${wanted.createdAt}` });
       await content.freeze(() => this.#place.thread().restoreSnapshot(this.#place.address, id, replaced));
       this.#place.onRestored();
       return { replaced: infoOf(replaced) };
+    });
+  }
+
+  since(id: string): Promise<ChangesSince> {
+    const { address, thread } = this.#place;
+    return this.hold(id, async (held) => {
+      const seen = { base: new Set<string>(), drive: new Set<string>() };
+      let sequence = await thread().call(held, 'changesLast');
+      for (let counted = 0; counted < COUNTED_MAX; ) {
+        const { changes, last, resync } = await thread().call(address, 'changesRead', sequence, COUNT_PAGE);
+        if (resync) return { items: 0, files: 0, isMore: true };
+        for (const { area, name, key } of changes) seen[area].add(JSON.stringify([name, key]));
+        counted += changes.length;
+        sequence = changes.at(-1)?.sequence ?? sequence;
+        if (sequence >= last || changes.length === 0) return { items: seen.base.size, files: seen.drive.size, isMore: false };
+      }
+      return { items: seen.base.size, files: seen.drive.size, isMore: true };
     });
   }
 
@@ -69,7 +98,7 @@ export class CollectionSnapshots implements Snapshots {
   /** Hold this moment, or a snapshot that exists, while `use` reads it at the address that it is given. */
   async hold<R>(id: string | undefined, use: (address: Address) => Promise<R>): Promise<R> {
     if (id !== undefined) await this.#assertThere(id);
-    const held = id ?? (await this.#take('passing', '')).id;
+    const held = id ?? (await this.#take({ id: newId('snapshot'), kind: 'passing', note: '' })).id;
     const address = `${this.#place.address}/${held}`;
     try {
       return await use(address);
@@ -99,12 +128,12 @@ export class CollectionSnapshots implements Snapshots {
     });
   }
 
-  async #take(kind: SnapshotKind, note: string): Promise<SnapshotRecord> {
-    if (note.length > NOTE_MAX_LENGTH) throw new SpaceError('INVALID_FIELD', { field: 'note', reason: `has ${NOTE_MAX_LENGTH} characters at most` });
+  async #take(draft: Draft): Promise<SnapshotRecord> {
+    if (draft.note.length > NOTE_MAX_LENGTH) throw new SpaceError('INVALID_FIELD', { field: 'note', reason: `has ${NOTE_MAX_LENGTH} characters at most` });
     const content = await this.#place.content();
     return this.#alone(async () => {
-      const record = await this.#record(kind, note);
-      if (kind === 'passing') this.#passing.add(record.id);
+      const record = await this.#record(draft);
+      if (record.kind === 'passing') this.#passing.add(record.id);
       await content.freeze(() => this.#place.thread().takeSnapshot(this.#place.address, record));
       return record;
     });
@@ -136,18 +165,22 @@ export class CollectionSnapshots implements Snapshots {
     return left;
   }
 
-  async #record(kind: SnapshotKind, note: string): Promise<SnapshotRecord> {
+  async #record(draft: Draft): Promise<SnapshotRecord> {
     const records = await this.#records();
-    if (records.length >= SNAPSHOTS_MAX) throw new SpaceError('CONFLICT', { reason: `There are ${SNAPSHOTS_MAX} snapshots already. Drop one first.` });
-    return { id: newId('snapshot'), number: (records.at(-1)?.number ?? 0) + 1, kind, note, createdAt: isoTime(this.#place.clock.now()) };
+    if (records.length >= (draft.kind === 'replaced' ? REPLACED_MAX : SNAPSHOTS_MAX)) throw new SpaceError('CONFLICT', { reason: `There are ${SNAPSHOTS_MAX} snapshots already. Drop one first.` });
+    return { ...draft, number: (records.at(-1)?.number ?? 0) + 1, createdAt: isoTime(this.#place.clock.now()) };
   }
 
   async #records(): Promise<SnapshotRecord[]> {
     return listSnapshots(this.#place.folder).catch((error: unknown) => { throw diskError(error); });
   }
 
+  async #isThere(id: string): Promise<boolean> {
+    return (await this.#records()).some((record) => record.id === id);
+  }
+
   async #assertThere(id: string): Promise<void> {
-    if (!(await this.#records()).some((record) => record.id === id)) throw new SpaceError('SNAPSHOT_NOT_FOUND');
+    if (!(await this.#isThere(id))) throw new SpaceError('SNAPSHOT_NOT_FOUND');
   }
 
   #alone<R>(run: () => Promise<R>): Promise<R> {
@@ -158,5 +191,5 @@ export class CollectionSnapshots implements Snapshots {
 }
 
 function infoOf({ id, kind, note, createdAt }: SnapshotRecord): SnapshotInfo {
-  return { id, kind: kind === 'replaced' ? 'replaced' : 'manual', note, createdAt };
+  return { id, kind: kind === 'passing' ? 'manual' : kind, note, createdAt };
 }

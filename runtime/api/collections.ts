@@ -9,7 +9,7 @@ import { api, type Route } from './route.ts';
 
 const NAME_MAX = 64;
 
-export function collectionRoutes({ collections, dataKeys, data }: ApiParts): Route[] {
+export function collectionRoutes({ collections, trash, dataKeys, data }: ApiParts): Route[] {
   const collectionOf = (record: CollectionRecord): Collection => data.collection({ spaceId: record.spaceId, collectionId: record.id });
   const contentsOf = (record: CollectionRecord): Promise<{ bases: string[]; drives: string[] }> => collectionOf(record).contents();
 
@@ -30,8 +30,7 @@ export function collectionRoutes({ collections, dataKeys, data }: ApiParts): Rou
       access: 'person', object: 'collection',
       async handle(_, record) {
         if (record.instanceId !== null) throw new SpaceError('CONFLICT', { reason: 'This Collection belongs to an app: uninstall the app to delete it.' });
-        await dataKeys.deleteAll(record.id);
-        await collections.trash(record.id);
+        await trash.discard(record);
         return { status: 202, json: { id: record.id } };
       },
     }),

@@ -3,7 +3,7 @@ import type { WireInstallation, WireJobStatus } from '../../core/wire.ts';
 import { SpaceError } from '../../core/errors.ts';
 import type { Installation } from '../instance/installation.ts';
 import type { InstallationState } from '../instance/installation-state.ts';
-import { optionalText, perPage, requiredText } from './field.ts';
+import { optionalFlag, optionalText, perPage, requiredText } from './field.ts';
 import type { ApiParts } from './parts.ts';
 import { api, type Route } from './route.ts';
 
@@ -18,7 +18,7 @@ export function installationRoutes({ installations, instances, lifecycle }: ApiP
         if (instanceId === '') return { status: 202, json: wireInstallation(await lifecycle.install(request.person, releaseId)) };
         const instance = await instances.get(instanceId);
         if (instance?.spaceId !== request.person.id) throw new SpaceError('INSTANCE_NOT_FOUND');
-        return { status: 202, json: wireInstallation(await lifecycle.update(instance, releaseId)) };
+        return { status: 202, json: wireInstallation(await lifecycle.update(instance, releaseId, { isUnchecked: optionalFlag(body, 'skip_check', false) })) };
       },
     }),
     api('GET /api/v0/installations', {
@@ -41,10 +41,10 @@ export function installationRoutes({ installations, instances, lifecycle }: ApiP
 }
 
 export const INSTALLATION_STATUS: Record<InstallationState, WireJobStatus> = {
-  pending: 'pending', preparing: 'running', complete: 'complete', failed: 'failed',
+  pending: 'pending', preparing: 'running', saving: 'running', checking: 'running', returning: 'running', complete: 'complete', failed: 'failed',
 };
 
-function wireInstallation(job: Installation): WireInstallation {
+export function wireInstallation(job: Installation): WireInstallation {
   return {
     id: job.id, instance_id: job.instanceId, release_id: job.releaseId, kind: job.kind, status: INSTALLATION_STATUS[job.state],
     step: job.lines.at(-1) ?? '', error: job.error, created_at: job.createdAt,

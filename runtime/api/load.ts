@@ -5,13 +5,14 @@ import type { RouteObject, RouteObjects } from './route.ts';
 
 type Loaders = { [K in RouteObject]: (id: string) => Promise<RouteObjects[K] | undefined> };
 
-export function loaderOf({ builder, installations, instances, collections }: ApiParts): <K extends RouteObject>(kind: K, id: string) => Promise<RouteObjects[K] | undefined> {
+export function loaderOf({ builder, installations, instances, collections, trash }: ApiParts): <K extends RouteObject>(kind: K, id: string) => Promise<RouteObjects[K] | undefined> {
   const loaders: Loaders = {
     project: (id) => orMissing(builder.projects.get(id)),
     build: (id) => orMissing(builder.builds.get(id)),
     revision: (id) => orMissing(builder.revisions.get(id)),
     release: (id) => orMissing(builder.releases.get(id)),
     installation: (id) => installations.get(id),
+    trashed: (id) => trash.get(id),
     instance: (id) => instances.get(id),
     collection: async (id) => {
       const record = await collections.get(id);

@@ -9,6 +9,7 @@ import type { Session } from '../auth/session.ts';
 import type { Space } from '../auth/space.ts';
 import type { CollectionRecord } from '../instance/collection.ts';
 import type { Installation } from '../instance/installation.ts';
+import type { Trashed } from '../instance/trash.ts';
 import type { Instance } from '../instance/instance.ts';
 
 /** public: anybody. person: whoever is signed in. host-owner: the owner of this host. */
@@ -23,6 +24,7 @@ export interface RouteObjects {
   installation: Installation;
   instance: Instance;
   collection: CollectionRecord;
+  trashed: Trashed;
 }
 export type RouteObject = keyof RouteObjects;
 

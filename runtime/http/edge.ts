@@ -31,7 +31,7 @@ export interface EdgeParts {
 /** Not found reads the same whether a thing is missing or another person's. */
 const MISSING: Record<RouteObject, ConstructorParameters<typeof SpaceError>[0]> = {
   project: 'PROJECT_NOT_FOUND', build: 'NOT_FOUND', revision: 'REVISION_NOT_FOUND', release: 'RELEASE_NOT_FOUND',
-  installation: 'INSTALLATION_NOT_FOUND', instance: 'INSTANCE_NOT_FOUND', collection: 'COLLECTION_NOT_FOUND',
+  installation: 'INSTALLATION_NOT_FOUND', instance: 'INSTANCE_NOT_FOUND', collection: 'COLLECTION_NOT_FOUND', trashed: 'TRASH_NOT_FOUND',
 };
 
 const JSON_LIMIT_BYTES = 1024 * 1024;

@@ -3,9 +3,9 @@
 import { LRUCache } from 'lru-cache';
 import { newId } from '../../core/ids.ts';
 import { isoTime, type Clock } from '../../core/clock.ts';
-import type { Data } from '../../sandbox-data/data.ts';
 import type { Store } from '../../sandbox-data/store/store.ts';
 import { createTable, type Write } from '../../sandbox-data/store/table.ts';
+import type { Instance } from './instance.ts';
 
 /** `instanceId` null: headless, or waiting for its Project's first push. `trashedAt`: gone for its owner, deleted for good
  *  after 30 days. */
@@ -18,6 +18,10 @@ export interface CollectionRecord {
   projectId?: string;
   createdAt: string;
   trashedAt: string | null;
+  /** In the trash: the Instance that it belonged to, as it was. */
+  trashedInstance?: Instance;
+  /** It is being deleted for good; nobody brings it back. */
+  isPurging?: true;
 }
 
 export interface Collections {
@@ -37,16 +41,18 @@ export interface Collections {
   /** The record of a new Instance's Collection, to be written with the Instance. A Builder Instance names its Project:
    *  what was reserved for it in the meantime makes the write fail. */
   forInstance(owner: { spaceId: string; instanceId: string; name: string; projectId?: string; reserved?: CollectionRecord }): { record: CollectionRecord; write: Write };
-  /** Its Instance goes: keep the data as a headless Collection, or put it into the trash. */
-  detachWrite(record: CollectionRecord, data: 'keep' | 'delete'): Write;
-  trash(id: string): Promise<void>;
-  /** Delete for good what has lain in the trash for 30 days. */
-  sweep(): Promise<void>;
+  /** Its Instance goes, its data stay as a headless Collection. */
+  detachWrite(record: CollectionRecord): Write;
+  /** It goes into the trash, with its Instance where it has one. */
+  trashWrite(record: CollectionRecord, instance?: Instance): Write;
+  /** What is in the trash, of one Space or of all. */
+  listTrash(spaceId?: string): Promise<CollectionRecord[]>;
+  replaceWrite(before: CollectionRecord, after: CollectionRecord): Write;
+  /** The record; its data have to be gone. */
+  remove(id: string): Promise<void>;
 }
 
-const TRASH_MS = 30 * 86_400_000;
-
-export function createCollections({ store, data, clock }: { store: Store; data: Data; clock: Clock }): Collections {
+export function createCollections({ store, clock }: { store: Store; clock: Clock }): Collections {
   const records = createTable<CollectionRecord>(store, 'collection', {
     space: { of: (record) => record.spaceId },
     trash: { of: (record) => (record.trashedAt === null ? undefined : 'trash') },
@@ -62,7 +68,6 @@ export function createCollections({ store, data, clock }: { store: Store; data: 
   const newRecord = (spaceId: string, name: string, instanceId: string | null): CollectionRecord =>
     ({ id: newId('collection'), spaceId, name, instanceId, createdAt: isoTime(clock.now()), trashedAt: null });
   const headless = ({ projectId: _, ...record }: CollectionRecord): CollectionRecord => ({ ...record, instanceId: null });
-  const trashed = (record: CollectionRecord): CollectionRecord => ({ ...headless(record), trashedAt: isoTime(clock.now()) });
 
   return {
     get: (id) => records.get(id),
@@ -102,18 +107,16 @@ export function createCollections({ store, data, clock }: { store: Store; data: 
       const record = { ...newRecord(spaceId, name, instanceId), ...(projectId !== undefined && { projectId }) };
       return { record, write: records.insertWrite(record) };
     },
-    detachWrite: (record, fate) => records.replaceWrite(record, fate === 'keep' ? headless(record) : trashed(record)),
-    async trash(id) {
-      await records.update(id, trashed);
-      forget(id);
+    detachWrite: (record) => records.replaceWrite(record, headless(record)),
+    trashWrite: (record, instance) => records.replaceWrite(record, { ...headless(record), trashedAt: isoTime(clock.now()), ...(instance && { trashedInstance: instance }) }),
+    async listTrash(spaceId) {
+      const found = await records.list({ by: { index: 'trash', value: 'trash' } });
+      return spaceId === undefined ? found : found.filter((record) => record.spaceId === spaceId);
     },
-    async sweep() {
-      for (const record of await records.list({ by: { index: 'trash', value: 'trash' } })) {
-        if (record.trashedAt === null || clock.now() - Date.parse(record.trashedAt) < TRASH_MS) continue;
-        await data.remove({ spaceId: record.spaceId, collectionId: record.id });
-        await records.delete(record.id);
-      }
+    replaceWrite: records.replaceWrite,
+    async remove(id) {
+      await records.delete(id);
+      forget(id);
     },
   };
 }
-

@@ -1,14 +1,23 @@
 // Owns the states of an Installation and what may follow what: a total table, so that no case is forgotten. Pure.
 
-export type InstallationState = 'pending' | 'preparing' | 'complete' | 'failed';
-/** start: the job is taken up. placed: its one deciding batch is written. fail: it cannot be done. */
-export type InstallationEvent = 'start' | 'placed' | 'fail';
+/** saving: requests wait, the data are being put aside. checking: the new code is on, and tried. returning: it failed, and what
+ *  was there before comes back. */
+export type InstallationState = 'pending' | 'preparing' | 'saving' | 'checking' | 'returning' | 'complete' | 'failed';
+/** start: the job is taken up. hold: requests wait from here on. switched: other code is on. placed: its deciding batch is
+ *  written. rejected: the new code is no good. fail: it cannot be done, or was undone. */
+export type InstallationEvent = 'start' | 'hold' | 'switched' | 'placed' | 'rejected' | 'fail';
 
-export const INSTALLATION_TRANSITIONS: Record<InstallationState, Record<InstallationEvent, InstallationState | 'invalid'>> = {
-  pending: { start: 'preparing', placed: 'invalid', fail: 'failed' },
-  preparing: { start: 'preparing', placed: 'complete', fail: 'failed' },
-  complete: { start: 'invalid', placed: 'invalid', fail: 'invalid' },
-  failed: { start: 'invalid', placed: 'invalid', fail: 'invalid' },
+type Row = Record<InstallationEvent, InstallationState | 'invalid'>;
+const NOTHING: Row = { start: 'invalid', hold: 'invalid', switched: 'invalid', placed: 'invalid', rejected: 'invalid', fail: 'invalid' };
+
+export const INSTALLATION_TRANSITIONS: Record<InstallationState, Row> = {
+  pending: { ...NOTHING, start: 'preparing', fail: 'failed' },
+  preparing: { ...NOTHING, start: 'preparing', hold: 'saving', placed: 'complete', fail: 'failed' },
+  saving: { ...NOTHING, switched: 'checking', placed: 'complete', fail: 'failed' },
+  checking: { ...NOTHING, placed: 'complete', rejected: 'returning' },
+  returning: { ...NOTHING, fail: 'failed' },
+  complete: NOTHING,
+  failed: NOTHING,
 };
 
 export function nextState(state: InstallationState, event: InstallationEvent): InstallationState {

@@ -4,8 +4,12 @@ import { isoTime, type Clock } from '../../core/clock.ts';
 import type { Store } from '../../sandbox-data/store/store.ts';
 import { createTable, type Write } from '../../sandbox-data/store/table.ts';
 
-/** installing: the first Installation runs. failed: it failed. removing: it is being uninstalled. */
-export type InstanceState = 'installing' | 'ready' | 'failed' | 'removing';
+/** installing: the first Installation runs. failed: it failed, or an update could not even be undone. updating: requests
+ *  wait until other code is on it, and was tried. removing: it is being uninstalled. */
+export type InstanceState = 'installing' | 'ready' | 'failed' | 'updating' | 'removing';
+
+/** What an Instance runs, or ran. */
+export interface Code { revisionId: string; releaseId: string; version: string }
 
 export interface Instance {
   id: string;
@@ -52,6 +56,10 @@ export interface Instances {
   insertWrites(instance: Instance): Write[];
   replaceWrite(before: Instance, after: Instance): Write;
   deleteWrite(instance: Instance): Write;
+  /** The label that this Instance has when it comes back: its own, unless another one has it by now. */
+  labelFor(instance: Instance): Promise<string>;
+  /** An Instance that was deleted is there again. */
+  restoreWrites(instance: Instance): Promise<Write[]>;
   /** A copy that says when it changed. */
   touched(instance: Instance, change: Partial<Instance>): Instance;
 }
@@ -77,10 +85,10 @@ export function createInstances(store: Store, clock: Clock): Instances {
     ofProject: (projectId) => instances.list({ by: { index: 'project', value: projectId } }),
     draft({ alias, ...fresh }, collection) {
       const id = newId('instance');
-      const suffix = `-${newLabelSuffix()}`;
+      const suffix = newLabelSuffix();
       const now = isoTime(clock.now());
       return {
-        ...fresh, id, label: alias.slice(0, LABEL_MAX - suffix.length) + suffix, revisionId: null,
+        ...fresh, id, label: labelOf(alias, suffix), revisionId: null,
         collectionId: collection(id).id, state: 'installing', generation: 1, createdAt: now, updatedAt: now,
       };
     },
@@ -90,6 +98,18 @@ export function createInstances(store: Store, clock: Clock): Instances {
     ],
     replaceWrite: instances.replaceWrite,
     deleteWrite: instances.deleteWrite,
+    async labelFor({ id, label }) {
+      const known = await labels.get(label);
+      return known === undefined || known.instanceId === id ? label : labelOf(label.replace(/-[a-z]\d{7}$/, ''), newLabelSuffix());
+    },
+    async restoreWrites(instance) {
+      const known = await labels.get(instance.label);
+      return [instances.insertWrite(instance), ...(known ? [] : [labels.insertWrite({ id: instance.label, instanceId: instance.id })])];
+    },
     touched: (instance, change) => ({ ...instance, ...change, updatedAt: isoTime(clock.now()) }),
   };
+}
+
+function labelOf(alias: string, suffix: string): string {
+  return `${alias.slice(0, LABEL_MAX - suffix.length - 1)}-${suffix}`;
 }

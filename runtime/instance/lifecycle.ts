@@ -19,7 +19,9 @@ export interface Lifecycle {
   /** A new Instance in this person's Space. @throws RELEASE_NOT_FOUND */
   install(person: Space, releaseId: string): Promise<Installation>;
   /** Another Release of the same app. @throws RELEASE_NOT_FOUND, CONFLICT, INSTALLATION_RUNNING */
-  update(instance: Instance, releaseId: string): Promise<Installation>;
+  update(instance: Instance, releaseId: string, options?: { isUnchecked?: boolean }): Promise<Installation>;
+  /** The Release of this id, where this Instance may be updated to it. @throws RELEASE_NOT_FOUND, CONFLICT */
+  suitable(instance: Instance, releaseId: string): Promise<Release>;
   /** The listed Release that this Instance could be updated to. */
   offer(instance: Instance): Promise<Release | undefined>;
   /** A push is built: put it on the Project's Builder Instance, making that on the first push. Its job's failure is the
@@ -37,6 +39,13 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
     return release;
   }
 
+  async function suitable(instance: Instance, releaseId: string): Promise<Release> {
+    const release = await installable(releaseId);
+    if (instance.kind === 'builder') throw new SpaceError('CONFLICT', { reason: 'A Builder Instance follows its pushes: use `space push`.' });
+    if (release.projectId !== instance.projectId) throw new SpaceError('CONFLICT', { reason: 'That release is of another app.' });
+    return release;
+  }
+
   return {
     async install(person, releaseId) {
       const release = await installable(releaseId);
@@ -46,12 +55,8 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
         appName: release.discovery.appName, releaseId: release.id, version: release.version,
       });
     },
-    async update(instance, releaseId) {
-      const release = await installable(releaseId);
-      if (instance.kind === 'builder') throw new SpaceError('CONFLICT', { reason: 'A Builder Instance follows its pushes: use `space push`.' });
-      if (release.projectId !== instance.projectId) throw new SpaceError('CONFLICT', { reason: 'That release is of another app.' });
-      return installations.update(instance, release);
-    },
+    suitable,
+    update: async (instance, releaseId, options) => installations.update(instance, await suitable(instance, releaseId), options),
     async offer(instance) {
       if (instance.kind === 'builder' || instance.state === 'removing') return undefined;
       const latest = await releases.latest(instance.projectId, { listed: true });

@@ -28,8 +28,11 @@ export interface LiveInstance {
 
 export interface LiveInstances {
   /** By label of the host name. Immediate when it was asked for lately: this stands on the hot path.
-   *  @throws INSTANCE_NOT_READY while its first Installation has not put a Revision on it */
+   *  While other code is being put on it whoever asks waits.
+   *  @throws INSTANCE_NOT_READY while its first Installation has not put a Revision on it, INSTANCE_FAILED */
   byLabel(label: string): LiveInstance | undefined | Promise<LiveInstance | undefined>;
+  /** As this record has it, whatever is remembered, and without waiting. @throws INSTANCE_NOT_READY */
+  ofRecord(record: Instance): Promise<LiveInstance>;
   /** What was remembered of this Instance is no longer true. */
   forget(instanceId: string): void;
 }
@@ -41,6 +44,8 @@ export interface LiveParts {
   settings: Settings;
   places: SourcePlaces;
   revision(id: string): Promise<Revision | undefined>;
+  /** Resolves when nobody works on the Instance any more. */
+  settled(instanceId: string): Promise<void>;
   readArtifact(hash: string): Promise<Buffer>;
   openArtifact(hash: string, range?: ByteRange): Promise<Readable>;
   keysOf(instance: Instance): MicroKeys;
@@ -62,18 +67,30 @@ export function createLiveInstances(parts: LiveParts): LiveInstances {
   let changes = 0;
 
   async function load(label: string): Promise<LiveInstance | undefined> {
-    const before = changes;
-    const record = await parts.instances.byLabel(label);
+    let before = changes;
+    let record = await parts.instances.byLabel(label);
+    if (record?.state === 'updating') {
+      await parts.settled(record.id);
+      before = changes;
+      record = await parts.instances.byLabel(label);
+      if (record?.state === 'updating') throw new SpaceError('INSTANCE_NOT_READY');
+    }
     if (!record || record.state === 'removing') return undefined;
-    const revision = record.revisionId === null ? undefined : await parts.revision(record.revisionId);
-    if (!revision) throw new SpaceError('INSTANCE_NOT_READY');
-    const [settings, cordon] = await Promise.all([parts.settings.of(record.id), parts.settings.cordonOf(record.spaceId)]);
-    const live = join(parts, record, { revision, settings, cordon });
+    if (record.state === 'failed' && record.revisionId !== null) throw new SpaceError('INSTANCE_FAILED');
+    const live = await ofRecord(record);
     if (before === changes && record.state === 'ready') known.set(label, live);
     return live;
   }
 
+  async function ofRecord(record: Instance): Promise<LiveInstance> {
+    const revision = record.revisionId === null ? undefined : await parts.revision(record.revisionId);
+    if (!revision) throw new SpaceError('INSTANCE_NOT_READY');
+    const [settings, cordon] = await Promise.all([parts.settings.of(record.id), parts.settings.cordonOf(record.spaceId)]);
+    return join(parts, record, { revision, settings, cordon });
+  }
+
   return {
+    ofRecord,
     byLabel(label) {
       const live = known.get(label);
       if (live) return live;

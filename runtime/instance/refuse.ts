@@ -11,7 +11,7 @@ import type { LiveInstance } from './live.ts';
 export interface Refusal { id: string; request: IncomingMessage; response: ServerResponse; live?: LiveInstance }
 
 const TROUBLE: Partial<Record<SpaceError['code'], Trouble>> = {
-  INSTANCE_NOT_READY: 'installing', MICRO_START_FAILED: 'failed', MICRO_BUSY: 'busy', MICRO_CRASHED: 'crashed', MICRO_THREW: 'crashed',
+  INSTANCE_NOT_READY: 'installing', INSTANCE_FAILED: 'failed', MICRO_START_FAILED: 'failed', MICRO_BUSY: 'busy', MICRO_CRASHED: 'crashed', MICRO_THREW: 'crashed',
   MICRO_TIMEOUT: 'crashed', MICRO_CPU_EXCEEDED: 'crashed', MICRO_OUT_OF_MEMORY: 'crashed', MICRO_BAD_RESPONSE: 'crashed', MICRO_LOOP: 'crashed', MICRO_PAUSED: 'paused',
 };
 

@@ -4,9 +4,9 @@ import { collectionsPage } from '../../dashboard/pages/collections.ts';
 import { discoveryPage } from '../../dashboard/pages/discovery.ts';
 import { releasePage, type ReleaseView } from '../../dashboard/pages/release.ts';
 import type { Release } from '../../builder/release.ts';
-import type { RevisionMicro } from '../../builder/revision.ts';
 import type { ApiParts } from '../api/parts.ts';
 import { page, type Route, type RouteRequest } from '../api/route.ts';
+import { permissionsOf } from '../instance/revision-diff.ts';
 import { shortly } from './apps.ts';
 import { chrome, ownChrome } from './chrome.ts';
 
@@ -39,7 +39,7 @@ export function releasePages(parts: ApiParts): Route[] {
       installed: await Promise.all(mine.map(async (instance) => ({
         id: instance.id, url: parts.addresses.instanceUrl(instance.label, origin), version: instance.version, upToDate: await isNewer(instance.releaseId),
       }))),
-      permissions: permissions(revision?.micros ?? []),
+      permissions: permissionsOf(revision?.micros ?? []),
     };
   }
 
@@ -88,18 +88,5 @@ export function releasePages(parts: ApiParts): Route[] {
         return { html: collectionsPage({ ...ownChrome(parts, person), collections: headless }) };
       },
     }),
-  ];
-}
-
-/** What the app may do, in plain sentences. */
-function permissions(micros: readonly RevisionMicro[]): string[] {
-  const isolates = micros.some((micro) => micro.runs !== 'static');
-  const isPublic = micros.some((micro) => micro.publicRoutes.length > 0);
-  return [
-    'Keep data and files of its own. It cannot reach those of your other apps.',
-    ...(isolates ? ['Run code on this host, and call services on the internet.'] : []),
-    ...(isPublic ? ['Show some of its pages to people who are not signed in.'] : []),
-    ...(micros.some((micro) => micro.presets.apiKeys) ? ['Let programs in that hold a key which you make.'] : []),
-    ...(micros.some((micro) => micro.actions.length > 0) ? ['Do things by itself on a schedule.'] : []),
   ];
 }

@@ -48,6 +48,11 @@ export class DataThread {
     await this.#send(address, 'close', []);
   }
 
+  /** Finish a restore of it that was cut off, so that the list of its snapshots is true. */
+  async settleSnapshots(address: Address): Promise<void> {
+    await this.#send(address, 'snapshotSettle', []);
+  }
+
   /** Take a snapshot of the Collection at this address: calls on it wait meanwhile. */
   async takeSnapshot(address: Address, record: SnapshotRecord): Promise<void> {
     await this.#send(address, 'snapshotTake', [record]);

@@ -5,7 +5,7 @@ import { setPriority } from 'node:os';
 import { parentPort, workerData } from 'node:worker_threads';
 import { errorRecord, toSpaceError } from '../../core/errors.ts';
 import { restartLog } from '../change-log.ts';
-import { restoreSnapshot, takeSnapshot } from '../snapshot-files.ts';
+import { restoreSnapshot, settleSnapshots, takeSnapshot } from '../snapshot-files.ts';
 import type { SnapshotRecord } from '../snapshot-files.ts';
 import { openLevelStore } from '../store/level.ts';
 import { noticeArrivals } from '../turn.ts';
@@ -70,7 +70,8 @@ function run([, address, operation, ...parameters]: Call, nowMs: number): Promis
   switch (operation) {
     case 'close': return stores.close(address);
     case 'closeAll': return stores.closeAll();
-    case 'snapshotTake': return stores.whileStill(address, (folder) => takeSnapshot(folder, parameters[0] as SnapshotRecord));
+    case 'snapshotTake': return stores.whileStill(address, (folder) => take(folder, parameters[0] as SnapshotRecord));
+    case 'snapshotSettle': return stores.whileStill(address, (folder) => settleSnapshots(folder));
     case 'snapshotRestore': return stores.whileClosed(address, (folder) => restore(folder, parameters as [string, SnapshotRecord], nowMs)).finally(() => noteGrowth(address));
     case 'watch': return Promise.resolve(void watched.add(address));
     case 'unwatch': return Promise.resolve(void watched.delete(address));
@@ -95,6 +96,12 @@ function noteGrowth(address: Address): void {
   if (!watched.has(address)) return;
   grown.add(address);
   flushSoon();
+}
+
+/** A Store that nobody opened since a restore of it was cut off is not yet what it will be. */
+async function take(folder: string, record: SnapshotRecord): Promise<void> {
+  await settleSnapshots(folder);
+  await takeSnapshot(folder, record);
 }
 
 /** What comes back starts its log anew, so that nobody who read on meanwhile takes it for the same. */

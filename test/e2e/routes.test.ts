@@ -41,7 +41,9 @@ describe('every route of the control plane and of the pages', () => {
     const { builds } = (await ada.api('GET', `/builds?app_id=${builder.app_id}`)).json<{ builds: { id: string }[] }>();
     const { installations } = (await ada.api('GET', '/installations')).json<{ installations: { id: string }[] }>();
     const build = builds[0]?.id as string;
-    return { project: builder.app_id, build, revision: build, release: scene.releaseId, installation: installations[0]?.id as string, instance: copy.id, collection: copy.collection_id };
+    const trashed = (await ada.api('POST', '/collections', { name: 'thrown away' })).json<{ id: string }>();
+    await ada.api('DELETE', `/collections/${trashed.id}`);
+    return { project: builder.app_id, build, revision: build, release: scene.releaseId, installation: installations[0]?.id as string, instance: copy.id, collection: copy.collection_id, trashed: trashed.id };
   }
 
   const addressOf = (route: Route, ids: Record<RouteObject, string>): string =>

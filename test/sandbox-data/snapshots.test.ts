@@ -55,6 +55,38 @@ describe('a snapshot', () => {
     ]);
   });
 
+  test('can be asked what going back to it would undo', async () => {
+    const { collection, base, drive } = await open();
+    await base.put({ key: 'a', n: 1 }, { key: 'b', n: 1 });
+    const { id } = await collection.snapshots.create();
+    expect(await collection.snapshots.since(id)).toEqual({ items: 0, files: 0, isMore: false });
+    for (let n = 0; n < 3; n += 1) await base.put({ key: 'a', n });
+    await base.delete('b');
+    await drive.put('x.txt', bytes('x'));
+    expect(await collection.snapshots.since(id)).toEqual({ items: 2, files: 1, isMore: false });
+    // What is put back has a log of its own: nobody can say what differs.
+    await collection.snapshots.restore((await collection.snapshots.create()).id);
+    expect(await collection.snapshots.since(id)).toMatchObject({ isMore: true });
+  });
+
+  test('whose name and whose replaced one are given beforehand is taken and restored once, however often that is asked', async () => {
+    const { collection, base } = await open();
+    await base.put({ key: 'a', n: 1 });
+    await collection.snapshots.create({ id: 'before', kind: 'automatic' });
+    await base.put({ key: 'a', n: 2 });
+    await collection.snapshots.create({ id: 'before', kind: 'automatic', note: 'again' });
+    expect(await collection.snapshots.list()).toMatchObject([{ id: 'before', kind: 'automatic', note: 'again' }]);
+    await base.put({ key: 'a', n: 3 });
+    for (let n = 0; n < 2; n += 1) {
+      expect(await collection.snapshots.restore('before', { replacedId: 'aside', note: 'put aside' })).toMatchObject({ replaced: { id: 'aside', kind: 'replaced', note: 'put aside' } });
+      expect(await base.get('a')).toMatchObject({ n: 2 });
+      await base.put({ key: 'a', n: 2, written: 'after the return' });
+    }
+    expect(await base.get('a')).toMatchObject({ written: 'after the return' });
+    await collection.snapshots.restore('aside');
+    expect(await base.get('a')).toMatchObject({ n: 3 });
+  });
+
   test('is there after a restart, and of no other Collection', async () => {
     const { collection, base, data, root } = await open();
     await base.put({ key: 'a' });

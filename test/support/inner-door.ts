@@ -51,7 +51,7 @@ export async function openTestDoor({ clock = systemClock, hostname = HOSTNAME, h
   const data = await createData({ folder, clock, log, workers: 1 });
   const store = data.hostStore;
   const vault = createVault(Buffer.alloc(32, 7));
-  const collections = createCollections({ store, data, clock });
+  const collections = createCollections({ store, clock });
   const dataKeys = createDataKeys(createKeyring(store, clock, 'data-key'), vault);
   const tls = await openTls({ folder: join(folder, 'tls'), domains: ['localhost'], appsDomain: 'localhost', clock, sealing: vault, isKnownHost: () => false });
   const parts = alter({ tls, dataPlane: createDataPlane({ data, dataKeys, collections, log }), log, clock, hopsMax });

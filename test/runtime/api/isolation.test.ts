@@ -38,7 +38,9 @@ beforeAll(async () => {
   app = instance;
   await owner.visitor.visit(app.url);
   const collection = (await owner.call('POST /collections', { name: 'data' })).json().id;
-  ids = { project: pushed.projectId, build: pushed.buildId, revision: pushed.revisionId, release: releaseId, installation: installationId, instance: app.id, collection };
+  const trashed = (await owner.call('POST /collections', { name: 'thrown away' })).json().id;
+  await owner.call(`DELETE /collections/${trashed}`);
+  ids = { project: pushed.projectId, build: pushed.buildId, revision: pushed.revisionId, release: releaseId, installation: installationId, instance: app.id, collection, trashed };
   const key = async (address: string, body: object): Promise<string> => (await owner.call(address, body)).json().value;
   const dataKey = await key(`POST /instances/${app.id}/keys`, { name: 'x', kind: 'data' });
   const apiKey = await key(`POST /instances/${app.id}/keys`, { name: 'y', kind: 'api' });
@@ -84,7 +86,7 @@ function bodyFor({ method, kind }: Route, headers: Record<string, string>): Test
 /** Everything of the owner that a stranger might have changed. */
 async function belongings(): Promise<string> {
   const { owner } = space;
-  const addresses = ['/apps', '/instances', '/collections', '/tokens', '/installations', `/builds?app_id=${ids.project}`, `/releases?app_id=${ids.project}`, `/releases/${releaseId}`,
+  const addresses = ['/apps', '/instances', '/collections', '/trash', '/tokens', '/installations', `/builds?app_id=${ids.project}`, `/releases?app_id=${ids.project}`, `/releases/${releaseId}`,
     `/instances/${app.id}/keys`, `/collections/${ids.collection}/keys`, `/apps/${ids.project}/keys`, `/promotions/${releaseId}/logs`];
   const texts = await Promise.all(addresses.map(async (address) => (await owner.call(`GET ${address}`)).text));
   return texts.join('\n').replaceAll(/"last_used_at":("[^"]*"|null)/g, '');
@@ -180,7 +182,7 @@ describe('another person', () => {
   });
 
   test('sees nothing of the owner\'s in a list', async () => {
-    const lists = ['/apps', '/instances', `/instances?app_id=${ids.project}`, `/instances?id=${app.id}`, '/collections', '/tokens', '/installations', `/installations?release_id=${releaseId}`, `/promotions?revision_id=${ids.revision}`, '/discovery/apps'];
+    const lists = ['/apps', '/instances', `/instances?app_id=${ids.project}`, `/instances?id=${app.id}`, '/collections', '/trash', '/tokens', '/installations', `/installations?release_id=${releaseId}`, `/promotions?revision_id=${ids.revision}`, '/discovery/apps'];
     for (const address of lists) {
       const answer = await asMember(`GET ${address}`);
       expect(answer.status).toBe(200);

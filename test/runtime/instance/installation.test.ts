@@ -7,7 +7,8 @@ import type { Revision } from '../../../builder/revision.ts';
 import { createCollections, type Collections } from '../../../runtime/instance/collection.ts';
 import { createInstallations, type Installation, type InstallationParts, type Installations } from '../../../runtime/instance/installation.ts';
 import { createInstances, type Instance, type Instances, type NewInstance } from '../../../runtime/instance/instance.ts';
-import type { Data } from '../../../sandbox-data/data.ts';
+import { createTrash, type Trash } from '../../../runtime/instance/trash.ts';
+import type { Data, Snapshots } from '../../../sandbox-data/data.ts';
 import type { Store } from '../../../sandbox-data/store/store.ts';
 import { SpaceError } from '../../../core/errors.ts';
 import { createFakeClock, type FakeClock } from '../../support/fake-clock.ts';
@@ -19,23 +20,38 @@ const FRESH: NewInstance = { spaceId: 'space-a', projectId: 'project-a', kind: '
 const releaseOf = (id: string): Release => ({ id, revisionId: id.replace('release', 'revision'), version: id.at(-1) } as Release);
 const revisionOf = (id: string): Revision => ({ id, micros: [{}] } as unknown as Revision);
 
-interface Host { store: Store; clock: FakeClock; installations: Installations; instances: Instances; collections: Collections; removed: string[]; changed: string[]; dataRemoved: string[] }
+interface Host { store: Store; clock: FakeClock; installations: Installations; instances: Instances; collections: Collections; trash: Trash; removed: string[]; changed: string[]; dataRemoved: string[]; restored: string[] }
+
+/** Snapshots of no data: what is in them is for the tests with real data to see. */
+function snapshotsOf(restored: string[]): Snapshots {
+  const info = (id = 'x', kind: 'automatic' | 'manual' | 'replaced' = 'manual') => ({ id, kind, note: '', createdAt: '' });
+  return {
+    list: async () => [], create: async ({ id, kind } = {}) => info(id, kind), drop: async () => {}, since: async () => ({ items: 1, files: 0, isMore: false }),
+    async restore(id, { replacedId } = {}) {
+      restored.push(id);
+      return { replaced: info(replacedId, 'replaced') };
+    },
+  };
+}
 
 /** What a start of the host puts together, over a Store that may have a past. */
 function hostOn(store: Store, { clock = createFakeClock(), ...parts }: Partial<InstallationParts> & { clock?: FakeClock } = {}): Host {
   const dataRemoved: string[] = [];
   const data = { remove: async ({ collectionId }) => void dataRemoved.push(collectionId) } as Pick<Data, 'remove'> as Data;
   const instances = createInstances(store, clock);
-  const collections = createCollections({ store, data, clock });
+  const collections = createCollections({ store, clock });
   const removed: string[] = [];
   const changed: string[] = [];
+  const onRemoved: InstallationParts['onRemoved'] = async ({ id }) => void removed.push(id);
+  const trash = createTrash({ store, clock, data, collections, instances, onRemoved, hasRevision: async () => true, async onPurged() {} });
+  const restored: string[] = [];
   const installations = createInstallations({
-    store, clock, log: silentLog, instances, collections,
+    store, clock, log: silentLog, instances, collections, snapshotsOf: () => snapshotsOf(restored), check: async () => undefined, onReady() {}, async onReturned() {},
     release: async (id) => releaseOf(id), revision: async (id) => revisionOf(id), async checkRunnable() {},
-    onChanged: async (id) => void changed.push(id), onRemoved: async ({ id }) => void removed.push(id), urlOf: ({ label }) => `http://${label}.localhost/`,
+    onChanged: async (id) => void changed.push(id), onRemoved, urlOf: ({ label }) => `http://${label}.localhost/`,
     ...parts,
   });
-  return { store, clock, installations, instances, collections, removed, changed, dataRemoved };
+  return { store, clock, installations, instances, collections, trash, removed, changed, dataRemoved, restored };
 }
 
 async function installed(host: Host): Promise<Instance> {
@@ -141,7 +157,7 @@ describe('an uninstalled Instance', () => {
     expect(await host.collections.list('space-a')).toMatchObject([{ id: instance.collectionId, instanceId: null, trashedAt: null }]);
     expect(host.removed).toEqual([instance.id]);
     host.clock.advance(400 * 86_400_000);
-    await host.collections.sweep();
+    await host.trash.sweep();
     expect(host.dataRemoved).toEqual([]);
   });
 
@@ -152,11 +168,11 @@ describe('an uninstalled Instance', () => {
     expect(await host.collections.list('space-a')).toEqual([]);
     expect(await host.collections.open(instance.collectionId)).toBeUndefined();
     host.clock.advance(30 * 86_400_000 - 1);
-    await host.collections.sweep();
+    await host.trash.sweep();
     expect(host.dataRemoved).toEqual([]);
     host.clock.advance(1);
-    await host.collections.sweep();
-    await host.collections.sweep();
+    await host.trash.sweep();
+    await host.trash.sweep();
     expect(host.dataRemoved).toEqual([instance.collectionId]);
     expect(await host.collections.get(instance.collectionId)).toBeUndefined();
   });
