@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { createApi } from '../client/api.ts';
 import type { Api } from '../client/api.ts';
+import type { CommandFacts } from './command-facts.ts';
 import { findLogin } from './credentials.ts';
 import type { Io } from './io.ts';
 import { VERSION } from './version.ts';
@@ -10,6 +11,8 @@ export interface Context {
   io: Io;
   /** The person wants JSON: one document on stdout, all else on stderr. */
   isJson: boolean;
+  /** What there is besides this one. */
+  commands(): CommandFacts[];
   /** The result: `json` for a script, `text` for a person. */
   result(json: unknown, text: string): void;
   /** Progress, for people. */
@@ -42,11 +45,12 @@ export function defineCommand<Options extends object>(command: TypedCommand<Opti
 /** Whoever pressed Ctrl-C does not wait for long. */
 const LAST_CALL_MS = 5_000;
 
-export function createContext(io: Io, isJson: boolean): Context {
+export function createContext(io: Io, isJson: boolean, commands: () => CommandFacts[]): Context {
   const { colors } = io;
   return {
     io,
     isJson,
+    commands,
     result: (json, text) => io.out(isJson ? JSON.stringify(json) : text),
     note: (text) => io.err(text),
     done: (text) => io.err(`${colors.green('✓')} ${text}`),

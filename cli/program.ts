@@ -2,7 +2,14 @@
 import { Command, CommanderError } from 'commander';
 import { createContext } from './command.ts';
 import type { CliCommand } from './command.ts';
+import { factsOf } from './command-facts.ts';
+import type { CommandFacts } from './command-facts.ts';
+import { apiCommand } from './commands/api.ts';
 import { builderEnvCommand } from './commands/builder-env.ts';
+import { completionCommand } from './commands/completion.ts';
+import { devCommand, devProxyCommand } from './commands/dev.ts';
+import { devUpCommand } from './commands/dev-up.ts';
+import { execCommand } from './commands/exec.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
 import { installCommand } from './commands/install.ts';
@@ -13,6 +20,7 @@ import { logsCommand } from './commands/logs.ts';
 import { newCommand } from './commands/new.ts';
 import { openCommand } from './commands/open.ts';
 import { pushCommand } from './commands/push.ts';
+import { printAccessTokenCommand } from './commands/print-access-token.ts';
 import { releaseCommand } from './commands/release.ts';
 import { validateCommand } from './commands/validate.ts';
 import { snapshotCreateCommand, snapshotDropCommand, snapshotListCommand, snapshotRestoreCommand } from './commands/snapshot.ts';
@@ -29,6 +37,10 @@ const COMMANDS: Record<string, CliCommand> = {
   new: newCommand,
   link: linkCommand,
   validate: validateCommand,
+  dev: devCommand,
+  'dev up': devUpCommand,
+  'dev proxy': devProxyCommand,
+  exec: execCommand,
   push: pushCommand,
   open: openCommand,
   logs: logsCommand,
@@ -43,11 +55,19 @@ const COMMANDS: Record<string, CliCommand> = {
   'snapshot restore': snapshotRestoreCommand,
   'snapshot drop': snapshotDropCommand,
   'builder env': builderEnvCommand,
+  api: apiCommand,
+  completion: completionCommand,
+  'print-access-token': printAccessTokenCommand,
   version: versionCommand,
 };
 
 /** First word of commands of two words -> what they are for. */
 const GROUPS: Record<string, string> = { builder: 'commands for the Builder Instance', snapshot: 'commands for moments of an app\'s data to go back to' };
+
+/** Every command, for its reference. */
+export function commandFacts(io: Io): CommandFacts[] {
+  return factsOf(createProgram(io, () => {}));
+}
 
 /** Run one command. @param argv without the names of Node and the program  @returns the exit code; never throws */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
@@ -84,8 +104,8 @@ function addCommand(program: Command, name: string, { command, io, onExit }: Add
   const sub = parent.command(words.at(-1) ?? name).description(command.summary).option('--json', 'print the result as JSON');
   command.configure(sub).action(async (...call: unknown[]) => {
     const options = sub.opts<Record<string, unknown>>();
-    const args = call.slice(0, -2).filter((arg) => typeof arg === 'string');
-    const code = await command.run(createContext(io, options.json === true), options, args);
+    const args = call.slice(0, -2).flat().filter((arg) => typeof arg === 'string');
+    const code = await command.run(createContext(io, options.json === true, () => factsOf(program)), options, args);
     if (typeof code === 'number') onExit(code);
   });
 }

@@ -22,6 +22,14 @@ export interface SourceFile {
   isExecutable: boolean;
 }
 
+/** What is sent in place of what lies there. */
+export interface SourceChange {
+  /** Whether a file stays behind although `.spaceignore` says nothing of it. */
+  leaves(path: string): boolean;
+  /** Path -> text; wins over a file of that name. */
+  texts: Readonly<Record<string, string>>;
+}
+
 export interface SourceZip extends AsyncDisposable {
   files: SourceFile[];
   content: Blob;
@@ -44,14 +52,15 @@ function noneWhereMissing(error: NodeJS.ErrnoException): string {
 }
 
 /** @throws Failure SOURCE_EMPTY, SOURCE_TOO_LARGE; dispose of it to remove the temporary file */
-export async function createSourceZip(dir: string): Promise<SourceZip> {
-  const files = await listSourceFiles(dir);
-  checkSize(files);
+export async function createSourceZip(dir: string, change: SourceChange = { leaves: () => false, texts: {} }): Promise<SourceZip> {
+  const listed = await listSourceFiles(dir);
+  const files = listed.filter(({ path }) => change.texts[path] === undefined && !change.leaves(path));
+  if (files.length > 0 || Object.keys(change.texts).length === 0) checkSize(files);
   const folder = await mkdtemp(join(tmpdir(), 'space-push-'));
   const remove = () => rm(folder, { recursive: true, force: true });
   try {
     const path = join(folder, 'source.zip');
-    await writeZip(dir, files, path);
+    await writeZip(dir, { files, texts: change.texts }, path);
     return { files, content: await openAsBlob(path), [Symbol.asyncDispose]: remove };
   } catch (error) {
     await remove();
@@ -98,12 +107,13 @@ function checkSize(files: readonly SourceFile[]): void {
   });
 }
 
-async function writeZip(dir: string, files: readonly SourceFile[], path: string): Promise<void> {
+async function writeZip(dir: string, { files, texts }: { files: readonly SourceFile[]; texts: SourceChange['texts'] }, path: string): Promise<void> {
   const zip = new ZipFile();
   const failed = new Promise<never>((_, reject) => (zip as unknown as NodeJS.EventEmitter).once('error', reject));
   for (const file of files) {
     zip.addFile(join(dir, file.path), file.path, { mtime: ENTRY_TIME, forceDosTimestamp: true, mode: file.isExecutable ? 0o100755 : 0o100644 });
   }
+  for (const [name, text] of Object.entries(texts)) zip.addBuffer(Buffer.from(text), name, { mtime: ENTRY_TIME, forceDosTimestamp: true, mode: 0o100644 });
   zip.end();
   await Promise.race([pipeline(zip.outputStream, createWriteStream(path)), failed]);
 }

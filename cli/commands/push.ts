@@ -12,6 +12,7 @@ import { count, formatBytes } from '../output.ts';
 import { findProjectDir, findProjectId, loadSpacefile } from '../project-dir.ts';
 import type { LoadedSpacefile } from '../project-dir.ts';
 import { createSourceZip } from '../source-zip.ts';
+import type { SourceChange } from '../source-zip.ts';
 
 interface Options { dir?: string; id?: string; tag?: string; open?: true; skipLogs?: true; experimental?: true }
 
@@ -32,8 +33,7 @@ export const pushCommand = defineCommand<Options>({
     const api = await context.api();
     const buildId = await startBuild(context, api, { dir, projectId, loaded, options });
     if (options.skipLogs) return leave(context, api, buildId);
-    const build = await orCancel(context, buildId, () => finishBuild(context, api, buildId));
-    const instance = await finishUpdate(context, api, buildId);
+    const { build, instance } = await finish(context, api, buildId);
     context.result(
       { build_id: buildId, revision_id: buildId, tag: build.tag, instance_id: instance.id, url: instance.url },
       `Builder Instance: ${instance.url}`,
@@ -42,14 +42,25 @@ export const pushCommand = defineCommand<Options>({
   },
 });
 
-interface Push { dir: string; projectId: string; loaded: LoadedSpacefile; options: Options }
+/** `change`: what is sent in place of what lies there. */
+export interface Push { dir: string; projectId: string; loaded: LoadedSpacefile; options: Options; change?: SourceChange }
+
+/** Build it and run it, from the first byte to the Builder Instance. @throws Failure BUILD_FAILED, INSTALLATION_FAILED */
+export async function pushProject(context: Context, api: Api, push: Push): Promise<WireInstance> {
+  return (await finish(context, api, await startBuild(context, api, push))).instance;
+}
+
+async function finish(context: Context, api: Api, buildId: string): Promise<{ build: WireBuild; instance: WireInstance }> {
+  const build = await orCancel(context, buildId, () => finishBuild(context, api, buildId));
+  return { build, instance: await finishUpdate(context, api, buildId) };
+}
 
 /** In the order that the host expects; the code comes last and starts the build. */
-async function startBuild(context: Context, api: Api, { dir, projectId, loaded, options }: Push): Promise<string> {
+async function startBuild(context: Context, api: Api, { dir, projectId, loaded, options, change }: Push): Promise<string> {
   const spinner = context.io.spin('Packing the source');
   try {
     const icon = await readIcon(dir, loaded.spacefile.icon);
-    await using source = await createSourceZip(dir);
+    await using source = await createSourceZip(dir, change);
     spinner.update('Sending the source');
     const tag = options.tag?.trim() ?? '';
     const { id } = await api.createBuild({ app_id: projectId, tag, experimental: options.experimental ?? false, auto_pwa: loaded.spacefile.autoPwa });
