@@ -22,6 +22,9 @@ import { openCommand } from './commands/open.ts';
 import { pushCommand } from './commands/push.ts';
 import { printAccessTokenCommand } from './commands/print-access-token.ts';
 import { releaseCommand } from './commands/release.ts';
+import { rollbackCommand, versionsCommand } from './commands/rollback.ts';
+import { trashEmptyCommand, trashListCommand, trashRestoreCommand, uninstallCommand } from './commands/uninstall.ts';
+import { updateCommand } from './commands/update.ts';
 import { validateCommand } from './commands/validate.ts';
 import { snapshotCreateCommand, snapshotDropCommand, snapshotListCommand, snapshotRestoreCommand } from './commands/snapshot.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -47,6 +50,13 @@ const COMMANDS: Record<string, CliCommand> = {
   release: releaseCommand,
   install: installCommand,
   instances: instancesCommand,
+  update: updateCommand,
+  versions: versionsCommand,
+  rollback: rollbackCommand,
+  uninstall: uninstallCommand,
+  'trash list': trashListCommand,
+  'trash restore': trashRestoreCommand,
+  'trash empty': trashEmptyCommand,
   export: exportCommand,
   import: importCommand,
   verify: verifyCommand,
@@ -62,7 +72,7 @@ const COMMANDS: Record<string, CliCommand> = {
 };
 
 /** First word of commands of two words -> what they are for. */
-const GROUPS: Record<string, string> = { builder: 'commands for the Builder Instance', snapshot: 'commands for moments of an app\'s data to go back to' };
+const GROUPS: Record<string, string> = { builder: 'commands for the Builder Instance', snapshot: 'commands for moments of an app\'s data to go back to', trash: 'commands for what was uninstalled or deleted' };
 
 /** Every command, for its reference. */
 export function commandFacts(io: Io): CommandFacts[] {

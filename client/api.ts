@@ -2,7 +2,7 @@
 import type {
   WireApp, WireBuild, WireChannel, WireCollection, WireDiscovery, WireEnv, WireHealth, WireImportLine, WireInstallation, WireInstance, WireInvite,
   WireKey, WireLogLine, WireNewKey, WireNewToken, WirePage, WirePromotion, WireRelease, WireRevision, WireSignedUp, WireSnapshot,
-  WireDamage, WireSpace, WireToken, WireVerified,
+  WireDamage, WireRollback, WireSpace, WireToken, WireTrashed, WireUpdate, WireVerified, WireVersion,
 } from '../core/wire.ts';
 import { readLines } from './lines.ts';
 import { createTransport } from './transport.ts';
@@ -36,6 +36,7 @@ export function createApi(options: TransportOptions) {
     ...collections(endpoint),
     ...archives(endpoint),
     ...snapshots(endpoint),
+    ...trash(endpoint),
   };
 }
 
@@ -132,7 +133,7 @@ function releases({ get, post, upload, lines }: Endpoint) {
 function instances({ get, post, patch, remove, lines }: Endpoint) {
   return {
     /** @param body.instance_id the Instance to update; without it a new one is made */
-    install: (body: { release_id: string; instance_id?: string }) =>
+    install: (body: { release_id: string; instance_id?: string; skip_check?: true }) =>
       post<Pick<WireInstallation, 'id' | 'instance_id' | 'status'>>('/v0/installations', body),
     listInstallations: (releaseId: string) =>
       get<{ installations: WireInstallation[]; page: WirePage }>('/v0/installations', { per_page: 1, release_id: releaseId }),
@@ -141,7 +142,14 @@ function instances({ get, post, patch, remove, lines }: Endpoint) {
     listInstances: (query: { app_id?: string; channel?: WireChannel } = {}) => get<{ instances: WireInstance[] }>('/v0/instances', query),
     getInstance: (instanceId: string) => get<WireInstance>(`/v0/instances/${id(instanceId)}`),
     changeInstance: (instanceId: string, body: { micros: PresetChange[] }) => patch<unknown>(`/v0/instances/${id(instanceId)}`, body),
-    uninstall: (instanceId: string, data: 'keep' | 'delete') => remove<unknown>(`/v0/instances/${id(instanceId)}`, { data }),
+    uninstall: (instanceId: string, data: 'keep' | 'delete') => remove<Pick<WireInstallation, 'id' | 'instance_id' | 'status'>>(`/v0/instances/${id(instanceId)}`, { data }),
+    /** What an update would bring, to the newest listed Release unless one is named. */
+    getUpdate: (instanceId: string, releaseId?: string) => get<WireUpdate>(`/v0/instances/${id(instanceId)}/update`, { release_id: releaseId }),
+    /** What it ran before, newest first. */
+    listVersions: (instanceId: string) => get<{ versions: WireVersion[] }>(`/v0/instances/${id(instanceId)}/versions`),
+    planRollback: (instanceId: string, wish: { to: string; data: 'keep' | 'restore' }) => get<WireRollback>(`/v0/instances/${id(instanceId)}/rollback`, wish),
+    rollback: (instanceId: string, wish: { to: string; data: 'keep' | 'restore' }) =>
+      post<Pick<WireInstallation, 'id' | 'instance_id' | 'status'>>(`/v0/instances/${id(instanceId)}/rollback`, wish),
     createInstanceKey: (instanceId: string, body: { name: string; kind: 'data' | 'api' }) =>
       post<{ name: string; value: string }>(`/v0/instances/${id(instanceId)}/keys`, body),
     async *instanceLogs(instanceId: string, follow = false): AsyncGenerator<WireLogLine> {
@@ -192,5 +200,15 @@ function snapshots({ get, post, remove }: Endpoint) {
     createSnapshot: (collectionId: string, note: string) => post<WireSnapshot>(path(collectionId), { note }),
     restoreSnapshot: (collectionId: string, snapshotId: string) => post<{ id: string; replaced: WireSnapshot }>(`${path(collectionId)}/${id(snapshotId)}/restore`, {}),
     dropSnapshot: (collectionId: string, snapshotId: string) => remove<unknown>(`${path(collectionId)}/${id(snapshotId)}`),
+  };
+}
+
+function trash({ get, post, remove }: Endpoint) {
+  return {
+    listTrash: () => get<{ trash: WireTrashed[] }>('/v0/trash'),
+    restoreTrashed: (trashedId: string, as: 'app' | 'collection') =>
+      post<{ collection_id: string; instance_id: string | null; url: string | null }>(`/v0/trash/${id(trashedId)}/restore`, { as }),
+    purgeTrashed: (trashedId: string) => remove<{ deleted: string[] }>(`/v0/trash/${id(trashedId)}`),
+    emptyTrash: () => remove<{ deleted: string[] }>('/v0/trash'),
   };
 }

@@ -14,7 +14,7 @@ export interface Chrome {
 }
 
 /** Where a page stands in the navigation. */
-export type Place = 'apps' | 'discover' | 'tokens' | 'invites' | 'collections' | 'host' | 'none';
+export type Place = 'apps' | 'discover' | 'tokens' | 'invites' | 'collections' | 'trash' | 'host' | 'none';
 
 export interface Frame extends Chrome {
   title: string;
@@ -83,6 +83,7 @@ function header(frame: Frame): Markup {
 const settingsPlaces: readonly { place: Place; url: string; label: string; ownerOnly?: boolean }[] = [
   { place: 'tokens', url: '/tokens', label: 'Access tokens' },
   { place: 'collections', url: '/collections', label: 'Collections' },
+  { place: 'trash', url: '/trash', label: 'Trash' },
   { place: 'invites', url: '/invites', label: 'Invitations', ownerOnly: true },
   { place: 'host', url: '/host', label: 'This host', ownerOnly: true },
 ];

@@ -4,6 +4,7 @@ import { appPages } from './page/apps.ts';
 import type { Assets } from './http/assets.ts';
 import { assetPages } from './page/assets.ts';
 import { instancePages } from './page/instance/tabs.ts';
+import { trashPages } from './page/trash.ts';
 import { releasePages } from './page/releases.ts';
 import { archiveRoutes } from './api/archives.ts';
 import { buildRoutes } from './api/builds.ts';
@@ -27,6 +28,6 @@ export function apiRoutes(parts: ApiParts, assets: Assets): Route[] {
     ...spaceRoutes(parts), ...projectRoutes(parts), ...buildRoutes(parts), ...releaseRoutes(parts),
     ...installationRoutes(parts), ...instanceRoutes(parts), ...collectionRoutes(parts),
     ...versionRoutes(parts), ...trashRoutes(parts), ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts), ...settingsRoutes(parts),
-    ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...instancePages(parts), ...releasePages(parts), ...assetPages(assets),
+    ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...instancePages(parts), ...releasePages(parts), ...trashPages(parts), ...assetPages(assets),
   ];
 }

@@ -7,7 +7,7 @@ import { defineCommand } from '../command.ts';
 import type { Context } from '../command.ts';
 import { dashboardUrl } from '../credentials.ts';
 import { Failure, usageFailure } from '../failure.ts';
-import { awaitEnd, checkComplete, followLog } from '../job.ts';
+import { followInstallation } from '../installation.ts';
 
 interface Options { instance?: string; open?: true }
 
@@ -60,15 +60,13 @@ async function mentionCopies(context: Context, api: Api, release: WireRelease): 
 }
 
 async function install(context: Context, api: Api, release: WireRelease, target: WireInstance | undefined): Promise<WireInstance> {
-  const spinner = context.io.spin(`${target === undefined ? 'Installing' : 'Updating'} ${release.app_name}`);
-  try {
-    const started = await api.install({ release_id: release.id, ...(target && { instance_id: target.id }) });
-    await followLog(context, api.installationLogs(started.id), (_, line) => { if (!line.includes('http')) spinner.update(line); });
-    const job = await awaitEnd(context, () => api.getInstallation(started.id));
-    const what = target === undefined ? `${release.app_name} could not be installed.` : `${release.app_name} could not be updated; it stays as it was.`;
-    checkComplete(job, { code: 'INSTALLATION_FAILED', what, remedy: 'Try again. If it stays, ask the developer of the app.' });
-    return await api.getInstance(job.instance_id);
-  } finally {
-    spinner.stop();
-  }
+  const job = await followInstallation(context, api, {
+    start: () => api.install({ release_id: release.id, ...(target && { instance_id: target.id }) }),
+    doing: `${target === undefined ? 'Installing' : 'Updating'} ${release.app_name}`,
+    failed: {
+      what: target === undefined ? `${release.app_name} could not be installed.` : `${release.app_name} could not be updated; it stays as it was.`,
+      remedy: 'Try again. If it stays, ask the developer of the app.',
+    },
+  });
+  return api.getInstance(job.instance_id);
 }

@@ -15,8 +15,10 @@ export interface InstallingView extends Chrome {
   app: { id?: string; name: string; iconUrl?: string };
   /** The Instance's address. */
   url: string;
-  /** Path that takes the POST of another attempt. */
+  /** Path that takes the POST of another attempt; for a rollback the page that asks again. */
   retryPath?: string;
+  /** Path that takes `release` and `check=no`: an update that is not tried before it counts. */
+  unchecked?: { path: string; releaseId: string };
 }
 
 const REFRESH_SECONDS = 1;
@@ -58,7 +60,14 @@ function failed(view: InstallingView): Markup {
   const retryPath = ownPath(view.retryPath);
   return html`<p class="notice bad" role="alert">${SYMBOLS.warning}<span>${view.installation.error ?? 'The reason is not known.'}</span></p>
 <p class="muted">It stopped at: ${view.installation.step || 'the beginning'}.</p>
-<div class="buttons">${retryPath ? html`<form method="post" action="${retryPath}"><button class="primary" type="submit">Try again</button></form>` : ''}
+<div class="buttons">${retryPath && view.installation.kind === 'rollback' ? html`<a class="button primary" href="${retryPath}">Try again</a>` : retryPath ? html`<form method="post" action="${retryPath}"><button class="primary" type="submit">Try again</button></form>` : ''}
 ${view.app.id ? html`<a class="button" href="${path`/apps/${view.app.id}/logs`}">See the logs</a>` : ''}</div>
+${view.unchecked ? uncheckedForm(view.unchecked) : ''}
 <p><a href="/">Back to my apps</a></p>`;
+}
+
+function uncheckedForm({ path: target, releaseId }: NonNullable<InstallingView['unchecked']>): Markup | '' {
+  const action = ownPath(target);
+  return action === undefined ? '' : html`<details><summary>You know that it works?</summary><form method="post" action="${action}"><input type="hidden" name="release" value="${releaseId}"><input type="hidden" name="check" value="no">
+<p class="hint">The version then counts without having answered. You can roll it back.</p><button type="submit">Update without the check</button></form></details>`;
 }

@@ -18,8 +18,9 @@ export function uninstallPage({ app, ...chrome }: UninstallView): string {
 <label><input type="radio" name="data" value="keep" checked aria-describedby="keep-hint"> <span><strong>Keep the data</strong>
 <span class="hint" id="keep-hint">It stays as a Collection that you can read and write with a data key.</span></span></label>
 <label><input type="radio" name="data" value="delete" aria-describedby="delete-hint"> <span><strong>Delete the data</strong>
-<span class="hint" id="delete-hint">It waits in the trash for 30 days, then it is gone for good.</span></span></label>
+<span class="hint" id="delete-hint">App and data wait in the trash for 30 days, where you can bring them back. Then they are gone for good.</span></span></label>
 </fieldset>
+<p>A copy for yourself: <a href="${path`/api/v0/instances/${app.id}/export`}">export the data</a> as one zip before.</p>
 <div class="buttons"><button class="danger" type="submit">Uninstall</button> <a class="button" href="/">Cancel</a></div>
 </form>`,
   });

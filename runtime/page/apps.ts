@@ -1,8 +1,7 @@
-// Owns the pages of a person's Instances: my apps, update, uninstall, progress. Their tabs are in instance/.
+// Owns the pages of a person's Instances: my apps, uninstall, progress. Their tabs are in instance/.
 import { homePage, type HomeApp } from '../../dashboard/pages/home.ts';
 import { installingPage } from '../../dashboard/pages/installing.ts';
 import { uninstallPage } from '../../dashboard/pages/uninstall.ts';
-import { updatePage } from '../../dashboard/pages/update.ts';
 import { SpaceError } from '../../core/errors.ts';
 import { INSTALLATION_STATUS } from '../api/installations.ts';
 import type { ApiParts } from '../api/parts.ts';
@@ -16,7 +15,7 @@ import { appOf, pageState } from './instance/frame.ts';
 const SHORT_WAIT_MS = 1500;
 
 export function appPages(parts: ApiParts): Route[] {
-  const { instances, installations, lifecycle } = parts;
+  const { instances, installations } = parts;
 
   return [
     page('GET /', {
@@ -27,23 +26,6 @@ export function appPages(parts: ApiParts): Route[] {
         const removed = query.get('removed');
         const message = removed === null ? undefined : `${removed.slice(0, 64)} was uninstalled.`;
         return { html: homePage({ ...ownChrome(parts, person), message, apps: await Promise.all(shown.map((instance) => homeApp(parts, instance, origin))) }) };
-      },
-    }),
-    page('GET /apps/:id/update', {
-      access: 'person', object: 'instance',
-      async handle({ person }, instance) {
-        const offer = await lifecycle.offer(instance);
-        if (!offer) return { redirect: `/apps/${instance.id}` };
-        return { html: updatePage({ ...ownChrome(parts, person), app: await appOf(parts, instance), from: instance.version, to: offer.version, notes: offer.notes }) };
-      },
-    }),
-    page('POST /apps/:id/update', {
-      access: 'person', object: 'instance',
-      async handle(request, instance) {
-        // A Release's own page names it: one that is not listed is never offered, but may be taken by its link.
-        const { release = (await lifecycle.offer(instance))?.id } = request.contentType === '' ? {} : await request.form();
-        if (release === undefined) return { redirect: `/apps/${instance.id}` };
-        return progress(await lifecycle.update(instance, release));
       },
     }),
     page('GET /apps/:id/uninstall', {
@@ -66,17 +48,20 @@ export function appPages(parts: ApiParts): Route[] {
         const instance = await instances.get(job.instanceId);
         if (!instance || job.kind === 'uninstall') return { redirect: '/' };
         const installation = { id: job.id, status: INSTALLATION_STATUS[job.state], step: job.lines.at(-1) ?? '', error: job.error, kind: job.kind };
-        const retryPath = job.kind === 'install' ? `/r/${job.releaseId}/install` : `/apps/${instance.id}/update`;
+        const retry = retryOf(job);
         const url = parts.addresses.instanceUrl(instance.label, origin);
-        return { html: installingPage({ ...ownChrome(parts, person), installation, retryPath, url, app: await appOf(parts, instance) }) };
+        return { html: installingPage({ ...ownChrome(parts, person), installation, ...retry, url, app: await appOf(parts, instance) }) };
       },
     }),
   ];
+}
 
-  async function progress(job: Installation): Promise<{ redirect: string }> {
-    await shortly(installations.ended(job.id));
-    return { redirect: `/installations/${job.id}` };
-  }
+/** Where to try again. Whoever knows better than the check may do without it. */
+function retryOf({ kind, instanceId, releaseId, problem }: Installation): { retryPath: string; unchecked?: { path: string; releaseId: string } } {
+  if (kind === 'install') return { retryPath: `/r/${releaseId}/install` };
+  if (kind === 'rollback') return { retryPath: `/apps/${instanceId}/rollback` };
+  const path = `/apps/${instanceId}/update`;
+  return { retryPath: path, ...(problem && { unchecked: { path, releaseId } }) };
 }
 
 /** Most jobs are done before a person would see a progress page move. */

@@ -17,6 +17,8 @@ import { releasePage, type ReleaseView } from '../../dashboard/pages/release.ts'
 import { setupDonePage, setupPage, type SetupView } from '../../dashboard/pages/setup.ts';
 import { tokensPage, type TokensView } from '../../dashboard/pages/tokens.ts';
 import { uninstallPage, type UninstallView } from '../../dashboard/pages/uninstall.ts';
+import { rollbackPage, type RollbackView } from '../../dashboard/pages/rollback.ts';
+import { trashPage, type TrashView } from '../../dashboard/pages/trash.ts';
 import { updatePage, type UpdateView } from '../../dashboard/pages/update.ts';
 import type { Chrome } from '../../dashboard/layout.ts';
 
@@ -46,7 +48,7 @@ const release: ReleaseView['release'] = {
 };
 const app = { id: 'i1', name: 'Guestbook', iconUrl };
 const installation = (status: InstallingView['installation']['status']): InstallingView =>
-  ({ ...chrome, installation: { id: 'j1', status, step: 'Starting', error: 'It threw.', kind: 'update' }, app, url, retryPath: '/r/r1/install' });
+  ({ ...chrome, installation: { id: 'j1', status, step: 'Starting', error: 'It threw.', kind: 'update' }, app, url, retryPath: '/r/r1/install', unchecked: { path: '/apps/i1/update', releaseId: 'r2' } });
 
 export const CASES: readonly Case[] = [
   page<SetupView>('setup', setupPage, { ...chrome, secret: 's3cret', error: 'Wrong.', username: 'ada' }),
@@ -68,7 +70,7 @@ export const CASES: readonly Case[] = [
     ...chrome, instance, createdAt: time, collectionId: 'c1', update, logs: lines, micros: [{ name: 'web', engine: 'static', path: '/', primary: true }],
     paused: [{ micro: 'web', reason: 'It had to be stopped 3 times.', at: time }],
   }),
-  page<VersionsView>('versions', versionsPage, { ...chrome, instance, notes: 'The first.', update }),
+  page<VersionsView>('versions', versionsPage, { ...chrome, instance, notes: 'The first.', update, earlier: [{ id: 'j1', version: '1.0.0', leftAt: time, hasData: true }, { id: 'j2', version: '0.9.0', leftAt: time, hasData: false }] }),
   page<SettingsView>('settings', settingsPage, {
     ...chrome, instance, problems: { keys: 'Wrong.', egress: 'Wrong too.' }, egress: { policy: 'list', hosts: ['api.example.org', '*.example.net'], total: 12, refused: 1 },
     keys: [{ name: 'backup', kind: 'data', createdAt: time }], created: { name: 'backup', kind: 'api', value: 'c1_secret' },
@@ -84,7 +86,18 @@ export const CASES: readonly Case[] = [
   page<LogsView>('logs', logsPage, { ...chrome, instance, lines }),
   page<LogsView>('logs, empty', logsPage, { ...chrome, instance, lines: [] }),
   page<UninstallView>('uninstall', uninstallPage, { ...chrome, app }),
-  page<UpdateView>('update', updatePage, { ...chrome, app, from: '1.0.0', to: '1.1.0', notes: 'Faster.' }),
+  page<UpdateView>('update', updatePage, {
+    ...chrome, app, from: '1.0.0', to: '1.1.0', releaseId: 'r2', notes: [{ version: '1.1.0', text: 'Faster.' }, { version: '1.0.5', text: '' }],
+    changes: [{ text: '`/x` is open to everybody.', isOpening: true }, { text: '`api` goes.', isOpening: false }],
+  }),
+  page<UpdateView>('update, nothing different', updatePage, { ...chrome, app, from: '1.0.0', to: '1.1.0', releaseId: 'r2', notes: [{ version: '1.1.0', text: '' }], changes: [] }),
+  page<RollbackView>('rollback', rollbackPage, { ...chrome, app, from: '1.1.0', to: { id: 'j1', version: '1.0.0' }, keep: 'They stay.', restore: 'They go back.' }),
+  page<RollbackView>('rollback, data gone', rollbackPage, { ...chrome, app, from: '1.1.0', to: { id: 'j1', version: '1.0.0' }, keep: 'They stay.' }),
+  page<TrashView>('trash', trashPage, {
+    ...chrome, message: 'Old is back.', error: 'Wrong.',
+    things: [{ id: 'c1', kind: 'app', name: 'Guestbook', version: '1.0.0', trashedAt: time, deletedAt: time }, { id: 'c2', kind: 'collection', name: 'Old', trashedAt: time, deletedAt: time }],
+  }),
+  page<TrashView>('trash, empty', trashPage, { ...chrome, things: [] }),
   page<InvitesView>('invites', invitesPage, {
     ...chrome, created: { url }, invites: [{ id: 'i1', createdAt: time, expiresAt: time, used: false }, { id: 'i2', createdAt: time, expiresAt: time, used: true }],
   }),
