@@ -2,7 +2,7 @@
 import type { WireDiscovery, WirePromotion, WireRelease } from '../../core/wire.ts';
 import type { Discovery } from '../../builder/discovery.ts';
 import type { Release } from '../../builder/release.ts';
-import { SpaceError } from '../../core/errors.ts';
+import { orMissing, SpaceError } from '../../core/errors.ts';
 import { oneOf, optionalFlag, optionalText, optionalTexts, perPage, requiredText } from './field.ts';
 import type { ApiParts } from './parts.ts';
 import { api, type Route } from './route.ts';
@@ -52,7 +52,7 @@ export function releaseRoutes({ builder, spaces, addresses }: ApiParts): Route[]
     api('GET /api/v0/promotions', {
       access: 'person',
       async handle({ person, query }) {
-        const revision = await builder.revisions.get(query.get('revision_id') ?? '');
+        const revision = await orMissing(builder.revisions.get(query.get('revision_id') ?? ''));
         const found = revision?.spaceId === person.id ? await builder.releases.listByRevision(revision.id) : [];
         // The one that came with the push is what a push asks for.
         const promotions = found.toReversed().slice(0, perPage(query)).map(wirePromotion);

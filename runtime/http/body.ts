@@ -41,15 +41,26 @@ export function undestroyed(source: AsyncIterable<Uint8Array>): AsyncIterable<Ui
   return source instanceof Readable ? source.iterator({ destroyOnReturn: false }) : source;
 }
 
-/** @throws BAD_JSON when it is not an object */
+/** Every escape of a JSON text; groups: a high surrogate that is escaped without its partner, a low one. */
+const ESCAPES = /\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u([dD][89abAB][0-9a-fA-F]{2})|u([dD][c-fC-F][0-9a-fA-F]{2})|[^])/g;
+
+/** No Store keeps such a text as it is. */
+function hasHalfCharacter(json: string): boolean {
+  for (const [, high, low] of json.matchAll(ESCAPES)) if (high !== undefined || low !== undefined) return true;
+  return false;
+}
+
+/** @throws BAD_JSON when it is not an object, or has a text that is none */
 export function parseJsonObject(body: Buffer): Record<string, unknown> {
   if (body.length === 0) return {};
+  const text = body.toString('utf8');
   let value: unknown;
   try {
-    value = JSON.parse(body.toString('utf8'));
+    value = JSON.parse(text);
   } catch (error) {
     throw new SpaceError('BAD_JSON', { reason: (error as Error).message }, { cause: error });
   }
   if (value === null || typeof value !== 'object' || Array.isArray(value)) throw new SpaceError('BAD_JSON', { reason: 'send an object' });
+  if (hasHalfCharacter(text)) throw new SpaceError('BAD_JSON', { reason: 'a text has half of a character (a lone surrogate)' });
   return value as Record<string, unknown>;
 }

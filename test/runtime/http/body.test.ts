@@ -80,6 +80,14 @@ describe('JSON', () => {
     expect(() => parseJsonObject(Buffer.from(text))).toThrow(SpaceError);
   });
 
+  test.each(['{"a":"\\ud800"}', '{"a":["\\udc00x"]}', '{"\\ud800":1}', '{"a":"\\\\\\ud800"}'])('%j has half of a character', (text) => {
+    expect(() => parseJsonObject(Buffer.from(text))).toThrow(/half of a character/);
+  });
+
+  test.each(['{"a":"\\ud83d\\ude00"}', '{"a":"😀"}', '{"a":"\\\\ud800"}', '{"a":"\\u00e9"}'])('%j has none', (text) => {
+    expect(parseJsonObject(Buffer.from(text))).toEqual(JSON.parse(text));
+  });
+
   test('prototypes are not polluted', () => {
     parseJsonObject(Buffer.from('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}'));
     expect(({} as Record<string, unknown>)['polluted']).toBeUndefined();
