@@ -32,13 +32,15 @@ async function belongingsOf(person: Person, name: string): Promise<Ids> {
   const { instance, installationId } = await installApp(person, release);
   const snapshot = (await person.call(`POST /collections/${instance.collection_id}/snapshots`, {})).json<{ id: string }>().id;
   await person.call(`POST /instances/${instance.id}/keys`, { name: `key of ${name}`, kind: 'data' });
-  return { project: pushed.projectId, build: pushed.buildId, revision: pushed.revisionId, release, builderRelease: pushed.builder.release_id, installation: installationId, instance: instance.id, collection: instance.collection_id, snapshot };
+  const trashed = (await person.call('POST /collections', { name: 'thrown away' })).json<{ id: string }>().id;
+  await person.call(`DELETE /collections/${trashed}`);
+  return { project: pushed.projectId, build: pushed.buildId, revision: pushed.revisionId, release, builderRelease: pushed.builder.release_id, installation: installationId, instance: instance.id, collection: instance.collection_id, snapshot, trashed };
 }
 
 /** Fields of bodies and queries, with what they name. */
 const FIELDS: Record<string, keyof Ids> = {
   app_id: 'project', project_id: 'project', revision_id: 'revision', release_id: 'release', build_id: 'build', instance_id: 'instance', collection_id: 'collection',
-  id: 'instance', snapshot: 'snapshot', last: 'revision', after: 'revision',
+  id: 'instance', trashed: 'trashed', snapshot: 'snapshot', last: 'revision', after: 'revision',
 };
 
 function addressOf({ path, object }: Route, ids: Ids, more: Record<string, string> = {}): string {
@@ -51,7 +53,7 @@ const asBob = (): Record<string, string> => ({ authorization: `Bearer ${space.me
 
 async function belongings({ owner }: TestHost): Promise<string> {
   const addresses = ['/apps', '/instances', '/collections', '/tokens', '/installations', `/builds?app_id=${theirs.project}`, `/releases?app_id=${theirs.project}`, `/apps/${theirs.project}/revisions`,
-    `/instances/${theirs.instance}/keys`, `/collections/${theirs.collection}/snapshots`, '/space/quota'];
+    `/instances/${theirs.instance}/keys`, `/collections/${theirs.collection}/snapshots`, '/space/quota', '/trash'];
   const texts = await Promise.all(addresses.map(async (address) => (await owner.call(`GET ${address}`)).text));
   return texts.join('\n').replaceAll(/"last_used_at":("[^"]*"|null)/g, '');
 }
