@@ -79,6 +79,17 @@ export interface WireInstance {
   update: { release_id: string; version: string; release_notes: string } | null;
   micros: WireMicro[];
 }
+/** `interval` is what holds: the owner's own, else `default_interval`. Times are UTC; null while it is disabled. */
+export interface WireSchedule {
+  id: string; micro: string; name: string; description: string; interval: string; default_interval: string; enabled: boolean;
+  next_run_at: string | null; then_run_at: string | null; last_run: WireScheduleRun | null;
+}
+/** `scheduled_at` is when it was due. `catch-up` stands for all that were missed, `skipped` for one that was due while the
+ *  one before still ran, `interrupted` for one during which the host stopped. */
+export interface WireScheduleRun {
+  schedule_id: string; trigger: 'due' | 'catch-up' | 'manual'; outcome: 'running' | 'ok' | 'failed' | 'skipped' | 'interrupted';
+  scheduled_at: string; started_at: string; duration_ms: number | null; status: number | null; request_id: string | null; error: string | null;
+}
 /** The numbers that hold for an Instance, and those that were set for it. */
 export interface WireLimits { limits: Record<string, number>; set: Record<string, number> }
 /** Where an Instance may call, and how much it did since the host started. */

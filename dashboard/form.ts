@@ -4,6 +4,8 @@ import { SYMBOLS } from './icon.ts';
 import { html, type Markup } from './markup.ts';
 
 export interface Field {
+  /** Where a page has several of this name. */
+  id?: string;
   name: string;
   label: string;
   type?: 'text' | 'password' | 'url';
@@ -18,12 +20,13 @@ export interface Field {
   hasFocus?: boolean;
 }
 
-/** One labelled input. Its id is its name, so a page has each name once. */
+/** One labelled input. */
 export function field(f: Field): Markup {
-  const hintId = `${f.name}-hint`;
+  const id = f.id ?? f.name;
+  const hintId = `${id}-hint`;
   return html`<div class="field">
-<label for="${f.name}">${f.label}</label>
-<input id="${f.name}" name="${f.name}" type="${f.type ?? 'text'}"${attribute('value', f.value)}${attribute('autocomplete', f.autocomplete ?? 'off')}${attribute('placeholder', f.placeholder)}${attribute('minlength', f.minLength)}${attribute('maxlength', f.maxLength)}${attribute('pattern', f.pattern)}${f.hint ? attribute('aria-describedby', hintId) : ''} autocapitalize="none" spellcheck="false"${f.isOptional ? '' : html` required`}${f.hasFocus ? html` autofocus` : ''}>
+<label for="${id}">${f.label}</label>
+<input id="${id}" name="${f.name}" type="${f.type ?? 'text'}"${attribute('value', f.value)}${attribute('autocomplete', f.autocomplete ?? 'off')}${attribute('placeholder', f.placeholder)}${attribute('minlength', f.minLength)}${attribute('maxlength', f.maxLength)}${attribute('pattern', f.pattern)}${f.hint ? attribute('aria-describedby', hintId) : ''} autocapitalize="none" spellcheck="false"${f.isOptional ? '' : html` required`}${f.hasFocus ? html` autofocus` : ''}>
 ${f.hint ? html`<p class="hint" id="${hintId}">${f.hint}</p>` : ''}
 </div>`;
 }

@@ -13,7 +13,7 @@ import type { Instance } from './instance/instance.ts';
 import type { LiveInstances } from './instance/live.ts';
 import { createTrash, type Trash } from './instance/trash.ts';
 
-export interface InstallsParts extends Pick<ApiParts, 'instances' | 'collections' | 'settings' | 'logs' | 'apiKeys' | 'dataKeys'> {
+export interface InstallsParts extends Pick<ApiParts, 'instances' | 'collections' | 'settings' | 'schedules' | 'logs' | 'apiKeys' | 'dataKeys'> {
   data: Data;
   clock: Clock;
   log: Log;
@@ -26,15 +26,17 @@ export interface InstallsParts extends Pick<ApiParts, 'instances' | 'collections
 }
 
 export function openInstalls(parts: InstallsParts): { installations: Installations; trash: Trash } {
-  const { instances, collections, settings, logs, apiKeys, dataKeys, data, clock, log, addresses, builder, engines, live } = parts;
+  const { instances, collections, settings, schedules, logs, apiKeys, dataKeys, data, clock, log, addresses, builder, engines, live } = parts;
   const store = data.hostStore;
 
   async function onRemoved(instance: Instance): Promise<void> {
     await apiKeys.deleteAll(instance.id);
     await logs.remove({ spaceId: instance.spaceId, instanceId: instance.id });
     await settings.remove(instance.id);
+    await schedules.instanceRemoved(instance.id);
   }
 
+  const changed = (instanceId: string): void => void schedules.instanceChanged(instanceId).catch((error) => log.error('schedules.not-changed', { instanceId, error }));
   const trash = createTrash({
     store, clock, data, collections, instances, onRemoved,
     hasRevision: async (id) => (await orMissing(builder.revisions.get(id))) !== undefined,
@@ -47,6 +49,7 @@ export function openInstalls(parts: InstallsParts): { installations: Installatio
     checkRunnable: ({ micros }) => engines.assertRunnable(micros),
     onChanged: async (instanceId) => {
       live.forget(instanceId);
+      changed(instanceId);
       await engines.stop(instanceId, parts.drainMs);
     },
     onReady: (instanceId) => live.forget(instanceId),
@@ -55,7 +58,17 @@ export function openInstalls(parts: InstallsParts): { installations: Installatio
     onReturned: (instance, told) => tell(parts, instance, told),
     urlOf: (instance) => addresses.instanceUrl(instance.label),
   });
-  return { installations, trash };
+  return {
+    installations,
+    trash: {
+      ...trash,
+      async restore(trashed, as) {
+        const instance = await trash.restore(trashed, as);
+        if (instance) changed(instance.id);
+        return instance;
+      },
+    },
+  };
 }
 
 /** The owner is told all of it. The developer of another's copy learns which Micro and what kind of failure: what its code

@@ -18,6 +18,7 @@ import { versionRoutes } from './api/versions.ts';
 import { quotaRoutes } from './api/quotas.ts';
 import { releaseRoutes } from './api/releases.ts';
 import type { Route } from './api/route.ts';
+import { scheduleRoutes } from './api/schedules.ts';
 import { settingsRoutes } from './api/settings.ts';
 import { snapshotRoutes } from './api/snapshots.ts';
 import { hostPages } from './page/host.ts';
@@ -28,6 +29,7 @@ export function apiRoutes(parts: ApiParts, assets: Assets): Route[] {
     ...spaceRoutes(parts), ...projectRoutes(parts), ...buildRoutes(parts), ...releaseRoutes(parts),
     ...installationRoutes(parts), ...instanceRoutes(parts), ...collectionRoutes(parts),
     ...versionRoutes(parts), ...trashRoutes(parts), ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts), ...settingsRoutes(parts),
+    ...scheduleRoutes(parts),
     ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...instancePages(parts), ...releasePages(parts), ...trashPages(parts), ...assetPages(assets),
   ];
 }

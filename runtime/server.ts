@@ -53,6 +53,8 @@ import { connectOutside, fetchOutside, type OutsideParts, socketOutside } from '
 import { createSourcePlaces } from './instance/source-places.ts';
 import { createRefuse } from './instance/refuse.ts';
 import { createSettings } from './instance/settings.ts';
+import type { DeliverRequest } from './instance/deliver.ts';
+import { openScheduler } from './actions.ts';
 import { chrome } from './page/chrome.ts';
 import { createVersions } from './instance/versions.ts';
 import { openInstalls } from './installs.ts';
@@ -134,7 +136,8 @@ async function assemble(ground: Ground, ports: { http: number; tls: number | und
   Object.assign(ports, listeners.ports);
   closers.push(() => listeners.close(DRAIN_MS), async () => openCalls.close());
   await parts.installations.resume();
-  closers.push(sweepRegularly(parts));
+  closers.push(sweepRegularly(parts), () => parts.schedules.close());
+  void parts.schedules.start();
   return { needsSetup: await parts.spaces.needsSetup() };
 }
 
@@ -156,7 +159,7 @@ function assembleAuth({ data, clock, vault, setupSecret }: Ground): AuthParts {
 }
 
 /** How calls leave a Micro; set when the way to Micros stands, since it is the same way. */
-type Calls = Partial<Pick<LiveParts, 'fetchMicro' | 'fetchUrl' | 'openSocket' | 'openConnection'>>;
+type Calls = Partial<Pick<LiveParts, 'fetchMicro' | 'fetchUrl' | 'openSocket' | 'openConnection'> & { deliver: DeliverRequest }>;
 /** How a program reaches this host; set when the front door stands. */
 type InnerDoors = EnginesParts['innerDoor'];
 
@@ -206,7 +209,8 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
     openSocket: (from, request) => ready(calls.openSocket)(from, request),
     openConnection: (from, request) => ready(calls.openConnection)(from, request),
   });
-  const { installations, trash } = openInstalls({ ...auth, instances, collections, settings, logs, data, clock, log, addresses, builder, engines, live, drainMs: DRAIN_MS });
+  const schedules = openScheduler({ store, clock, log, instances, revision }, { live, logs, deliver: (...what) => ready(calls.deliver)(...what) });
+  const { installations, trash } = openInstalls({ ...auth, instances, collections, settings, logs, data, clock, log, addresses, builder, engines, live, schedules, drainMs: DRAIN_MS });
   closers.push(() => installations.close(), () => builder.close());
   const lifecycle = createLifecycle({ instances, installations, releases: builder.releases, project: (id) => builder.projects.get(id) });
   const versions = createVersions({ installations, lifecycle, revision, releases: builder.releases, snapshotsOf: ({ spaceId, collectionId }) => data.collection({ spaceId, collectionId }).snapshots });
@@ -227,7 +231,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
       }
     },
   };
-  const parts: ApiParts = { ...auth, builder, instances, installations, trash, collections, lifecycle, versions, quotas: createQuotaLimits({ store, data }), settings, machine, data, logs, addresses, warning, version: ground.version, clock, log };
+  const parts: ApiParts = { ...auth, builder, instances, installations, trash, collections, lifecycle, versions, quotas: createQuotaLimits({ store, data }), settings, schedules, machine, data, logs, addresses, warning, version: ground.version, clock, log };
   void engines.isolate.sandbox().then(({ level, findings }) => log.info('sandbox.tested', { reached: level, failed: findings.filter(({ holds }) => !holds).map(({ what }) => what) }));
   started.resolve(parts);
   return { parts, live, engineFor: engines.for, calls, meter, innerDoor };
@@ -244,6 +248,7 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
   const openCalls = createOpenCalls(parts.clock);
   const dispatch = createDispatch({ live, access, engineFor, reserved, refuse, loginUrl, openCalls });
   calls.fetchMicro = dispatch.fetchMicro;
+  calls.deliver = dispatch.deliver;
   const outside: OutsideParts = { dispatch, live, addresses, meter, settings: parts.settings, limits: config.limits };
   calls.fetchUrl = (from, request) => fetchOutside(outside, from, request);
   calls.openSocket = (from, request) => socketOutside(outside, from, request);

@@ -21,8 +21,3 @@ export function urlPrefix(text: string): string | undefined {
   const prefix = `/${text.replace(/^\//, '').replace(/\/$/, '')}`;
   return prefix === '/' || prefix.includes('//') || normalizePath(prefix) !== prefix ? undefined : prefix;
 }
-
-/** Everything below it is the platform's. */
-export function isReservedPrefix(prefix: string): boolean {
-  return prefix === '/__space' || prefix.startsWith('/__space/');
-}

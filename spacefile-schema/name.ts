@@ -1,4 +1,4 @@
-// Owns which names of variables a Spacefile may not take, and what an interval looks like. Pure.
+// Owns which names of variables a Spacefile may not take. Pure.
 
 /** Variables that the host sets, or that change which code a process runs and whom it trusts. Compared in upper case. */
 const RESERVED = new Set([
@@ -20,14 +20,4 @@ export function reservedReason(name: string, isIsolate: boolean): string | undef
   const prefix = RESERVED_PREFIXES.find((start) => upper.startsWith(start));
   if (prefix !== undefined) return `names that begin with \`${prefix}\` are reserved`;
   return isIsolate && ISOLATE_BINDINGS.has(name) ? `\`env.${name}\` of an isolate is the platform's` : undefined;
-}
-
-const RATE = /^(?:1 (?:minute|hour|day)|(?!1 )[1-9]\d{0,5} (?:minutes|hours|days))$/;
-const CRON_FIELD = /^[\dA-Za-z*?,/#-]{1,64}$/;
-
-/** Has it the shape of a rate or of a five-field cron expression? Values are checked where schedules are made.
- *  @source Deta Space, scheduled actions */
-export function isInterval(text: string): boolean {
-  const fields = text.trim().split(/\s+/);
-  return RATE.test(fields.join(' ')) || (fields.length === 5 && fields.every((field) => CRON_FIELD.test(field)));
 }

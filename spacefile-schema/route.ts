@@ -70,6 +70,15 @@ function resolveDotSegments(path: string): string | undefined {
   return `/${kept.join('/')}`.replace(/^\/+/, '/');
 }
 
+/** Is it the platform's, or would software that minds no case, cuts `;parameters` or decodes once more take it for that?
+ *  No request from outside may reach a Micro there, whatever prefix stood before it.
+ *  @param path as `normalizePath` or `microForPath` returned it */
+export function isReservedPath(path: string): boolean {
+  const second = path.charCodeAt(1);
+  if (second !== 95 /* _ */ && second !== 37 /* % */) return false;
+  return /^[\\/]+__space(?:$|[\\/;])/i.test(decodeAscii(decodeAscii(path)));
+}
+
 /** What routing needs to know of a Micro. */
 export type RoutedMicro = Pick<SpacefileMicro, 'path' | 'primary'>;
 

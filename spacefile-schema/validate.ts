@@ -4,8 +4,10 @@ import type { SpacefileDocument, Steps } from './document.ts';
 import { ENGINES, engineNamed } from './engines.ts';
 import type { EngineEntry } from './engines.ts';
 import { quote } from './issue.ts';
-import { isReservedPrefix, relativePath, urlPrefix } from './location.ts';
-import { isInterval, reservedReason } from './name.ts';
+import { INTERVAL_EXPECTED, parseInterval } from './interval.ts';
+import { relativePath, urlPrefix } from './location.ts';
+import { reservedReason } from './name.ts';
+import { isReservedPath } from './route.ts';
 import { pathText } from './shape.ts';
 import type { SpacefileIssue, SpacefileIssueCode } from './types.ts';
 
@@ -117,8 +119,9 @@ function intervalBreaches(fields: Fields, at: Steps): Breach[] {
   const actions = listOf(fields.actions);
   const breaches = actions.flatMap((action, index): Breach[] => {
     const interval = textOf(fieldsOf(action).default_interval);
-    if (interval === undefined || isInterval(interval)) return [];
-    return [{ code: 'INVALID_INTERVAL', message: `\`default_interval\` cannot be ${quote(interval)}.`, at: [...at, 'actions', index, 'default_interval'], expected: 'a rate such as `15 minutes`, `1 hour`, `2 days`, or a cron expression such as `0 10 * * *` (UTC)' }];
+    const { problem } = interval === undefined ? {} : parseInterval(interval);
+    if (problem === undefined) return [];
+    return [{ code: 'INVALID_INTERVAL', message: `\`default_interval\` cannot be ${quote(interval)}: ${problem}.`, at: [...at, 'actions', index, 'default_interval'], expected: INTERVAL_EXPECTED }];
   });
   if (actions.length <= ACTIONS_MAX_PER_MICRO) return breaches;
   return [...breaches, { code: 'TOO_MANY', message: `A Micro cannot have ${actions.length} actions.`, at: [...at, 'actions'], expected: `${ACTIONS_MAX_PER_MICRO} at most` }];
@@ -159,7 +162,7 @@ function prefixBreach(text: string, prefix: string | undefined, at: Steps): Brea
     const why = /^\/?$/.test(text) ? 'the root belongs to the primary Micro' : 'it is not a plain URL path';
     return [{ code: 'INVALID_PATH', message: `\`path\` cannot be ${quote(text)}: ${why}.`, at, expected: 'a URL path such as `/api`, without `..`, `//`, `%`, `?` or spaces' }];
   }
-  if (!isReservedPrefix(prefix)) return [];
+  if (!isReservedPath(prefix)) return [];
   return [{ code: 'RESERVED_PATH', message: `\`path\` cannot be ${quote(text)}: everything below \`/__space\` belongs to the platform.`, at, expected: 'another path' }];
 }
 

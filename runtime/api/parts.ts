@@ -19,6 +19,7 @@ import type { InstanceLogs } from '../instance/logs.ts';
 import type { Trash } from '../instance/trash.ts';
 import type { Settings } from '../instance/settings.ts';
 import type { Versions } from '../instance/versions.ts';
+import type { Scheduler } from '../action/scheduler.ts';
 import type { CallCounts } from '../../sandbox/call-meter.ts';
 import type { SandboxReport } from '../../sandbox/self-test.ts';
 import type { BoxReport } from '../../sandbox/box-test.ts';
@@ -61,6 +62,7 @@ export interface ApiParts {
   versions: Versions;
   quotas: QuotaLimits;
   settings: Settings;
+  schedules: Scheduler;
   machine: Machine;
   data: Data;
   logs: InstanceLogs;

@@ -20,7 +20,7 @@ export async function createReserved(parts: ReservedParts): Promise<(call: Insta
     if (area === 'auth' && rest.length === 0) await finishSignIn(parts, call);
     else if (area === 'assets' && rest.length === 1) sendAsset(call.response, assetNamed(parts.assets, rest[0] ?? ''));
     else if (area === 'v0' && (rest[0] === 'base' || rest[0] === 'drive')) await ownData(parts, call);
-    else if (area === 'v0' && rest[0] === 'actions') throw new SpaceError('FORBIDDEN', { reason: 'This address is for the platform only.' });
+    else if (area === 'actions' || (area === 'v0' && rest[0] === 'actions')) throw new SpaceError('FORBIDDEN', { reason: 'This address is for the platform only.' });
     else if (area === 'v0') await pwa(call, rest);
     else throw new SpaceError('NOT_FOUND');
   };

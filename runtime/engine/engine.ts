@@ -9,6 +9,9 @@ import type { Base, Drive } from '../../sandbox-data/data.ts';
 /** Flat list name, value, name, value... in the order sent, like `IncomingMessage.rawHeaders`. */
 export type HeaderList = string[];
 
+/** A scheduled action that is due. `cron` is its interval, rates too; `scheduledTime` is when it was due, in milliseconds since the epoch. */
+export interface ScheduledEvent { id: string; trigger: 'schedule'; cron: string; scheduledTime: number }
+
 export interface MicroRequest {
   /** Correlates the host's log, the Instance's log and the answer's `x-request-id`. */
   id: string;
@@ -23,6 +26,9 @@ export interface MicroRequest {
   redirect?: 'follow' | 'manual' | 'error';
   /** It may be answered with a WebSocket. */
   upgrade?: boolean;
+  /** Set by the host alone: what this request is about. Code that has a handler for it is called there; any other gets the
+   *  request, which says the same. */
+  event?: ScheduledEvent;
   /** What the host wants in the head of a page. An Engine that sees to it says so in its answer; else the front door does it. */
   pageMarkup?: string;
   /** Aborted when the caller went away. */

@@ -9,7 +9,7 @@ import type { SandboxReport } from '../../sandbox/self-test.ts';
 import { readPrivateBytes } from '../../sandbox/watch.ts';
 import { headerValue } from '../http/headers.ts';
 import { CodeCache } from './cell/build.ts';
-import { requestHead } from './cell/head.ts';
+import { eventHead, requestHead } from './cell/head.ts';
 import type { Flight } from './cell/flight.ts';
 import { collectBody } from './cell/host-call.ts';
 import { DEFAULT_LIMITS, type IsolateLimits } from './cell/limits.ts';
@@ -130,7 +130,7 @@ class IsolateEngine implements CellEngine {
     return new Promise((resolve, reject) => {
       const flight: Flight = {
         instance, micro, request, body, limits, resolve, reject, attempts: 0, isOver: false,
-        head: requestHead(request.method, request.url, request.headers),
+        head: request.event ? eventHead(request.event, request.method, request.url, request.headers) : requestHead(request.method, request.url, request.headers),
         deadline: this.#options.clock.now() + limits.wallMs,
       };
       const gone = (): void => this.#abandon(flight);

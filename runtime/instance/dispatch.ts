@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import type { WebSocket } from 'ws';
 import { SpaceError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
-import { microForPath, normalizePath } from '../../spacefile-schema/route.ts';
+import { isReservedPath, microForPath, normalizePath } from '../../spacefile-schema/route.ts';
 import { actsForOwner, isNavigation, isPassedOn, type Access, type AccessRequest, type Decision } from '../auth/access.ts';
 import type { Engine, HeaderList, MicroRequest, MicroResponse } from '../engine/engine.ts';
 import { answerWithMarkup, withoutCodings } from '../engine/page-markup.ts';
@@ -64,6 +64,8 @@ export interface Dispatch {
   fetchByUrl(live: LiveInstance, request: MicroRequest): Promise<MicroResponse>;
   /** A call from a Micro to another of its own Instance. */
   fetchMicro(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse>;
+  /** A request of the host's own, which may go to the addresses that are closed to everybody else. */
+  deliver(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse>;
 }
 
 const GOODBYE_MS = 1_000;
@@ -105,6 +107,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     const method = request.method ?? 'GET';
     const target = microForPath(live.revision.micros, call.path);
     if (!target) throw new SpaceError('MICRO_NOT_FOUND');
+    assertOpen(call.path, target.path);
     const isOwners = call.connection ? checkOrigin(call) : actsForOwner(method, request.rawHeaders, call.origin);
     const sessionTokens = isOwners ? call.clean.platformCookies[cookieName('instance', call.isSecure)] : undefined;
     const decision = parts.access.decide(accessOf(call, target, sessionTokens));
@@ -154,9 +157,9 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     const url = new URL(request.url);
     const path = normalizePath(url.pathname);
     if (path === undefined) throw new SpaceError('BAD_REQUEST', { reason: 'The path is malformed.' });
-    if (path === '/__space' || path.startsWith('/__space/')) throw new SpaceError('FORBIDDEN', { reason: 'This address is reserved for the platform.' });
     const target = microForPath(live.revision.micros, path);
     if (!target) throw new SpaceError('MICRO_NOT_FOUND');
+    assertOpen(path, target.path);
     const decision = await parts.access.decide({ live, micro: target.micro, path: target.path, headers: request.headers, sessionTokens: undefined });
     if (!decision.allowed) return unauthorized();
     const facts = { host: url.host, proto: url.protocol === 'https:' ? 'https' as const : 'http' as const, clientAddress: '127.0.0.1', requestId: request.id };
@@ -165,6 +168,13 @@ export function createDispatch(parts: DispatchParts): Dispatch {
   }
 
   async function fetchMicro(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse> {
+    const path = normalizePath(URL.parse(request.url)?.pathname ?? '');
+    if (path === undefined) throw new SpaceError('BAD_REQUEST', { reason: 'The path is malformed.' });
+    assertOpen(path);
+    return deliver(live, name, request);
+  }
+
+  async function deliver(live: LiveInstance, name: string, request: MicroRequest): Promise<MicroResponse> {
     const micro = live.micro(name);
     if (!micro) throw new SpaceError('MICRO_NOT_FOUND');
     return parts.engineFor(micro).fetch(live.spec, name, framed(request, request.headers));
@@ -215,7 +225,12 @@ export function createDispatch(parts: DispatchParts): Dispatch {
     return release;
   }
 
-  return { handle, upgrade: handle, fetchByUrl, fetchMicro };
+  return { handle, upgrade: handle, fetchByUrl, fetchMicro, deliver };
+}
+
+/** What the platform sends to a Micro by these paths, nobody else may, also behind the prefix of a Micro (attack E21). */
+function assertOpen(...paths: string[]): void {
+  if (paths.some(isReservedPath)) throw new SpaceError('FORBIDDEN', { reason: 'This address is for the platform only.' });
 }
 
 /** A page in a window of its own, so far as anybody says. */

@@ -49,6 +49,8 @@ export interface Instances {
   get(id: string): Promise<Instance | undefined>;
   byLabel(label: string): Promise<Instance | undefined>;
   list(spaceId: string): Promise<Instance[]>;
+  /** Of all Spaces. */
+  all(): Promise<Instance[]>;
   builderOf(projectId: string): Promise<Instance | undefined>;
   ofProject(projectId: string): Promise<Instance[]>;
   /** A new Instance, not yet written. */
@@ -80,6 +82,7 @@ export function createInstances(store: Store, clock: Clock): Instances {
       const known = await labels.get(label);
       return known && instances.get(known.instanceId);
     },
+    all: () => instances.list(),
     list: (spaceId) => instances.list({ by: { index: 'space', value: spaceId } }),
     builderOf: (projectId) => instances.find('builder', projectId),
     ofProject: (projectId) => instances.list({ by: { index: 'project', value: projectId } }),

@@ -5,7 +5,7 @@ import { intactRange } from './intact.ts';
 import type { Store, StoreChange, StoreCondition } from './store.ts';
 
 /** How records can be found besides their id. A unique one also refuses a second record of the same value.
- *  `order` sorts the records of one value by that text, then by id; it never changes for a record. */
+ *  `order` sorts the records of one value by that text, then by id; where it changes, no list goes on `after` a record. */
 export type TableIndexes<T> = Record<string, {
   of: (record: T) => string | undefined; unique?: boolean; order?: (record: T) => string;
 }>;

@@ -9,6 +9,7 @@ import { dataPage, type DataView } from '../../dashboard/pages/instance/data.ts'
 import type { InstanceFrame } from '../../dashboard/pages/instance/frame.ts';
 import { logsPage, type LogsView } from '../../dashboard/pages/instance/logs.ts';
 import { overviewPage, type OverviewView } from '../../dashboard/pages/instance/overview.ts';
+import { schedulesPage, type SchedulesView } from '../../dashboard/pages/instance/schedules.ts';
 import { settingsPage, type SettingsView } from '../../dashboard/pages/instance/settings.ts';
 import { versionsPage, type VersionsView } from '../../dashboard/pages/instance/versions.ts';
 import { acceptInvitePage, invitesPage, type AcceptInviteView, type InvitesView } from '../../dashboard/pages/invite.ts';
@@ -71,6 +72,15 @@ export const CASES: readonly Case[] = [
     paused: [{ micro: 'web', reason: 'It had to be stopped 3 times.', at: time }],
   }),
   page<VersionsView>('versions', versionsPage, { ...chrome, instance, notes: 'The first.', update, earlier: [{ id: 'j1', version: '1.0.0', leftAt: time, hasData: true }, { id: 'j2', version: '0.9.0', leftAt: time, hasData: false }] }),
+  page<SchedulesView>('schedules', schedulesPage, {
+    ...chrome, instance, schedules: [
+      {
+        id: 'clean', name: 'Clean up', description: 'Throws away.', micro: 'web', interval: '1 hour', defaultInterval: '2 hours', enabled: true, next: time, following: time, error: 'Wrong.',
+        runs: (['running', 'ok', 'failed', 'skipped', 'interrupted'] as const).map((outcome) => ({ startedAt: time, trigger: 'catch-up', outcome, durationMs: 12, requestId: 'q1', error: 'It answered 500' })),
+      },
+      { id: 'off', name: 'Report', description: '', micro: 'api', interval: '0 10 * * *', defaultInterval: '0 10 * * *', enabled: false, runs: [] },
+    ],
+  }),
   page<SettingsView>('settings', settingsPage, {
     ...chrome, instance, problems: { keys: 'Wrong.', egress: 'Wrong too.' }, egress: { policy: 'list', hosts: ['api.example.org', '*.example.net'], total: 12, refused: 1 },
     keys: [{ name: 'backup', kind: 'data', createdAt: time }], created: { name: 'backup', kind: 'api', value: 'c1_secret' },

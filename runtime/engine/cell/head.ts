@@ -1,7 +1,7 @@
 // Owns heads: the first lines of a request or a response as one text, fields divided by line feeds.
 // What comes from a Cell is checked here; a field cannot hold a line feed, since that is what divides them.
 import { SpaceError } from '../../../core/errors.ts';
-import type { HeaderList } from '../engine.ts';
+import type { HeaderList, ScheduledEvent } from '../engine.ts';
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
 const BAD_VALUE = /[\0\r\n]|[^\x00-\xff]/;
@@ -11,6 +11,11 @@ export interface ResponseHead { status: number; headers: HeaderList }
 
 export function requestHead(method: string, url: string, headers: HeaderList): string {
   return headers.length === 0 ? `${method}\n${url}` : `${method}\n${url}\n${headers.join('\n')}`;
+}
+
+/** Of a request that is about an event: it stands behind the method, where no method of anybody else's has a space. */
+export function eventHead(event: ScheduledEvent, method: string, url: string, headers: HeaderList): string {
+  return requestHead(`${method} ${JSON.stringify(event)}`, url, headers);
 }
 
 /** @param url where it came from, when redirects led elsewhere */

@@ -9,7 +9,7 @@ import { Context, createEnv, deta, type Env, useReport } from './environment.ts'
 import { installGlobals } from './globals.ts';
 import { harden } from './harden.ts';
 import { describeError } from './inspect.ts';
-import { incomingRequest, type Request, startedSignal } from './request.ts';
+import { eventOf, incomingRequest, type Request, startedSignal } from './request.ts';
 import { isResponse, spendResponse } from './response.ts';
 import { ReadableStream } from './stream.ts';
 import { announceTimers, runTimers } from './timers.ts';
@@ -37,6 +37,8 @@ function reportError(error: unknown): void {
 useReport((error, id) => { setCurrent(id); reportError(error); setCurrent(0); });
 
 let handle: ((request: Request, env: Env, context: Context) => unknown) | undefined;
+/** Undefined where the module has none: what is due is then a request like any other. */
+let runScheduled: ((event: unknown, env: Env, context: Context) => unknown) | undefined;
 let env: Env = {};
 let position = 0;
 /** Requests without an answer, to tell them when their caller goes away. */
@@ -49,6 +51,12 @@ function startRequest(id: number, head: string, body: Answer['body']): void {
   const request = incomingRequest(id, head, body);
   open.set(id, request);
   try {
+    const event = eventOf(request);
+    if (event !== undefined && runScheduled) {
+      finishScheduled(id, runScheduled(JSON.parse(event), env, new Context(id)));
+      setCurrent(0);
+      return;
+    }
     const result = handle!(request, env, new Context(id));
     if (isResponse(result)) respond(id, result);
     else finishLater(id, result);
@@ -56,6 +64,18 @@ function startRequest(id: number, head: string, body: Answer['body']): void {
     fail(id, 'MICRO_THREW', error);
   }
   setCurrent(0);
+}
+
+/** Whatever it returns: that it did not throw is the answer. */
+async function finishScheduled(id: number, work: unknown): Promise<void> {
+  try {
+    await work;
+    if (!open.delete(id)) return;
+    emit(RECORD.response, id, backgroundOf(id) > 0 ? 1 : 0, '204', null);
+    markAnswered(id);
+  } catch (error) {
+    fail(id, 'MICRO_THREW', error);
+  }
 }
 
 async function finishLater(id: number, result: unknown): Promise<void> {
@@ -185,6 +205,8 @@ function adopt(driver: { isDone: boolean; micro: { default?: any } }, variables:
     const run = typeof handler === 'function' ? handler : handler?.fetch;
     if (typeof run !== 'function') return 'the module has no default export with a fetch function';
     handle = (request, given, context) => run.call(handler, request, given, context);
+    const scheduled = handler.scheduled;
+    if (typeof scheduled === 'function') runScheduled = (event, given, context) => scheduled.call(handler, event, given, context);
     env = createEnv(JSON.parse(variables), JSON.parse(micros));
     return 'ok';
   } catch (error) {

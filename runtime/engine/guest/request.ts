@@ -33,6 +33,8 @@ export let incomingRequest: (id: number, head: string, body: Answer['body']) => 
 /** 0 when the guest made it. */
 export let originOf: (request: Request) => number;
 export let isRequest: (value: unknown) => value is Request;
+/** What the host says that it is about; undefined for any other. */
+export let eventOf: (request: Request) => string | undefined;
 export let startedSignal: (request: Request) => AbortSignal | undefined;
 
 export class Request extends Body {
@@ -44,13 +46,18 @@ export class Request extends Body {
   #signal: AbortSignal | undefined;
   #traits = DEFAULTS;
   #origin = 0;
+  #event: string | undefined;
 
   static {
     incomingRequest = (id, head, body) => {
       const request = new Request(undefined, PASS);
       const methodEnd = head.indexOf('\n');
       const urlEnd = head.indexOf('\n', methodEnd + 1);
-      request.#method = head.slice(0, methodEnd);
+      // No method has a space: behind one stands an event of the host's.
+      const method = head.slice(0, methodEnd);
+      const eventStart = method.indexOf(' ');
+      request.#method = eventStart < 0 ? method : method.slice(0, eventStart);
+      if (eventStart > 0) request.#event = method.slice(eventStart + 1);
       request.#url = urlEnd < 0 ? head.slice(methodEnd + 1) : head.slice(methodEnd + 1, urlEnd);
       request.#head = urlEnd < 0 ? '' : head.slice(urlEnd + 1);
       request.#state = receivedBody(arrivingBody(body, id));
@@ -58,6 +65,7 @@ export class Request extends Body {
       return request;
     };
     originOf = (request) => request.#origin;
+    eventOf = (request) => request.#event;
     isRequest = (value): value is Request => typeof value === 'object' && value !== null && #origin in value;
     startedSignal = (request) => request.#signal;
   }

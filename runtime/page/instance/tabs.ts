@@ -4,9 +4,10 @@ import type { Route } from '../../api/route.ts';
 import { dataPages } from './data.ts';
 import { logPages } from './logs.ts';
 import { overviewPages } from './overview.ts';
+import { schedulePages } from './schedules.ts';
 import { settingsPages } from './settings.ts';
 import { versionPages } from './versions.ts';
 
 export function instancePages(parts: ApiParts): Route[] {
-  return [...overviewPages(parts), ...versionPages(parts), ...settingsPages(parts), ...dataPages(parts), ...logPages(parts)];
+  return [...overviewPages(parts), ...versionPages(parts), ...schedulePages(parts), ...settingsPages(parts), ...dataPages(parts), ...logPages(parts)];
 }

@@ -1,0 +1,214 @@
+// Owns running what is due: one timer for all Instances, no two runs of one schedule at a time, and each taken before it is
+// delivered. Knows no HTTP; how a Micro is reached is given to it.
+import { SpaceError, toSpaceError } from '../../core/errors.ts';
+import { newId } from '../../core/ids.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { Log } from '../../core/log.ts';
+import type { Revision } from '../../builder/revision.ts';
+import type { Store } from '../../sandbox-data/store/store.ts';
+import type { ScheduledEvent } from '../engine/engine.ts';
+import type { Instance, Instances } from '../instance/instance.ts';
+import { createPlans } from './plans.ts';
+import { createScheduleRuns, type ScheduleRun } from './runs.ts';
+import { dueIn, intervalOf, scheduleIn, type Schedule, type ScheduleChange } from './schedule.ts';
+
+/** `isTaken`: recorded; before that it is still due by what is stored. */
+interface Running { spaceId: string; isTaken: boolean; ended: Promise<unknown> }
+
+/** What the Micro said to it. */
+export interface Delivered { status: number; text: string }
+
+export interface SchedulerParts {
+  store: Store;
+  clock: Clock;
+  log: Log;
+  instances: Instances;
+  revision(id: string): Promise<Revision | undefined>;
+  /** Send the event to the Micro, and wait until its answer has come whole. */
+  deliver(instance: Instance, micro: string, request: { id: string; event: ScheduledEvent; signal: AbortSignal }): Promise<Delivered>;
+  /** For the Instance's own log. */
+  tell(instance: Instance, entry: { micro: string; text: string; requestId: string }): void;
+}
+
+export interface Scheduler {
+  /** Look after what changed while the host was down, then run what is due from now on. */
+  start(): Promise<void>;
+  /** It runs another Revision, or is gone, maybe to come back. */
+  instanceChanged(instanceId: string): Promise<void>;
+  /** It will not come back. */
+  instanceRemoved(instanceId: string): Promise<void>;
+  list(instance: Instance): Promise<Schedule[]>;
+  /** Newest first. */
+  runs(instanceId: string, scheduleId: string, limit?: number): Promise<ScheduleRun[]>;
+  /** @throws SCHEDULE_NOT_FOUND, INTERVAL_INVALID */
+  change(instance: Instance, scheduleId: string, change: ScheduleChange): Promise<Schedule>;
+  /** Run it now, whatever its plan. Resolves when it has ended. @throws SCHEDULE_NOT_FOUND, SCHEDULE_RUNNING */
+  runNow(instance: Instance, scheduleId: string): Promise<ScheduleRun>;
+  /** Nothing begins any more; what runs has a moment to end. */
+  close(): Promise<void>;
+}
+
+/** The clock is looked at so often, whatever is planned: somebody may have set it. */
+const LOOK_MS = 60_000;
+const RUNNING_MAX = 8;
+/** Of one Space. */
+const RUNNING_MAX_SPACE = 4;
+const DUE_LISTED = 1000;
+/** An answer that streams on is cut off after this. */
+const RUN_MAX_MS = 300_000;
+const GOODBYE_MS = 3000;
+const RETRY_MS = 5000;
+const TEXT_SHOWN = 500;
+
+export function createScheduler(parts: SchedulerParts): Scheduler {
+  const { clock, log, instances } = parts;
+  const history = createScheduleRuns(parts.store);
+  const plans = createPlans({ ...parts, runs: history });
+  const running = new Map<string, Running>();
+  let cancelTimer = (): void => {};
+  let starting: Promise<void> | undefined;
+  let looking: Promise<void> | undefined;
+  let isAskedAgain = false;
+  let isClosed = false;
+  let seenMs = 0;
+
+  const keyOf = (instanceId: string, scheduleId: string): string => `${instanceId}/${scheduleId}`;
+
+  async function instanceChanged(instanceId: string): Promise<void> {
+    const instance = await instances.get(instanceId);
+    if (instance) await plans.of(instance);
+    else await plans.rest(instanceId);
+    look();
+  }
+
+  /** @returns the run as it ended */
+  async function run(instance: Instance, begun: ScheduleRun, schedule: Schedule): Promise<ScheduleRun> {
+    const requestId = begun.requestId ?? '';
+    const startMs = clock.now();
+    const tooLong = AbortSignal.timeout(RUN_MAX_MS);
+    const event: ScheduledEvent = { id: schedule.id, trigger: 'schedule', cron: intervalOf(schedule), scheduledTime: Date.parse(begun.scheduledAt) };
+    let how: Pick<ScheduleRun, 'outcome' | 'status' | 'error'>;
+    try {
+      const { status, text } = await parts.deliver(instance, schedule.micro, { id: requestId, event, signal: tooLong });
+      how = { outcome: status < 400 ? 'ok' : 'failed', status, error: status < 400 ? null : `It answered ${status}${text === '' ? '' : `: ${text.slice(0, TEXT_SHOWN)}`}` };
+    } catch (error) {
+      const known = toSpaceError(error);
+      if (known.blame === 'platform') log.warn('schedule.failed', { instanceId: instance.id, requestId, error });
+      how = { outcome: 'failed', status: known.status, error: known.message };
+    }
+    if (how.outcome === 'failed') parts.tell(instance, { micro: schedule.micro, requestId, text: `The schedule "${schedule.name}" failed. ${how.error ?? ''}` });
+    const ended = { ...how, durationMs: Math.max(0, clock.now() - startMs) };
+    await history.end(begun.id, ended);
+    return { ...begun, ...ended };
+  }
+
+  /** Take it and run it, unless it runs already. */
+  function begin(instance: Instance, scheduleId: string, trigger: 'manual' | 'plan'): Promise<ScheduleRun | undefined> {
+    const key = keyOf(instance.id, scheduleId);
+    const entry: Running = { spaceId: instance.spaceId, isTaken: false, ended: Promise.resolve() };
+    running.set(key, entry);
+    const work = (async () => {
+      const begun = await plans.take(instance.id, scheduleId, trigger, newId('request'));
+      entry.isTaken = true;
+      look();
+      return begun && run(instance, begun.run, begun.schedule);
+    })();
+    entry.ended = work.catch((error) => log.error('schedule.not-run', { instanceId: instance.id, error })).finally(() => {
+      running.delete(key);
+      look();
+    });
+    return work;
+  }
+
+  function hasRoom(spaceId: string): boolean {
+    const ofSpace = [...running.values()].filter((each) => each.spaceId === spaceId).length;
+    return running.size < RUNNING_MAX && ofSpace < RUNNING_MAX_SPACE;
+  }
+
+  /** Begin what is due, so far as there is room. @returns when to look again */
+  async function beginDue(): Promise<number> {
+    const listed = await plans.byDue(DUE_LISTED);
+    for (const set of listed) {
+      const due = dueIn(set, clock.now());
+      if (due.length === 0) return Date.parse(set.dueAt ?? '') - clock.now();
+      const instance = await instances.get(set.id);
+      if (!instance) await instanceChanged(set.id);
+      for (const schedule of instance ? due : []) await beginOne(instance as Instance, schedule);
+      if (isClosed || running.size >= RUNNING_MAX) break;
+    }
+    // Somebody else's end makes room, and asks anew.
+    return LOOK_MS;
+  }
+
+  async function beginOne(instance: Instance, schedule: Schedule): Promise<void> {
+    const before = running.get(keyOf(instance.id, schedule.id));
+    if (isClosed || before?.isTaken === false) return;
+    if (instance.state !== 'ready' || before) await plans.take(instance.id, schedule.id, 'plan', null);
+    else if (hasRoom(instance.spaceId)) void begin(instance, schedule.id, 'plan').catch(() => undefined);
+  }
+
+  async function lookOnce(): Promise<void> {
+    let waitMs = RETRY_MS;
+    try {
+      if (clock.now() < seenMs - LOOK_MS) await plans.realign();
+      seenMs = clock.now();
+      waitMs = await beginDue();
+    } catch (error) {
+      if (!isClosed) log.error('schedule.look-failed', { error });
+    }
+    if (!isClosed) cancelTimer = clock.after(Math.max(1, Math.min(waitMs, LOOK_MS)), look);
+  }
+
+  /** Look what is due; one look at a time. */
+  function look(): void {
+    if (isClosed) return;
+    isAskedAgain = looking !== undefined;
+    if (looking) return;
+    cancelTimer();
+    looking = lookOnce().finally(() => {
+      looking = undefined;
+      if (isAskedAgain) look();
+    });
+  }
+
+  async function begins(): Promise<void> {
+    await history.interrupt();
+    await plans.realign();
+    const known = await plans.known();
+    for (const instance of await instances.all()) {
+      if (isClosed) return;
+      if (instance.revisionId !== null && known.get(instance.id) !== instance.revisionId) await plans.of(instance);
+      known.delete(instance.id);
+    }
+    for (const gone of known.keys()) await instanceChanged(gone);
+    look();
+  }
+
+  return {
+    start() {
+      starting = begins().catch((error) => log.error('schedules.not-started', { error }));
+      return starting;
+    },
+    instanceChanged,
+    instanceRemoved: (instanceId) => plans.remove(instanceId),
+    list: async (instance) => (await plans.of(instance))?.schedules ?? [],
+    runs: (instanceId, scheduleId, limit) => history.list(instanceId, scheduleId, limit),
+    async change(instance, scheduleId, change) {
+      const changed = await plans.change(instance, scheduleId, change);
+      look();
+      return changed;
+    },
+    async runNow(instance, scheduleId) {
+      scheduleIn(await plans.of(instance), scheduleId);
+      if (running.has(keyOf(instance.id, scheduleId))) throw new SpaceError('SCHEDULE_RUNNING');
+      return (await begin(instance, scheduleId, 'manual')) as ScheduleRun;
+    },
+    async close() {
+      isClosed = true;
+      cancelTimer();
+      await Promise.all([starting, looking]);
+      const late = new Promise((resolve) => setTimeout(resolve, GOODBYE_MS).unref());
+      await Promise.race([Promise.allSettled([...running.values()].map(({ ended }) => ended)), late]);
+    },
+  };
+}
