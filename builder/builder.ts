@@ -4,10 +4,12 @@ import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isoTime } from '../core/clock.ts';
 import type { Clock } from '../core/clock.ts';
+import { SpaceError } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Boxes } from '../sandbox/box.ts';
 import type { BlobStore } from '../sandbox-data/blob/blob-store.ts';
 import type { Store } from '../sandbox-data/store/store.ts';
+import { commit } from '../sandbox-data/store/table.ts';
 import { createArtifacts } from './artifact.ts';
 import type { Artifacts } from './artifact.ts';
 import { createBuilds, createBuildTable } from './build.ts';
@@ -16,7 +18,7 @@ import { recoverBuilds, runBuild } from './build-job.ts';
 import type { AbortReason, JobParts, OnRevision } from './build-job.ts';
 import { createBuildLogs } from './build-log.ts';
 import { createBuildQueue } from './build-queue.ts';
-import { createProjects } from './project.ts';
+import { createProjects, tookPlace } from './project.ts';
 import type { Projects } from './project.ts';
 import { createReleases } from './release.ts';
 import type { Releases } from './release.ts';
@@ -63,6 +65,8 @@ export interface Builder {
   revisions: Revisions;
   releases: Releases;
   artifacts: Artifacts;
+  /** It and its Releases can no longer be installed; copies that run it go on. @throws REVISION_NOT_FOUND */
+  deleteRevision(id: string): Promise<void>;
   /** Stop at once; what runs starts again with the next Builder over the same Store and folder. */
   close(): Promise<void>;
 }
@@ -106,6 +110,7 @@ export async function createBuilder(options: BuilderOptions): Promise<Builder> {
     revisions,
     releases,
     artifacts,
+    deleteRevision: (id) => deleteRevision(id, parts),
     async close() {
       const ended = queue.close();
       for (const id of jobs.keys()) abort(id, 'close');
@@ -120,6 +125,18 @@ async function deleteProject(id: string, { projects, builds, releases }: Pick<Bu
   await builds.removeProject(id);
   await releases.unlistProject(id);
   await projects.delete(id);
+}
+
+const DELETE_ATTEMPTS = 10;
+
+async function deleteRevision(id: string, { store, revisions, releases, nextInstant }: JobParts): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    const revision = await revisions.get(id);
+    if (revision.deletedAt !== undefined) return;
+    const withdrawn = await releases.withdrawWrites(id);
+    if (await tookPlace(() => commit(store, revisions.deleteWrite(revision, nextInstant()), ...withdrawn))) return;
+    if (attempt === DELETE_ATTEMPTS) throw new SpaceError('STORE_CONDITION_FAILED');
+  }
 }
 
 function packageTools(options: BuilderOptions): PackageTools {

@@ -4,14 +4,16 @@ import { SpaceError } from '../core/errors.ts';
 import { newId, newReleaseVersion } from '../core/ids.ts';
 import type { WireChannel } from '../core/wire.ts';
 import type { Store } from '../sandbox-data/store/store.ts';
-import { createTable } from '../sandbox-data/store/table.ts';
-import type { ListOptions, Write } from '../sandbox-data/store/table.ts';
+import { commit, createTable } from '../sandbox-data/store/table.ts';
+import type { ListOptions, Table, Write } from '../sandbox-data/store/table.ts';
 import type { Artifacts } from './artifact.ts';
 import { checkedDiscovery } from './discovery.ts';
 import type { Discovery } from './discovery.ts';
 import { inspectScreenshot } from './icon.ts';
 import type { Icon } from './icon.ts';
+import { tookPlace } from './project.ts';
 import type { Project } from './project.ts';
+import { assertNotDeleted } from './revision.ts';
 import type { PageOptions, Revision } from './revision.ts';
 
 /** `development` comes with every Revision and is for its developer; `experimental` is what others install. */
@@ -36,12 +38,14 @@ export interface Release {
   screenshots: Record<string, Icon | { url: string }>;
   icon?: Icon;
   createdAt: string;
+  /** Its Revision was deleted. */
+  deletedRevision?: true;
 }
 
 export interface ReleaseSpec { revision: Revision; project: Project; version?: string; notes?: string; listed?: boolean; discovery?: Partial<Discovery> }
 
 export interface Releases {
-  /** One on channel `experimental`. @throws RELEASE_NOTES_INVALID, INVALID_FIELD */
+  /** One on channel `experimental`. @throws RELEASE_NOTES_INVALID, INVALID_FIELD, REVISION_DELETED, VERSION_TAKEN */
   create(spec: ReleaseSpec): Promise<Release>;
   /** @throws RELEASE_NOT_FOUND when there is none, or it is not of `spaceId` */
   get(id: string, spaceId?: string): Promise<Release>;
@@ -61,6 +65,12 @@ export interface Releases {
   unlist(id: string): Promise<Release>;
   /** All of a Project. */
   unlistProject(projectId: string): Promise<void>;
+  /** Its version is never used for other content. @throws RELEASE_NOT_FOUND */
+  delete(id: string): Promise<void>;
+  /** The parts of a batch that make every Release of a Revision one that nobody can install. */
+  withdrawWrites(revisionId: string): Promise<Write[]>;
+  /** Grows with every change of any Release: what was computed from them holds as long as it is the same. */
+  changes(): number;
   /** What a follower of the release job reads; the address of its page is the runtime's to add. */
   logs(id: string): AsyncIterable<string>;
   /** The part of a batch by which a Revision's development Release comes into being. */
@@ -81,6 +91,8 @@ export function createReleases(store: Store, artifacts: Artifacts, nextInstant: 
     experimentalListed: { of: (release) => (isOpen(release) ? `${release.projectId}/${release.listed}` : undefined), order },
     listed: { of: (release) => (release.listed ? 'yes' : undefined), order },
   });
+  const versions = createTable<VersionClaim>(store, 'release-version');
+  let changeCount = 0;
   const newest = (index: string, value: string, { after, limit = 50 }: PageOptions = {}): Promise<Release[]> => {
     const options: ListOptions = { by: { index, value }, reverse: true, after, limit: limit === Infinity ? undefined : limit };
     return table.list(options);
@@ -88,6 +100,7 @@ export function createReleases(store: Store, artifacts: Artifacts, nextInstant: 
 
   async function change(id: string, changed: (release: Release) => Release): Promise<Release> {
     const release = await table.update(id, changed);
+    changeCount += 1;
     if (!release) throw new SpaceError('RELEASE_NOT_FOUND');
     return release;
   }
@@ -101,9 +114,15 @@ export function createReleases(store: Store, artifacts: Artifacts, nextInstant: 
   return {
     get,
     async create(spec) {
-      const release = draft(spec, { id: newId('release'), channel: 'experimental', createdAt: nextInstant() });
-      await table.insert(release);
-      return release;
+      assertNotDeleted(spec.revision);
+      for (let attempt = 1; ; attempt += 1) {
+        const release = draft(spec, { id: newId('release'), channel: 'experimental', createdAt: nextInstant() });
+        const claims = await claimVersion(versions, release, spec.revision);
+        const isThere = await tookPlace(() => commit(store, table.insertWrite(release), ...claims));
+        changeCount += 1;
+        if (isThere) return release;
+        if (attempt === CLAIM_ATTEMPTS) throw new SpaceError('VERSION_TAKEN', { version: release.version });
+      }
     },
     async latest(projectId, { listed } = {}) {
       const [index, value] = listed === undefined ? ['experimental', projectId] : ['experimentalListed', `${projectId}/${listed}`];
@@ -131,6 +150,17 @@ export function createReleases(store: Store, artifacts: Artifacts, nextInstant: 
         await change(release.id, (current) => ({ ...current, listed: false }));
       }
     },
+    async delete(id) {
+      const gone = await table.delete(id);
+      changeCount += 1;
+      if (!gone) throw new SpaceError('RELEASE_NOT_FOUND');
+    },
+    async withdrawWrites(revisionId) {
+      const found = await newest('revision', revisionId, { limit: Infinity });
+      changeCount += 1;
+      return found.map((release) => table.replaceWrite(release, { ...release, listed: false, deletedRevision: true }));
+    },
+    changes: () => changeCount,
     async *logs(id) {
       yield* logLines(await get(id));
     },
@@ -138,6 +168,21 @@ export function createReleases(store: Store, artifacts: Artifacts, nextInstant: 
       draft({ revision, project }, { id: revision.developmentReleaseId, channel: 'development', createdAt: revision.createdAt }),
     ),
   };
+}
+
+/** Which content a version of a Project stands for. */
+interface VersionClaim { id: string; contentHash: string }
+
+/** Releases of one version at the same time. */
+const CLAIM_ATTEMPTS = 5;
+
+/** @throws VERSION_TAKEN */
+async function claimVersion(versions: Table<VersionClaim>, { projectId, version }: Release, { contentHash }: Revision): Promise<Write[]> {
+  const claim: VersionClaim = { id: `${projectId}/${version}`, contentHash };
+  const known = await versions.get(claim.id);
+  if (!known) return [versions.insertWrite(claim)];
+  if (known.contentHash !== contentHash) throw new SpaceError('VERSION_TAKEN', { version });
+  return [];
 }
 
 function draft(spec: ReleaseSpec, identity: Pick<Release, 'id' | 'channel' | 'createdAt'>): Release {

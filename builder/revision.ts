@@ -44,6 +44,9 @@ export interface Revision {
   /** The Release on channel `development` that came into being with it. */
   developmentReleaseId: string;
   createdAt: string;
+  /** Its developer took it back: it can be neither released nor installed. What runs it runs on, and its tag is never used
+   *  for another one. */
+  deletedAt?: string;
 }
 
 /** What a build yields of a Revision; the rest is identity. */
@@ -54,23 +57,31 @@ export interface PageOptions { after?: string; limit?: number }
 export interface Revisions {
   /** @throws REVISION_NOT_FOUND when there is none, or it is not of `spaceId` */
   get(id: string, spaceId?: string): Promise<Revision>;
-  /** @throws REVISION_NOT_FOUND */
+  /** @throws REVISION_NOT_FOUND, REVISION_DELETED */
   byTag(projectId: string, tag: string): Promise<Revision>;
-  /** Newest first; `after` is the last id of the page before. */
+  /** Newest first, without deleted ones; `after` is the last id of the page before. */
   listByProject(projectId: string, options?: PageOptions): Promise<Revision[]>;
   hasTag(projectId: string, tag: string): Promise<boolean>;
   /** The part of a batch that makes it exist. */
   insertWrite(revision: Revision): Write;
+  /** The part of a batch that marks it as deleted. */
+  deleteWrite(revision: Revision, deletedAt: string): Write;
+}
+
+/** @throws REVISION_DELETED */
+export function assertNotDeleted({ tag, deletedAt }: Pick<Revision, 'tag' | 'deletedAt'>): void {
+  if (deletedAt !== undefined) throw new SpaceError('REVISION_DELETED', { tag });
 }
 
 export function createRevisions(store: Store): Revisions {
   const table = createTable<Revision>(store, 'revision', {
     tag: { of: (revision) => tagKey(revision.projectId, revision.tag), unique: true },
-    project: { of: (revision) => revision.projectId, order: (revision) => revision.createdAt },
+    project: { of: (revision) => (revision.deletedAt === undefined ? revision.projectId : undefined), order: (revision) => revision.createdAt },
   });
 
   return {
     insertWrite: table.insertWrite,
+    deleteWrite: (revision, deletedAt) => table.replaceWrite(revision, { ...revision, deletedAt }),
     async get(id, spaceId) {
       const revision = await table.get(id);
       if (!revision || (spaceId !== undefined && revision.spaceId !== spaceId)) throw new SpaceError('REVISION_NOT_FOUND');
@@ -79,6 +90,7 @@ export function createRevisions(store: Store): Revisions {
     async byTag(projectId, tag) {
       const revision = await table.find('tag', tagKey(projectId, tag));
       if (!revision) throw new SpaceError('REVISION_NOT_FOUND');
+      assertNotDeleted(revision);
       return revision;
     },
     listByProject: (projectId, { after, limit = 50 } = {}) =>

@@ -31,7 +31,9 @@ export interface WirePromotion { id: string; app_id: string; revision_id: string
 export type WireChannel = 'development' | 'experimental';
 export interface WireRelease {
   id: string; app_id: string; app_name: string; tag: string; revision_id: string; version: string; release_notes: string;
-  channel: WireChannel; listed: boolean; latest: boolean; released_at: string; url: string; author: string; discovery: WireDiscovery;
+  channel: WireChannel; listed: boolean; latest: boolean; released_at: string; url: string; author: string;
+  /** `stats`: people that have any Release of the app, and just this one. */
+  discovery: WireDiscovery & { stats: { total_installs: number; release_installs: number } };
 }
 
 export interface WireInstallation {

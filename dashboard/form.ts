@@ -2,6 +2,7 @@
 // Knows no page and no route.
 import { SYMBOLS } from './icon.ts';
 import { html, type Markup } from './markup.ts';
+import { prose } from './prose.ts';
 
 export interface Field {
   /** Where a page has several of this name. */
@@ -70,9 +71,9 @@ export function stateDot(state: State): Markup {
   return html`<span class="state ${known}">${STATE_WORDS[known]}</span>`;
 }
 
-/** Notes as their author wrote them: plain text, its line breaks kept. */
+/** Notes as their author wrote them, in Markdown; line breaks are kept. They stand below a heading of the page. */
 export function notesText(notes: string): Markup {
-  return notes.trim() === '' ? html`<p class="muted">No notes were given.</p>` : html`<p class="notes" dir="auto">${notes}</p>`;
+  return notes.trim() === '' ? html`<p class="muted">No notes were given.</p>` : html`<div class="notes">${prose(notes, { headingsFrom: 3, keepsBreaks: true })}</div>`;
 }
 
 /** The form that opens a Release by its link. */

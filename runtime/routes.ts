@@ -19,17 +19,19 @@ import { quotaRoutes } from './api/quotas.ts';
 import { releaseRoutes } from './api/releases.ts';
 import type { Route } from './api/route.ts';
 import { scheduleRoutes } from './api/schedules.ts';
+import { createShelf } from './api/shelf.ts';
 import { settingsRoutes } from './api/settings.ts';
 import { snapshotRoutes } from './api/snapshots.ts';
 import { hostPages } from './page/host.ts';
 import { spaceRoutes } from './api/spaces.ts';
 
 export function apiRoutes(parts: ApiParts, assets: Assets): Route[] {
+  const shelf = createShelf(parts);
   return [
-    ...spaceRoutes(parts), ...projectRoutes(parts), ...buildRoutes(parts), ...releaseRoutes(parts),
+    ...spaceRoutes(parts), ...projectRoutes(parts), ...buildRoutes(parts), ...releaseRoutes(parts, shelf),
     ...installationRoutes(parts), ...instanceRoutes(parts), ...collectionRoutes(parts),
     ...versionRoutes(parts), ...trashRoutes(parts), ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts), ...settingsRoutes(parts),
     ...scheduleRoutes(parts),
-    ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...instancePages(parts), ...releasePages(parts), ...trashPages(parts), ...assetPages(assets),
+    ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...instancePages(parts), ...releasePages(parts, shelf), ...trashPages(parts), ...assetPages(assets),
   ];
 }

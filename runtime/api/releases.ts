@@ -2,23 +2,26 @@
 import type { WireDiscovery, WirePromotion, WireRelease } from '../../core/wire.ts';
 import type { Discovery } from '../../builder/discovery.ts';
 import type { Release } from '../../builder/release.ts';
-import { orMissing, SpaceError } from '../../core/errors.ts';
+import { isSpaceError, orMissing, SpaceError } from '../../core/errors.ts';
 import { oneOf, optionalFlag, optionalText, optionalTexts, perPage, requiredText } from './field.ts';
 import type { ApiParts } from './parts.ts';
 import { api, type Route } from './route.ts';
+import { NOBODY, SHELF_SORTS, type Shelf } from './shelf.ts';
 
 const SCREENSHOT_MAX_BYTES = 4 * 1024 * 1024;
 
-export function releaseRoutes({ builder, spaces, addresses }: ApiParts): Route[] {
+export function releaseRoutes({ builder, spaces, addresses, instances, log }: ApiParts, shelf: Shelf): Route[] {
   const pageUrl = (release: Release, origin: string): string => `${addresses.controlOrigin(origin)}/r/${release.id}`;
 
   async function wireRelease(release: Release, origin: string): Promise<WireRelease> {
     const latest = await builder.releases.latest(release.projectId);
+    const { total, ofRelease } = await shelf.installs(release.projectId);
     return {
       id: release.id, app_id: release.projectId, app_name: release.discovery.appName, tag: release.tag, revision_id: release.revisionId,
       version: release.version, release_notes: release.notes, channel: release.channel, listed: release.listed,
       latest: latest?.id === release.id, released_at: release.createdAt, url: pageUrl(release, origin),
-      author: (await spaces.get(release.spaceId))?.username ?? '', discovery: wireDiscovery(release.discovery),
+      author: (await spaces.get(release.spaceId))?.username ?? NOBODY,
+      discovery: { ...wireDiscovery(release.discovery), stats: { total_installs: total, release_installs: ofRelease.get(release.id) ?? 0 } },
     };
   }
 
@@ -43,9 +46,12 @@ export function releaseRoutes({ builder, spaces, addresses }: ApiParts): Route[]
         const revision = await builder.revisions.get(requiredText(body, 'revision_id'));
         if (revision?.projectId !== project.id) throw new SpaceError('REVISION_NOT_FOUND');
         oneOf(body['channel'] ?? 'experimental', ['experimental'], 'channel');
-        const release = await builder.releases.create({
-          project, revision, version: optionalText(body, 'version'), notes: optionalText(body, 'release_notes'), listed: optionalFlag(body, 'discovery_list', false),
+        const spec = { version: optionalText(body, 'version'), notes: optionalText(body, 'release_notes'), listed: optionalFlag(body, 'discovery_list', false) };
+        const release = await builder.releases.create({ project, revision, ...spec }).catch((error: unknown) => {
+          if (isSpaceError(error, 'VERSION_TAKEN')) log.warn('release.refused', { projectId: project.id, revisionId: revision.id, version: spec.version, code: error.code });
+          throw error;
         });
+        log.info('release.created', { projectId: project.id, releaseId: release.id, revisionId: revision.id, version: release.version, listed: release.listed });
         return { status: 202, json: { id: release.id } };
       },
     }),
@@ -106,11 +112,35 @@ export function releaseRoutes({ builder, spaces, addresses }: ApiParts): Route[]
       access: 'person', object: 'release',
       handle: async ({ origin }, release) => ({ json: await wireRelease(await builder.releases.unlist(release.id), origin) }),
     }),
+    api('DELETE /api/v0/releases/:id', {
+      access: 'person', object: 'release',
+      async handle(_, release) {
+        if (release.channel !== 'experimental') throw new SpaceError('CONFLICT', { reason: 'This release belongs to a push: delete its revision instead.' });
+        const count = (await instances.ofProject(release.projectId)).filter(({ releaseId }) => releaseId === release.id).length;
+        if (count > 0) throw new SpaceError('RELEASE_IN_USE', { count });
+        await builder.releases.delete(release.id);
+        log.info('release.deleted', { projectId: release.projectId, releaseId: release.id });
+        return { status: 204 };
+      },
+    }),
+    api('DELETE /api/v0/revisions/:id', {
+      access: 'person', object: 'revision',
+      async handle(_, revision) {
+        await builder.deleteRevision(revision.id);
+        log.info('revision.deleted', { projectId: revision.projectId, revisionId: revision.id });
+        return { status: 204 };
+      },
+    }),
     api('GET /api/v0/discovery/apps', {
       access: 'person',
-      handle: async ({ origin, query }) => ({
-        json: { releases: await Promise.all((await builder.releases.listListed({ limit: perPage(query) })).map((release) => wireRelease(release, origin))) },
-      }),
+      async handle({ origin, query }) {
+        const limit = perPage(query);
+        const page = Math.max(1, Number.parseInt(query.get('page') ?? '1', 10) || 1);
+        const { apps, total } = await shelf.find({
+          search: query.get('search') ?? '', sort: oneOf(query.get('sort') ?? 'recent', SHELF_SORTS, 'sort'), offset: (page - 1) * limit, limit,
+        });
+        return { json: { releases: await Promise.all(apps.map(({ release }) => wireRelease(release, origin))), page: { size: apps.length, last: null }, total } };
+      },
     }),
   ];
 }

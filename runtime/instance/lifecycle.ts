@@ -36,6 +36,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
   async function installable(id: string): Promise<Release> {
     const release = await releases.get(id);
     if (release.channel !== 'experimental') throw new SpaceError('RELEASE_NOT_FOUND');
+    if (release.deletedRevision) throw new SpaceError('REVISION_DELETED', { tag: release.tag });
     return release;
   }
 

@@ -6,13 +6,19 @@ import { releasePage, type ReleaseView } from '../../dashboard/pages/release.ts'
 import type { Release } from '../../builder/release.ts';
 import type { ApiParts } from '../api/parts.ts';
 import { page, type Route, type RouteRequest } from '../api/route.ts';
+import { NOBODY, type Shelf } from '../api/shelf.ts';
 import { permissionsOf } from '../instance/revision-diff.ts';
 import { shortly } from './apps.ts';
 import { chrome, ownChrome } from './chrome.ts';
 
 const ICON_CACHE = 'public, max-age=31536000, immutable';
+const SCREENSHOT_CACHE = 'public, max-age=3600';
+const APPS_A_PAGE = 60;
+const SEARCH_MAX_CHARACTERS = 100;
+const VERSIONS_LOOKED_AT = 100;
+const VERSIONS_SHOWN = 10;
 
-export function releasePages(parts: ApiParts): Route[] {
+export function releasePages(parts: ApiParts, shelf: Shelf): Route[] {
   const { builder, spaces, installations, lifecycle, collections } = parts;
 
   async function open(id: string): Promise<Release> {
@@ -23,7 +29,7 @@ export function releasePages(parts: ApiParts): Route[] {
 
   const card = async (release: Release) => ({
     id: release.id, name: release.discovery.appName, tagline: release.discovery.tagline, version: release.version,
-    author: (await spaces.get(release.spaceId))?.username ?? 'somebody who left', iconUrl: release.icon ? `/icons/${release.id}` : undefined,
+    author: (await spaces.get(release.spaceId))?.username ?? NOBODY, iconUrl: release.icon ? `/icons/${release.id}` : undefined,
   });
 
   async function view(release: Release, { person, origin }: RouteRequest): Promise<ReleaseView> {
@@ -35,12 +41,22 @@ export function releasePages(parts: ApiParts): Route[] {
     };
     return {
       ...chrome(parts, person),
-      release: { ...(await card(release)), notes: release.notes, listed: release.listed, releasedAt: release.createdAt },
+      release: { ...(await card(release)), ...presentation(release), notes: release.notes, listed: release.listed, releasedAt: release.createdAt },
+      installs: (await shelf.installs(release.projectId)).total,
+      versions: await others(release),
+      isOwn: person?.id === release.spaceId,
+      isWithdrawn: release.deletedRevision === true,
       installed: await Promise.all(mine.map(async (instance) => ({
         id: instance.id, url: parts.addresses.instanceUrl(instance.label, origin), version: instance.version, upToDate: await isNewer(instance.releaseId),
       }))),
       permissions: permissionsOf(revision?.micros ?? []),
     };
+  }
+
+  /** Of the same app, as far as everybody may see them. */
+  async function others({ id, projectId }: Release): Promise<NonNullable<ReleaseView['versions']>> {
+    const found = await builder.releases.listByProject(projectId, { limit: VERSIONS_LOOKED_AT });
+    return found.filter((each) => each.listed && each.id !== id).slice(0, VERSIONS_SHOWN).map((each) => ({ id: each.id, version: each.version, releasedAt: each.createdAt }));
   }
 
   return [
@@ -73,12 +89,32 @@ export function releasePages(parts: ApiParts): Route[] {
         return { bytes: { content: await builder.artifacts.readFile(icon.hash), contentType: icon.contentType, cacheControl: ICON_CACHE } };
       },
     }),
+    page('GET /r/:release/screenshots/:position', {
+      access: 'public',
+      async handle({ params }) {
+        const { screenshots } = await open(params['release'] ?? '');
+        const position = params['position'] ?? '';
+        const picture = Object.hasOwn(screenshots, position) ? screenshots[position] : undefined;
+        if (!picture || 'url' in picture) throw new SpaceError('NOT_FOUND', { what: 'A picture' });
+        return { bytes: { content: await builder.artifacts.readFile(picture.hash), contentType: picture.contentType, cacheControl: SCREENSHOT_CACHE } };
+      },
+    }),
+    page('POST /releases/:id/unlist', {
+      access: 'person', object: 'release',
+      async handle(_, release) {
+        await builder.releases.unlist(release.id);
+        return { redirect: `/r/${release.id}` };
+      },
+    }),
     page('GET /discover', {
       access: 'person',
-      async handle({ person }) {
-        const newest = new Map<string, Release>();
-        for (const release of await builder.releases.listListed({ limit: 200 })) if (!newest.has(release.projectId)) newest.set(release.projectId, release);
-        return { html: discoveryPage({ ...ownChrome(parts, person), releases: await Promise.all([...newest.values()].map(card)) }) };
+      async handle({ person, query }) {
+        const search = (query.get('q') ?? '').trim().slice(0, SEARCH_MAX_CHARACTERS);
+        const sort = query.get('sort') === 'recent' ? 'recent' : 'popular';
+        const at = Math.max(1, Number.parseInt(query.get('page') ?? '1', 10) || 1);
+        const { apps, total } = await shelf.find({ search, sort, offset: (at - 1) * APPS_A_PAGE, limit: APPS_A_PAGE });
+        const releases = await Promise.all(apps.map(async ({ release, installs }) => ({ ...(await card(release)), installs })));
+        return { html: discoveryPage({ ...ownChrome(parts, person), releases, search, sort, page: at, pages: Math.ceil(total / APPS_A_PAGE) }) };
       },
     }),
     page('GET /collections', {
@@ -89,4 +125,15 @@ export function releasePages(parts: ApiParts): Route[] {
       },
     }),
   ];
+}
+
+/** What its developer tells about it. Pictures that were sent are shown, those elsewhere are links. */
+function presentation({ id, discovery, screenshots }: Release): Partial<ReleaseView['release']> {
+  const { title, contentRaw, themeColor, homepage, git, portedFrom, worksWith } = discovery;
+  const pictures = Object.entries(screenshots);
+  return {
+    title, about: contentRaw, color: themeColor, homepage, git, portedFrom, worksWith,
+    screenshots: pictures.flatMap(([position, picture]) => ('url' in picture ? [] : [`/r/${id}/screenshots/${position}`])),
+    media: pictures.flatMap(([, picture]) => ('url' in picture ? [picture.url] : [])),
+  };
 }

@@ -298,3 +298,33 @@ describe('deleting a Project', () => {
     expect(await readdir(join(base, 'work', 'logs'))).toEqual([]);
   });
 });
+
+describe('deleting a Revision', () => {
+  test('takes it out of the list and off Discovery, lets nobody release it, and keeps its tag from others', async () => {
+    const { build } = await push(SOURCE, { tag: 'mine' });
+    const revision = await builder.revisions.get(build.id);
+    const release = await builder.releases.create({ revision, project, listed: true });
+    const changes = builder.releases.changes();
+    await builder.deleteRevision(build.id);
+    expect(builder.releases.changes()).toBeGreaterThan(changes);
+    expect(await builder.revisions.listByProject(project.id)).toEqual([]);
+    expect(await builder.releases.listListed()).toEqual([]);
+    expect(await builder.releases.get(release.id)).toMatchObject({ listed: false, deletedRevision: true });
+    const deleted = await builder.revisions.get(build.id);
+    await expect(builder.releases.create({ revision: deleted, project })).rejects.toMatchObject({ code: 'REVISION_DELETED' });
+    await expect(builder.revisions.byTag(project.id, 'mine')).rejects.toMatchObject({ code: 'REVISION_DELETED' });
+    await expect(builder.builds.create({ project, tag: 'mine' })).rejects.toMatchObject({ code: 'TAG_TAKEN' });
+    await builder.deleteRevision(build.id);
+    expect((await push()).lines.join()).not.toContain('taken over');
+  });
+});
+
+test('the last hundred Builds of a Project are kept, with their logs; what never sent its source ends', async () => {
+  const first = await push();
+  for (let index = 0; index < 100; index += 1) await builder.builds.create({ project });
+  await expect(builder.builds.get(first.build.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  expect(await readdir(join(base, 'work', 'logs'))).not.toContain(`${first.build.id}.log`);
+  expect(await builder.revisions.get(first.build.id)).toMatchObject({ id: first.build.id });
+  await builder.builds.create({ project });
+  expect(await builder.builds.listByProject(project.id, { limit: 200 })).toHaveLength(100);
+});

@@ -9,7 +9,7 @@ import { createMemoryStore } from '../support/memory-store.ts';
 import { collected } from './archive.ts';
 
 const project: Project = { id: 'project1', spaceId: 'space1', name: 'Guestbook', alias: 'guestbook', createdAt: '' };
-const revision = { id: 'revision1', projectId: 'project1', spaceId: 'space1', tag: 'crow-qznb', appName: 'Guests', micros: [], developmentReleaseId: 'development1' } as unknown as Revision;
+const revision = { id: 'revision1', contentHash: 'one', projectId: 'project1', spaceId: 'space1', tag: 'crow-qznb', appName: 'Guests', micros: [], developmentReleaseId: 'development1' } as unknown as Revision;
 
 let releases: Releases;
 beforeEach(() => {
@@ -99,4 +99,28 @@ test('screenshots are pictures or web addresses, at five places', async () => {
   await expect(releases.putScreenshot(id, 5, png)).rejects.toMatchObject({ code: 'INVALID_FIELD' });
   await expect(releases.putScreenshot(id, 1, Buffer.from('<script>'))).rejects.toMatchObject({ code: 'ICON_INVALID' });
   await expect(releases.putScreenshot(id, 1, { url: 'javascript:1' })).rejects.toMatchObject({ code: 'INVALID_FIELD' });
+});
+
+describe('a version', () => {
+  const other = { ...revision, id: 'revision2', contentHash: 'two' };
+
+  test('stands for the same bytes for ever, also after its Release was deleted', async () => {
+    const { id } = await releases.create({ revision, project, version: '1.0' });
+    await expect(releases.create({ revision: other, project, version: '1.0' })).rejects.toMatchObject({ code: 'VERSION_TAKEN' });
+    await releases.delete(id);
+    await expect(releases.create({ revision: other, project, version: ' 1.0 ' })).rejects.toMatchObject({ code: 'VERSION_TAKEN' });
+    expect(await releases.listByProject('project1')).toEqual([]);
+  });
+
+  test('may be released again with the same bytes, to change its texts, and by another Project with any', async () => {
+    await releases.create({ revision, project, version: '1.0' });
+    expect((await releases.create({ revision, project, version: '1.0', notes: 'Better words.' })).version).toBe('1.0');
+    expect((await releases.create({ revision: other, project: { ...project, id: 'project2' }, version: '1.0' })).version).toBe('1.0');
+  });
+
+  test('of two at once with other bytes goes to one of them', async () => {
+    const results = await Promise.allSettled([revision, other].map((each) => releases.create({ revision: each, project, version: '2.0' })));
+    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(await releases.listByProject('project1')).toHaveLength(1);
+  });
 });

@@ -9,6 +9,7 @@ import { CASES, mapStrings, stringPaths } from './views.ts';
 
 const HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>\'<!--';
 const LINKING = ['href', 'src', 'action', 'formaction', 'poster', 'data', 'srcset', 'xlink:href'];
+const AWAY = 'noopener noreferrer nofollow';
 const BAD_ADDRESSES = [
   'javascript:alert(1)', ' javascript:alert(1)', 'JaVaScRiPt:alert(1)', 'java\tscript:alert(1)', 'data:text/html,<script>1</script>',
   'vbscript:x', '//evil.example/x', '/\\evil.example', '/\t/evil.example', '\\\\evil.example', 'file:///etc/passwd', 'blob:http://x/y',
@@ -91,7 +92,10 @@ describe.each(CASES)('$name', ({ view, render }) => {
   test('drops addresses that would run code or lead elsewhere unseen', () => {
     for (const address of BAD_ADDRESSES) {
       const { elements } = readPage(render(mapStrings(view, () => address) as object));
-      for (const written of addressesOf(elements)) expect(written).toMatch(/^(\/(?![/\\])[^\s\\]*|#[\w-]+)$/);
+      // Texts of strangers may link elsewhere, and say so.
+      const away = elements.filter((each) => each.attributes.rel === AWAY);
+      for (const written of addressesOf(away)) expect(written).toMatch(/^(https?:\/\/|mailto:)/);
+      for (const written of addressesOf(elements.filter((each) => !away.includes(each)))) expect(written).toMatch(/^(\/(?![/\\])[^\s\\]*|#[\w-]+)$/);
     }
   });
 
@@ -99,7 +103,7 @@ describe.each(CASES)('$name', ({ view, render }) => {
     for (const form of readPage(render(view)).elements.filter((each) => each.tag === 'form')) {
       expect(form.attributes.action).toMatch(/^\/[\w/-]*$/);
       expect(form.attributes.enctype).toBeUndefined();
-      expect(form.attributes.method).toBe(form.attributes.action === '/r' ? 'get' : 'post');
+      expect(form.attributes.method).toBe(['/r', '/discover'].includes(form.attributes.action ?? '') ? 'get' : 'post');
     }
   });
 });

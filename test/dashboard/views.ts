@@ -45,8 +45,12 @@ const homeApps: HomeView['apps'] = [
 ];
 const instance: InstanceFrame['instance'] = { id: 'i1', name: 'Guestbook', url, iconUrl, state: 'ready', builder: true, version: '1.0.0', hasSchedules: true };
 const release: ReleaseView['release'] = {
-  id: 'r1', name: 'Guestbook', tagline: 'Leave a line.', version: '1.1.0', notes: 'Faster.', author: 'ada', iconUrl, listed: false, releasedAt: time,
+  id: 'r1', name: 'Guestbook', title: 'Guestbook for all', tagline: 'Leave a line.', version: '1.1.0', notes: 'Faster.', author: 'ada', iconUrl, listed: false, releasedAt: time,
+  about: 'A book for guests.', color: '#a1b2c3', homepage: 'https://example.org/', git: 'https://git.example/x', portedFrom: 'https://example.net/', worksWith: ['Photos', 'Ledger'],
+  screenshots: ['/r/r1/screenshots/0'], media: ['https://example.com/film'],
 };
+const releaseMore = { installs: 3, versions: [{ id: 'r0', version: '1.0.0', releasedAt: time }] };
+const shelf: Pick<DiscoveryView, 'releases'> = { releases: [{ id: 'r1', name: 'Guestbook', tagline: 'Leave a line.', version: '1.1.0', author: 'ada', iconUrl, installs: 2 }] };
 const app = { id: 'i1', name: 'Guestbook', iconUrl };
 const installation = (status: InstallingView['installation']['status']): InstallingView =>
   ({ ...chrome, installation: { id: 'j1', status, step: 'Starting', error: 'It threw.', kind: 'update' }, app, url, retryPath: '/r/r1/install', unchecked: { path: '/apps/i1/update', releaseId: 'r2' } });
@@ -59,7 +63,10 @@ export const CASES: readonly Case[] = [
   page<LoginView>('login, bare', loginPage, {}),
   page<HomeView>('home', homePage, { ...chrome, apps: homeApps, message: 'Done.' }),
   page<HomeView>('home, empty', homePage, { ...chrome, apps: [] }),
-  page<ReleaseView>('release', releasePage, { ...chrome, release, installed: [], permissions: ['Keep its own data.'] }),
+  page<ReleaseView>('release', releasePage, { ...chrome, ...releaseMore, release, installed: [], permissions: ['Keep its own data.'] }),
+  page<ReleaseView>('release, own', releasePage, { ...chrome, ...releaseMore, release: { ...release, listed: true }, isOwn: true, installed: [], permissions: [] }),
+  page<ReleaseView>('release, own and not listed', releasePage, { ...chrome, release, isOwn: true, installed: [], permissions: [] }),
+  page<ReleaseView>('release, withdrawn', releasePage, { ...chrome, release, isWithdrawn: true, installed: [], permissions: [] }),
   page<ReleaseView>('release, installed', releasePage, {
     ...chrome, release, permissions: [], installed: [{ id: 'i1', url, version: '1.0.0', upToDate: false }, { id: 'i2', url, version: '1.1.0', upToDate: true }],
   }),
@@ -117,8 +124,10 @@ export const CASES: readonly Case[] = [
     tokens: [{ id: 't1', name: 'laptop', createdAt: time, lastUsedAt: time }, { id: 't2', name: 'ci', createdAt: time, lastUsedAt: null }],
   }),
   page<CollectionsView>('collections', collectionsPage, { ...chrome, collections: [{ id: 'c1', name: 'Old', createdAt: time }] }),
-  page<DiscoveryView>('discovery', discoveryPage, { ...chrome, releases: [{ ...release }] }),
-  page<DiscoveryView>('discovery, empty', discoveryPage, { ...chrome, releases: [] }),
+  page<DiscoveryView>('discovery', discoveryPage, { ...chrome, ...shelf, search: 'guest', sort: 'recent', page: 2, pages: 3 }),
+  page<DiscoveryView>('discovery, popular', discoveryPage, { ...chrome, ...shelf, search: '', sort: 'popular', page: 1, pages: 1 }),
+  page<DiscoveryView>('discovery, empty', discoveryPage, { ...chrome, releases: [], search: '', sort: 'popular', page: 1, pages: 0 }),
+  page<DiscoveryView>('discovery, nothing found', discoveryPage, { ...chrome, releases: [], search: 'none', sort: 'popular', page: 1, pages: 0 }),
   page<ErrorView>('error', errorPage, { ...chrome, status: 404, title: 'Nothing is here', message: 'Gone.', requestId: 'q1', signedIn: true }),
   page<UnknownHostView>('unknown host', unknownHostPage, { host: 'x.localhost', dashboardUrl: url }),
   page<TroubleView>('trouble', troublePage, { appName: 'Guestbook', trouble: 'paused', reason: 'Too much memory.', dashboardUrl: url, requestId: 'q1' }),
