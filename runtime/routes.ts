@@ -12,6 +12,7 @@ import { collectionRoutes } from './api/collections.ts';
 import { installationRoutes } from './api/installations.ts';
 import { instanceRoutes } from './api/instances.ts';
 import type { ApiParts } from './api/parts.ts';
+import { openApiRoute } from './api/openapi.ts';
 import { projectRoutes } from './api/projects.ts';
 import { trashRoutes } from './api/trash.ts';
 import { versionRoutes } from './api/versions.ts';
@@ -27,11 +28,13 @@ import { spaceRoutes } from './api/spaces.ts';
 
 export function apiRoutes(parts: ApiParts, assets: Assets): Route[] {
   const shelf = createShelf(parts);
-  return [
+  const routes: Route[] = [
     ...spaceRoutes(parts), ...projectRoutes(parts), ...buildRoutes(parts), ...releaseRoutes(parts, shelf),
     ...installationRoutes(parts), ...instanceRoutes(parts), ...collectionRoutes(parts),
     ...versionRoutes(parts), ...trashRoutes(parts), ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts), ...settingsRoutes(parts),
     ...scheduleRoutes(parts),
     ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...instancePages(parts), ...releasePages(parts, shelf), ...trashPages(parts), ...assetPages(assets),
+    openApiRoute(() => parts.version, () => routes),
   ];
+  return routes;
 }
