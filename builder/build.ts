@@ -49,6 +49,9 @@ export interface Builds {
   putManifest(id: string, text: string): Promise<Build>;
   /** What the picture is is told from its bytes. @throws ICON_INVALID, BUILD_STATE, NOT_FOUND */
   putIcon(id: string, bytes: Uint8Array, contentType?: string): Promise<Build>;
+  /** Clients from before 2023 sent Discovery.md with the push: it is read when a Release is made. Says so in the log.
+   *  @throws BUILD_STATE, NOT_FOUND */
+  leaveDiscovery(id: string): Promise<void>;
   /** Take the zip and start the job. @throws SOURCE_TOO_LARGE, SOURCE_INVALID, BUILD_STATE, BUILD_QUEUE_FULL, NOT_FOUND */
   putSource(id: string, stream: AsyncIterable<Uint8Array>): Promise<Build>;
   /** @throws NOT_FOUND when there is none, or it is not of `spaceId` */
@@ -197,6 +200,10 @@ export function createBuilds(parts: BuildParts): Builds {
       await assertStep(get(id), 'manifest');
       parsedSpacefile(text);
       return (await table.step(id, 'manifest', () => ({ spacefileText: text }))).build;
+    },
+    async leaveDiscovery(id) {
+      await assertStep(get(id), 'code');
+      logs.write(id, 'Discovery.md came with this push, and was left out: it is read by `space release`.');
     },
     async putIcon(id, bytes) {
       await assertStep(get(id), 'icon');

@@ -16,7 +16,7 @@ export interface Project {
 }
 
 export interface Projects {
-  /** @throws PROJECT_NAME_INVALID */
+  /** @throws PROJECT_NAME_INVALID, COUNT_LIMIT */
   create(spec: { spaceId: string; name: string }): Promise<Project>;
   /** @throws PROJECT_NOT_FOUND when there is none, or it is not of `spaceId` */
   get(id: string, spaceId?: string): Promise<Project>;
@@ -25,6 +25,8 @@ export interface Projects {
   delete(id: string): Promise<void>;
 }
 
+/** Of one Space. */
+export const PROJECTS_MAX = 200;
 const NAME_MIN_CHARACTERS = 4;
 const NAME_MAX_CHARACTERS = 16;
 const CONTROL_CHARACTERS = /\p{C}/u;
@@ -47,6 +49,8 @@ export function createProjects(store: Store, nextInstant: () => string): Project
   return {
     async create({ spaceId, name }) {
       const checked = checkedName(name);
+      const known = await table.list({ by: { index: 'space', value: spaceId }, limit: PROJECTS_MAX });
+      if (known.length >= PROJECTS_MAX) throw new SpaceError('COUNT_LIMIT', { limit: PROJECTS_MAX, what: 'projects', remedy: 'Delete one that you no longer need: DELETE /api/v0/apps/ID.' });
       for (;;) {
         const alias = await freeAlias(checked);
         const project = { id: newId('project'), spaceId, name: checked, alias, createdAt: nextInstant() };

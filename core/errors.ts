@@ -31,6 +31,8 @@ export const ERRORS = {
   METHOD_NOT_ALLOWED: entry(405, 'caller', (d) => `This address takes ${d.allow}.`),
   CONFLICT: entry(409, 'caller', (d) => d.reason ?? 'That exists already.'),
   TOO_MANY_REQUESTS: entry(429, 'caller', (d) => `Too many attempts. Try again in ${d.retryAfterSeconds} seconds.`),
+  TOO_MANY_OPEN: entry(429, 'caller', (d) => `You have ${d.limit} requests open at this host, which is the most. Close what follows a log, or wait for what runs.`),
+  COUNT_LIMIT: entry(409, 'caller', (d) => `There are ${d.limit} ${d.what} already, which is the most. ${d.remedy}`),
   HOST_UNKNOWN: entry(404, 'caller', (d) => `No app lives at ${d.host}. Check the address, or open your dashboard.`),
   HOST_INVALID: entry(400, 'caller', 'The Host header is missing or malformed.'),
 

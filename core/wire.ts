@@ -79,6 +79,7 @@ export interface WireInstance {
   id: string; app_id: string; app_name: string; release_id: string; channel: WireChannel; alias: string; url: string;
   version: string; status: 'ready' | 'installing' | 'failed' | 'updating' | 'removing'; collection_id: string; created_at: string;
   update: { release_id: string; version: string; release_notes: string } | null;
+  release: { id: string; app_name: string; version: string; channel: WireChannel; short_description: string; icon_url: string | null };
   micros: WireMicro[];
 }
 /** `interval` is what holds: the owner's own, else `default_interval`. Times are UTC; null while it is disabled. */

@@ -42,6 +42,14 @@ export function buildRoutes({ builder }: ApiParts): Route[] {
         return accepted(build);
       },
     }),
+    api('POST /api/v0/builds/:id/discovery', {
+      access: 'person', object: 'build',
+      async handle(request, build) {
+        await request.bytes(MANIFEST_MAX_BYTES);
+        await builder.builds.leaveDiscovery(build.id);
+        return accepted(build);
+      },
+    }),
     api('POST /api/v0/builds/:id/code', {
       access: 'person', object: 'build', streams: true,
       async handle(request, build) {

@@ -1,6 +1,6 @@
 // Owns the endpoints of Instances: what runs in a person's Space, its keys, its log, and its end.
 import type { WireChannel, WireInstance, WireLogLine, WireMicro } from '../../core/wire.ts';
-import { SpaceError } from '../../core/errors.ts';
+import { orMissing, SpaceError } from '../../core/errors.ts';
 import { newSecret } from '../../core/ids.ts';
 import type { RevisionMicro } from '../../builder/revision.ts';
 import type { Instance } from '../instance/instance.ts';
@@ -114,13 +114,17 @@ function channelOf({ kind }: Instance): WireChannel {
 }
 
 async function wireInstance({ builder, lifecycle, addresses }: ApiParts, instance: Instance, origin: string): Promise<WireInstance> {
-  const revision = instance.revisionId === null ? undefined : await builder.revisions.get(instance.revisionId);
-  const offer = await lifecycle.offer(instance);
+  const revision = instance.revisionId === null ? undefined : await orMissing(builder.revisions.get(instance.revisionId));
+  const [offer, release] = await Promise.all([lifecycle.offer(instance), orMissing(builder.releases.get(instance.releaseId))]);
   return {
     id: instance.id, app_id: instance.projectId, app_name: instance.appName, release_id: instance.releaseId, channel: channelOf(instance),
     alias: instance.label, url: addresses.instanceUrl(instance.label, origin), version: instance.version, status: instance.state,
     collection_id: instance.collectionId, created_at: instance.createdAt,
     update: offer ? { release_id: offer.id, version: offer.version, release_notes: offer.notes } : null,
+    release: {
+      id: instance.releaseId, app_name: instance.appName, version: instance.version, channel: channelOf(instance), short_description: release?.discovery.tagline ?? '',
+      icon_url: release?.icon ? `${addresses.controlOrigin(origin)}/icons/${release.id}` : null,
+    },
     micros: (revision?.micros ?? []).map(wireMicro),
   };
 }

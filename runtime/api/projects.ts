@@ -38,6 +38,18 @@ export function projectRoutes({ builder, dataKeys, instances, collections }: Api
       },
     }),
     api('GET /api/v0/apps/:id', { access: 'person', object: 'project', handle: async (_, project) => ({ json: wireApp(project) }) }),
+    api('DELETE /api/v0/apps/:id', {
+      access: 'person', object: 'project',
+      async handle(_, project) {
+        const copies = await instances.ofProject(project.id);
+        if (copies.some(({ kind }) => kind === 'builder')) throw new SpaceError('CONFLICT', { reason: 'This project has a Builder Instance: uninstall that first. Its data can be kept.' });
+        const isListed = (await builder.releases.latest(project.id, { listed: true })) !== undefined;
+        if (isListed && copies.some(({ spaceId }) => spaceId !== project.spaceId)) throw new SpaceError('CONFLICT', { reason: 'Others have installed this app, and a release of it is listed: unlist its releases first.' });
+        await builder.projects.delete(project.id);
+        await collections.unreserve(project.id);
+        return { json: { id: project.id } };
+      },
+    }),
     api('GET /api/v0/apps/:id/revisions', {
       access: 'person', object: 'project',
       async handle({ query }, project) {

@@ -22,7 +22,7 @@ export interface AccessToken {
 export interface SignedRequest { method: string; uri: string; timestamp: string; contentType: string; signature: string }
 
 export interface AccessTokens {
-  /** @returns the token, shown once  @throws TOKEN_NAME_INVALID */
+  /** @returns the token, shown once  @throws TOKEN_NAME_INVALID, COUNT_LIMIT */
   create(spaceId: string, name: unknown): Promise<{ token: AccessToken; accessToken: string }>;
   list(spaceId: string): Promise<AccessToken[]>;
   /** @returns false when it is not there, or another person's */
@@ -48,6 +48,8 @@ const DAY_MS = 86_400_000;
 export const SIGNATURE_WINDOW_SECONDS = 300;
 const SIGNATURE = /^v0=([A-Za-z0-9]{1,32}):([0-9a-f]{64})$/;
 const LAST_USED_STEP_MS = 60_000;
+/** Of one Space. */
+export const ACCESS_TOKENS_MAX = 100;
 
 export function createAccessTokens({ store, vault, clock }: { store: Store; vault: Vault; clock: Clock }): AccessTokens {
   const tokens = createTable<AccessToken>(store, 'access-token', { space: { of: (token) => token.spaceId } });
@@ -74,6 +76,8 @@ export function createAccessTokens({ store, vault, clock }: { store: Store; vaul
   return {
     async create(spaceId, name) {
       if (typeof name !== 'string' || name.trim() === '' || name.length > 64) throw new SpaceError('TOKEN_NAME_INVALID');
+      const known = await tokens.list({ by: { index: 'space', value: spaceId }, limit: ACCESS_TOKENS_MAX });
+      if (known.length >= ACCESS_TOKENS_MAX) throw new SpaceError('COUNT_LIMIT', { limit: ACCESS_TOKENS_MAX, what: 'access tokens', remedy: 'Revoke those that nobody uses, under Settings.' });
       const id = newSecret(8);
       const secret = newSecret(32);
       const now = clock.now();

@@ -15,7 +15,7 @@ export interface StoredKey {
 }
 
 export interface Keyring {
-  /** @throws CONFLICT when the subject has a key of that name, INVALID_FIELD */
+  /** @throws CONFLICT when the subject has a key of that name, COUNT_LIMIT, INVALID_FIELD */
   create(subject: string, name: unknown, value: string): Promise<StoredKey>;
   list(subject: string): Promise<StoredKey[]>;
   delete(subject: string, name: string): Promise<boolean>;
@@ -28,6 +28,8 @@ export interface Keyring {
 
 const MAX_NAME = 64;
 const MAX_VALUE = 128;
+/** Of one Collection, or one Instance. */
+export const KEYS_MAX = 100;
 
 export function createKeyring(store: Store, clock: Clock, table: 'data-key' | 'api-key'): Keyring {
   const keys = createTable<StoredKey>(store, table, {
@@ -50,6 +52,8 @@ export function createKeyring(store: Store, clock: Clock, table: 'data-key' | 'a
       if (typeof name !== 'string' || name.trim() === '' || name.length > MAX_NAME) {
         throw new SpaceError('INVALID_FIELD', { field: 'name', reason: `has 1 to ${MAX_NAME} characters` });
       }
+      const known = await keys.list({ by: { index: 'subject', value: subject }, limit: KEYS_MAX });
+      if (known.length >= KEYS_MAX) throw new SpaceError('COUNT_LIMIT', { limit: KEYS_MAX, what: 'keys', remedy: 'Delete those that nobody uses.' });
       const key: StoredKey = { id: sha256(value), subject, name: name.trim(), createdAt: isoTime(clock.now()) };
       await keys.insert(key).catch((error) => {
         throw isSpaceError(error, 'STORE_CONDITION_FAILED') ? new SpaceError('CONFLICT', { reason: `A key named "${key.name}" exists already.` }) : error;

@@ -11,6 +11,7 @@ import type { Route, RouteObject, RouteObjects, RouteRequest } from '../api/rout
 import { isNotCrossOrigin, isSameOrigin, type Identify, type Identity } from '../auth/identify.ts';
 import type { Space } from '../auth/space.ts';
 import { hasBody, parseJsonObject, provenBody, readBody, refuseLargeBody, undestroyed } from './body.ts';
+import { createOpenRequests, type CountOpen } from './open-requests.ts';
 import { errorBody, errorHeaders, logError, SERVER_NAME } from './reply.ts';
 import { render } from './render.ts';
 import { spool, type Spooled } from './spool.ts';
@@ -50,8 +51,9 @@ export function createEdge(parts: EdgeParts): (request: IncomingMessage, respons
   const app = new Koa({ proxy: false });
   const router = new Router();
   const policy = pagePolicy(parts.appsDomain);
+  const countOpen = createOpenRequests();
   for (const route of parts.routes) {
-    router.register(route.path, [route.method], async (ctx) => handle(parts, route, ctx));
+    router.register(route.path, [route.method], async (ctx) => handle({ ...parts, countOpen }, route, ctx));
   }
   app.use(async (ctx, next) => {
     ctx.state.id = newId('request');
@@ -76,11 +78,13 @@ export function createEdge(parts: EdgeParts): (request: IncomingMessage, respons
   return app.callback();
 }
 
-async function handle(parts: EdgeParts, route: Route, ctx: Koa.Context): Promise<void> {
+async function handle(parts: EdgeParts & { countOpen: CountOpen }, route: Route, ctx: Koa.Context): Promise<void> {
   const isSecure = 'encrypted' in ctx.req.socket;
   const origin = `${isSecure ? 'https' : 'http'}://${(ctx.req.headers.host ?? '').toLowerCase()}`;
   const identity = await parts.identify(ctx.req, isSecure);
   ctx.state.kind = route.kind;
+  // Who only claims to be somebody takes no place of theirs.
+  if (identity.person) parts.countOpen(identity.verifier ? `claimed ${identity.person.id}` : identity.person.id, ctx.res);
   checkOrigin(route, identity, ctx.req, origin);
   const request = routeRequest(ctx, { identity, isSecure, origin });
   const spooled = await proveUpfront(parts, route, { identity, request });

@@ -1,6 +1,7 @@
 // Owns the host's records of Collections: whose each one is, and what becomes of it without its Instance.
 // Knows no Item and no File; those are sandbox-data's.
 import { LRUCache } from 'lru-cache';
+import { SpaceError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
 import { isoTime, type Clock } from '../../core/clock.ts';
 import type { Store } from '../../sandbox-data/store/store.ts';
@@ -32,12 +33,14 @@ export interface Collections {
   forget(id: string): void;
   /** What is not in the trash. */
   list(spaceId: string): Promise<CollectionRecord[]>;
-  /** A headless Collection. */
+  /** A headless Collection. @throws COUNT_LIMIT */
   create(spaceId: string, name: string): Promise<CollectionRecord>;
   /** What waits for the first push of this Project, made when it is asked for: code on a developer's own machine needs
    *  data before there is an Instance. @throws STORE_CONDITION_FAILED when a push was faster */
   reserve(project: { id: string; spaceId: string; name: string }): Promise<CollectionRecord>;
   reservedFor(projectId: string): Promise<CollectionRecord | undefined>;
+  /** The Project is gone: what waited for it is a headless Collection. */
+  unreserve(projectId: string): Promise<void>;
   /** The record of a new Instance's Collection, to be written with the Instance. A Builder Instance names its Project:
    *  what was reserved for it in the meantime makes the write fail. */
   forInstance(owner: { spaceId: string; instanceId: string; name: string; projectId?: string; reserved?: CollectionRecord }): { record: CollectionRecord; write: Write };
@@ -51,6 +54,9 @@ export interface Collections {
   /** The record; its data have to be gone. */
   remove(id: string): Promise<void>;
 }
+
+/** Of one Space, with those of its apps and those in the trash. */
+export const COLLECTIONS_MAX = 1000;
 
 export function createCollections({ store, clock }: { store: Store; clock: Clock }): Collections {
   const records = createTable<CollectionRecord>(store, 'collection', {
@@ -84,6 +90,8 @@ export function createCollections({ store, clock }: { store: Store; clock: Clock
     forget,
     list: async (spaceId) => (await records.list({ by: { index: 'space', value: spaceId } })).filter((record) => record.trashedAt === null),
     async create(spaceId, name) {
+      const known = await records.list({ by: { index: 'space', value: spaceId }, limit: COLLECTIONS_MAX });
+      if (known.length >= COLLECTIONS_MAX) throw new SpaceError('COUNT_LIMIT', { limit: COLLECTIONS_MAX, what: 'Collections', remedy: 'Delete those that nobody uses, and empty the trash.' });
       const record = newRecord(spaceId, name, null);
       await records.insert(record);
       return record;
@@ -98,6 +106,10 @@ export function createCollections({ store, clock }: { store: Store; clock: Clock
     async reservedFor(projectId) {
       const known = await records.find('project', projectId);
       return known?.instanceId === null ? known : undefined;
+    },
+    async unreserve(projectId) {
+      const known = await records.find('project', projectId);
+      if (known?.instanceId === null) await records.update(known.id, headless);
     },
     forInstance({ spaceId, instanceId, name, projectId, reserved }) {
       if (reserved) {

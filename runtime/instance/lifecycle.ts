@@ -16,7 +16,7 @@ export interface LifecycleParts {
 }
 
 export interface Lifecycle {
-  /** A new Instance in this person's Space. @throws RELEASE_NOT_FOUND */
+  /** A new Instance in this person's Space. @throws RELEASE_NOT_FOUND, COUNT_LIMIT */
   install(person: Space, releaseId: string): Promise<Installation>;
   /** Another Release of the same app. @throws RELEASE_NOT_FOUND, CONFLICT, INSTALLATION_RUNNING */
   update(instance: Instance, releaseId: string, options?: { isUnchecked?: boolean }): Promise<Installation>;
@@ -50,7 +50,10 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
   return {
     async install(person, releaseId) {
       const release = await installable(releaseId);
-      const project = await parts.project(release.projectId);
+      // Copies that are there outlive their Project; there are no new ones.
+      const project = await orMissing(parts.project(release.projectId));
+      if (!project) throw new SpaceError('RELEASE_NOT_FOUND');
+      if ((await instances.list(person.id)).length >= INSTANCES_MAX) throw new SpaceError('COUNT_LIMIT', { limit: INSTANCES_MAX, what: 'apps', remedy: 'Uninstall one that you no longer need.' });
       return installations.install({
         spaceId: person.id, projectId: project.id, kind: 'installed', alias: project.alias,
         appName: release.discovery.appName, releaseId: release.id, version: release.version,
@@ -95,6 +98,8 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
   }
 }
 
+/** Of one Space. */
+export const INSTANCES_MAX = 500;
 /** Pushes at the same time that one waits for. */
 const ATTEMPTS = 10;
 

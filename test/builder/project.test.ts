@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import { createProjects } from '../../builder/project.ts';
+import { createProjects, PROJECTS_MAX } from '../../builder/project.ts';
 import type { Projects } from '../../builder/project.ts';
 import { createMemoryStore } from '../support/memory-store.ts';
 
@@ -34,4 +34,10 @@ test('only its own Space gets it, in the order of creation', async () => {
   expect(await projects.get(other.id, 's2')).toEqual(other);
   await expect(projects.get(other.id, 's1')).rejects.toMatchObject({ code: 'PROJECT_NOT_FOUND' });
   await expect(projects.get('nothing')).rejects.toMatchObject({ code: 'PROJECT_NOT_FOUND' });
+});
+
+test('a Space has a limited number of them', async () => {
+  for (let count = 0; count < PROJECTS_MAX; count += 1) await projects.create({ spaceId: 's1', name: `app ${count}` });
+  await expect(projects.create({ spaceId: 's1', name: 'too many' })).rejects.toMatchObject({ code: 'COUNT_LIMIT' });
+  expect(await projects.create({ spaceId: 's2', name: 'of another' })).toMatchObject({ alias: 'of-another' });
 });

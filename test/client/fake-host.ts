@@ -48,6 +48,7 @@ export async function startFakeHost(): Promise<FakeHost> {
     const made: WireInstance = {
       id: nextId('inst'), app_id: appId, app_name: 'guestbook', release_id: releaseId, channel, alias, url: `http://${alias}.localhost:4400/`,
       version: channel === 'development' ? 'crow-qznb' : '1.0', status: 'ready', collection_id: 'col1', created_at: '2026-01-01T00:00:00Z', update: null,
+      release: { id: releaseId, app_name: 'guestbook', version: '1.0', channel, short_description: '', icon_url: null },
       micros: [{ id: 'm1', name: 'api', engine: 'isolate', path: '/', primary: true, presets: { env: [{ name: 'GREETING', description: '', value: 'hi' }], api_keys: false } }],
     };
     host.instances.push(made);

@@ -2,7 +2,7 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { createTable } from '../../../sandbox-data/store/table.ts';
-import { SIGNATURE_WINDOW_SECONDS, type AccessToken, type SignedRequest } from '../../../runtime/auth/access-token.ts';
+import { ACCESS_TOKENS_MAX, SIGNATURE_WINDOW_SECONDS, type AccessToken, type SignedRequest } from '../../../runtime/auth/access-token.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { createAccessTokens } from '../../../runtime/auth/access-token.ts';
 import { codeOf, createIdentities, type Identities } from '../../support/identity.ts';
@@ -44,6 +44,16 @@ describe('bearer', () => {
     expect(await codeOf(accessTokens.check(second.accessToken))).toBe('TOKEN_EXPIRED');
     // Who does not hold it is not told that it ever was one.
     expect(await codeOf(accessTokens.check(`${second.token.id}_${'x'.repeat(32)}`))).toBe('TOKEN_INVALID');
+  });
+
+  test('is one of a limited number', async () => {
+    const { accessTokens } = createIdentities();
+    const { token } = await accessTokens.create('space-a', 'first');
+    for (let count = 1; count < ACCESS_TOKENS_MAX; count += 1) await accessTokens.create('space-a', 'more');
+    expect(await codeOf(accessTokens.create('space-a', 'too many'))).toBe('COUNT_LIMIT');
+    expect(await codeOf(accessTokens.create('space-b', 'another person\'s'))).toBeUndefined();
+    await accessTokens.delete('space-a', token.id);
+    expect(await codeOf(accessTokens.create('space-a', 'room again'))).toBeUndefined();
   });
 
   test('is listed and revoked by its own Space only', async () => {

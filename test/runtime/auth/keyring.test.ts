@@ -2,7 +2,7 @@
 // host's own data keys cannot be computed by others.
 import { describe, expect, test } from 'vitest';
 import { createDataKeys, type DataKeys } from '../../../runtime/auth/data-key.ts';
-import { createKeyring, type Keyring } from '../../../runtime/auth/keyring.ts';
+import { createKeyring, KEYS_MAX, type Keyring } from '../../../runtime/auth/keyring.ts';
 import { createVault } from '../../../runtime/auth/vault.ts';
 import type { Store } from '../../../sandbox-data/store/store.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
@@ -44,6 +44,13 @@ describe('a key', () => {
     expect(await codeOf(keyring.create('instance-a', 'phone', 'another'))).toBe('CONFLICT');
     expect(await codeOf(keyring.create('instance-b', 'phone', 'another'))).toBeUndefined();
     expect(await keyring.subjectOf(VALUE)).toBe('instance-a');
+  });
+
+  test('is one of a limited number', async () => {
+    const keyring = keyringOn();
+    for (let count = 0; count < KEYS_MAX; count += 1) await keyring.create('instance-a', `key ${count}`, `${VALUE}${count}`);
+    expect(await codeOf(keyring.create('instance-a', 'too many', VALUE))).toBe('COUNT_LIMIT');
+    expect(await codeOf(keyring.create('instance-b', 'another', VALUE))).toBeUndefined();
   });
 
   test.each(['', ' ', 'x'.repeat(65), undefined, 1, null])('name %j is refused', async (name) => {
