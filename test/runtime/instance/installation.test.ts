@@ -238,3 +238,90 @@ describe('a host that dies', () => {
     expect(await host.instances.list('space-a')).toMatchObject([{ state: 'ready' }]);
   });
 });
+
+describe('an update that fails its check', () => {
+  const problem = { micro: 'web', code: 'MICRO_THREW', text: 'Micro `web`: it throws.' };
+
+  test('is undone, and both are told once', async () => {
+    const store = createMemoryStore();
+    const before = await installed(hostOn(store));
+    const told: string[] = [];
+    const host = hostOn(store, { check: async () => problem, onReturned: async ({ version }, { text }) => void told.push(`${version}: ${text}`) });
+    const job = await host.installations.ended((await host.installations.update(before, releaseOf('release-2'))).id);
+    expect(job).toMatchObject({ state: 'failed', error: expect.stringContaining('Micro `web`: it throws. The app is back at version 1') });
+    expect(await host.instances.get(before.id)).toMatchObject({ state: 'ready', revisionId: 'revision-1', releaseId: 'release-1', version: '1', generation: before.generation + 2 });
+    expect(host.restored).toEqual([job.snapshotId]);
+    expect(told).toEqual([`1: ${job.error}`]);
+  });
+
+  test('and whose data cannot be put back leaves an app that is closed until its owner rolls it back', async () => {
+    const store = createMemoryStore();
+    const before = await installed(hostOn(store));
+    const broken = hostOn(store, { check: async () => problem, snapshotsOf: () => ({ ...snapshotsOf([]), restore: async () => { throw new SpaceError('STORE_FULL'); } }) });
+    const job = await broken.installations.ended((await broken.installations.update(before, releaseOf('release-2'))).id);
+    expect(job).toMatchObject({ state: 'failed', error: expect.stringMatching(/it throws\..* could not be put back: The disk is full/) });
+    const closed = (await broken.instances.get(before.id)) as Instance;
+    expect(closed).toMatchObject({ state: 'failed', revisionId: 'revision-2' });
+    const host = hostOn(store);
+    await host.installations.ended((await host.installations.rollback(closed, { target: job.before!, restoreId: undefined })).id);
+    expect(await host.instances.get(before.id)).toMatchObject({ state: 'ready', revisionId: 'revision-1' });
+  });
+
+  test('because the check itself cannot be made, is undone as well', async () => {
+    const store = createMemoryStore();
+    const before = await installed(hostOn(store));
+    const host = hostOn(store, { check: async () => { throw new SpaceError('STORE_BUSY'); } });
+    expect(await host.installations.ended((await host.installations.update(before, releaseOf('release-2'))).id)).toMatchObject({ state: 'failed' });
+    expect(await host.instances.get(before.id)).toMatchObject({ state: 'ready', revisionId: 'revision-1' });
+  });
+});
+
+test('data that were put back, to code that could not be, go forward again', async () => {
+  const store = createMemoryStore();
+  const instance = await installed(hostOn(store));
+  // The batch that moves the code fails once; what comes later is written.
+  let batches = 0;
+  const flaky: Store = { ...store, transact: undefined, batch: async (changes, conditions) => { if (++batches === 4) throw new SpaceError('STORE_BUSY'); await store.batch(changes, conditions); } };
+  const restored: string[] = [];
+  let aside = '';
+  const snapshots = (): Snapshots => ({
+    ...snapshotsOf(restored), list: async () => ['then', aside].map((id) => ({ id, kind: 'manual', note: '', createdAt: '' })),
+    async restore(id, { replacedId = 'later' } = {}) { restored.push(id); aside ||= replacedId; return { replaced: { id: replacedId, kind: 'replaced', note: '', createdAt: '' } }; },
+  });
+  const host = hostOn(flaky, { snapshotsOf: snapshots });
+  const job = await host.installations.ended((await host.installations.rollback(instance, { target: { revisionId: 'revision-0', releaseId: 'release-0', version: '0' }, restoreId: 'then' })).id);
+  expect(job).toMatchObject({ state: 'failed' });
+  expect(restored).toEqual(['then', job.replacedId]);
+  expect(await host.instances.get(instance.id)).toMatchObject({ state: 'ready', revisionId: 'revision-1' });
+});
+
+describe('what is in the trash', () => {
+  test.each([0, 1, 2])('is gone for good at the next sweep, where deleting it was cut off after %i batches, and nobody brings half of it back', async (allowed) => {
+    const store = createMemoryStore();
+    const first = hostOn(store);
+    const instance = await installed(first);
+    await first.installations.ended((await first.installations.uninstall(instance, 'delete')).id);
+    const dying = hostOn(createFailingStore(store, allowed));
+    await dying.trash.purge((await dying.trash.get(instance.collectionId))!).catch(() => {});
+    const host = hostOn(store);
+    expect((await host.trash.get(instance.collectionId)) === undefined).toBe(allowed > 0);
+    await host.trash.sweep();
+    expect((await host.collections.get(instance.collectionId)) === undefined).toBe(allowed > 0);
+    expect([...dying.dataRemoved, ...host.dataRemoved].length > 0).toBe(allowed > 0);
+  });
+
+  test('is brought back once, however often that is asked at the same time, and not deleted afterwards', async () => {
+    const host = hostOn(createMemoryStore());
+    const instance = await installed(host);
+    await host.installations.ended((await host.installations.uninstall(instance, 'delete')).id);
+    const trashed = (await host.trash.get(instance.collectionId))!;
+    const codes = await Promise.all(Array.from({ length: 20 }, () => codeOf(host.trash.restore(trashed))));
+    expect(await codeOf(host.trash.purge(trashed)), 'it is not there any more').toBe('TRASH_NOT_FOUND');
+    expect(codes.filter((code) => code === undefined)).toHaveLength(1);
+    expect(new Set(codes)).toEqual(new Set([undefined, 'TRASH_NOT_FOUND']));
+    expect(await host.instances.get(instance.id)).toMatchObject({ state: 'ready', label: instance.label, revisionId: 'revision-1', collectionId: instance.collectionId });
+    expect((await host.instances.byLabel(instance.label))?.id).toBe(instance.id);
+    expect(host.dataRemoved).toEqual([]);
+    await expectWhole(host);
+  });
+});
