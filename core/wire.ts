@@ -13,7 +13,8 @@ export interface WireNewToken { id: string; access_token: string }
 
 /** A Project. */
 export interface WireApp { id: string; name: string; alias: string; created_at: string }
-export interface WireKey { name: string; created_at: string }
+/** `last_used_at`: to the minute; of those that are told of their use. */
+export interface WireKey { name: string; created_at: string; last_used_at?: string | null }
 export interface WireNewKey extends WireKey { value: string }
 
 export type WireJobStatus = 'pending' | 'running' | 'complete' | 'failed';

@@ -32,6 +32,18 @@ ${f.hint ? html`<p class="hint" id="${hintId}">${f.hint}</p>` : ''}
 </div>`;
 }
 
+/** One labelled value of any number of lines, as tall as what is in it. Without a value it may be left empty. */
+export function textArea({ id, name, label, value, hint, placeholder }: { id: string; name: string; label: string; value: string; hint?: string; placeholder?: string }): Markup {
+  const hintId = `${id}-hint`;
+  // The first line break of a textarea is not part of its value.
+  return html`<div class="field">
+<label for="${id}">${label}</label>
+<textarea id="${id}" name="${name}" rows="1" autocomplete="off"${attribute('placeholder', placeholder)}${hint ? attribute('aria-describedby', hintId) : ''} autocapitalize="none" spellcheck="false">
+${value}</textarea>
+${hint ? html`<p class="hint" id="${hintId}">${hint}</p>` : ''}
+</div>`;
+}
+
 function attribute(name: string, value: string | number | undefined): Markup | '' {
   return value === undefined ? '' : html` ${name}="${value}"`;
 }

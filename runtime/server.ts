@@ -170,7 +170,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const { config, log, clock, data, blobs, vault, addresses, closers } = ground;
   const store = data.hostStore;
   const folder = config.dataFolder;
-  const settings = createSettings({ store, clock });
+  const settings = createSettings({ store, clock, vault });
   const meter = createCallMeter(clock, log);
   const instances = createInstances(store, clock);
   const innerDoor: InnerDoors = {};

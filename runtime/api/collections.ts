@@ -66,7 +66,7 @@ export function collectionRoutes({ collections, trash, dataKeys, data }: ApiPart
     }),
     api('GET /api/v0/collections/:id/keys', {
       access: 'person', object: 'collection',
-      handle: async (_, { id }) => ({ json: { keys: (await dataKeys.list(id)).map(({ name, createdAt }) => ({ name, created_at: createdAt })) } }),
+      handle: async (_, { id }) => ({ json: { keys: (await dataKeys.list(id)).map(({ name, createdAt, lastUsedAt }) => ({ name, created_at: createdAt, last_used_at: lastUsedAt ?? null })) } }),
     }),
     api('POST /api/v0/collections/:id/keys', {
       access: 'person', object: 'collection',

@@ -92,6 +92,7 @@ export const DESCRIPTIONS: Readonly<Record<string, Description>> = {
   'GET /api/v0/installations/:id/logs': { summary: 'Its log, until it ends', query: FOLLOW, answer: LOG },
   'GET /api/v0/instances': { summary: 'What runs in the Space', query: { app_id: 'of this project', channel: '`development`: the Builder Instance; `experimental`: what was installed', alias: 'with this label', ...PAGE_QUERY }, answer: { instances: 'WireInstance[]' } },
   'GET /api/v0/instances/:id': { summary: 'An Instance', answer: 'WireInstance' },
+  'PATCH /api/v0/instances/:id': { summary: 'Give its Micros variables, or it another address. A value that is empty is the app\'s own default', body: { 'micros?': 'any', 'alias?': 'string' }, answer: 'WireInstance' },
   'DELETE /api/v0/instances/:id': { summary: 'Uninstall it', query: { data: '`keep`: as a Collection of its own; `delete`: into the trash' }, answer: { id: 'string', instance_id: 'string', status: 'string' }, status: 202 },
   'GET /api/v0/instances/:id/update': { summary: 'What an update would bring', query: { release_id: 'to this release' }, answer: 'WireUpdate' },
   'GET /api/v0/instances/:id/versions': { summary: 'Versions to go back to', answer: { versions: 'WireVersion[]' } },

@@ -2,9 +2,12 @@
 import type { WireChannel, WireInstance, WireLogLine, WireMicro } from '../../core/wire.ts';
 import { orMissing, SpaceError } from '../../core/errors.ts';
 import { newSecret } from '../../core/ids.ts';
+import type { StoredKey } from '../auth/keyring.ts';
 import type { RevisionMicro } from '../../builder/revision.ts';
+import { ownEnv } from '../instance/env.ts';
+import type { EnvChange } from '../instance/settings.ts';
 import type { Instance } from '../instance/instance.ts';
-import { oneOf, perPage } from './field.ts';
+import { oneOf, perPage, requiredText } from './field.ts';
 import type { ApiParts } from './parts.ts';
 import { api, type Route } from './route.ts';
 
@@ -22,6 +25,15 @@ export function instanceRoutes(parts: ApiParts): Route[] {
     }),
     api('GET /api/v0/instances/:id', {
       access: 'person', object: 'instance', handle: async ({ origin }, instance) => ({ json: await wire(instance, origin) }),
+    }),
+    api('PATCH /api/v0/instances/:id', {
+      access: 'person', object: 'instance',
+      async handle(request, instance) {
+        const { micros, alias } = await request.json();
+        if (micros !== undefined) await changeEnv(parts, instance, envChanges(micros));
+        const after = alias === undefined ? instance : await rename(parts, instance, requiredText({ alias }, 'alias'));
+        return { json: await wire(after, request.origin) };
+      },
     }),
     api('DELETE /api/v0/instances/:id', {
       access: 'person', object: 'instance',
@@ -104,8 +116,8 @@ export async function deleteKey({ dataKeys, apiKeys }: ApiParts, instance: Insta
   if (!deleted) throw new SpaceError('NOT_FOUND', { what: 'This key' });
 }
 
-export async function keysOf({ dataKeys, apiKeys }: ApiParts, instance: Instance): Promise<{ name: string; kind: KeyKind; created_at: string }[]> {
-  const wire = (kind: KeyKind) => (key: { name: string; createdAt: string }) => ({ name: key.name, kind, created_at: key.createdAt });
+export async function keysOf({ dataKeys, apiKeys }: ApiParts, instance: Instance): Promise<{ name: string; kind: KeyKind; created_at: string; last_used_at: string | null }[]> {
+  const wire = (kind: KeyKind) => ({ name, createdAt, lastUsedAt }: StoredKey) => ({ name, kind, created_at: createdAt, last_used_at: lastUsedAt ?? null });
   return [...(await dataKeys.list(instance.collectionId)).map(wire('data')), ...(await apiKeys.list(instance.id)).map(wire('api'))];
 }
 
@@ -113,9 +125,44 @@ function channelOf({ kind }: Instance): WireChannel {
   return kind === 'builder' ? 'development' : 'experimental';
 }
 
-async function wireInstance({ builder, lifecycle, addresses }: ApiParts, instance: Instance, origin: string): Promise<WireInstance> {
+/** Its programs see the new values from their next start on, which is before their next request. @throws ENV_* */
+export async function changeEnv({ settings, machine, builder }: ApiParts, instance: Instance, wanted: { micro: string; values: Record<string, unknown> }[]): Promise<void> {
+  const revision = instance.revisionId === null ? undefined : await builder.revisions.get(instance.revisionId);
+  const changes = wanted.map(({ micro: name, values }): EnvChange => {
+    const micro = revision?.micros.find((each) => each.name === name);
+    if (!micro) throw new SpaceError('INVALID_FIELD', { field: 'micros', reason: `names a Micro \`${name.slice(0, 100)}\` that the app does not have` });
+    return { micro, values };
+  });
+  await settings.setEnv(instance.id, changes);
+  machine.settingsChanged(instance.id);
+}
+
+/** @throws LABEL_*, INSTALLATION_RUNNING */
+export async function rename({ instances, installations, machine }: ApiParts, instance: Instance, label: string): Promise<Instance> {
+  if (await installations.openFor(instance.id)) throw new SpaceError('INSTALLATION_RUNNING');
+  const after = label === instance.label ? instance : await instances.rename(instance, label);
+  machine.settingsChanged(instance.id);
+  return after;
+}
+
+/** The shape that old clients send: all Micros with all their variables, `{name, value}` among other fields. */
+function envChanges(micros: unknown): { micro: string; values: Record<string, unknown> }[] {
+  const refuse = (reason: string): never => { throw new SpaceError('INVALID_FIELD', { field: 'micros', reason }); };
+  const isObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (!Array.isArray(micros)) return refuse('is a list of Micros');
+  return micros.map((micro: unknown) => {
+    const name = isObject(micro) ? (micro['name'] ?? micro['id']) : undefined;
+    const env = isObject(micro) && isObject(micro['presets']) ? (micro['presets']['env'] ?? []) : [];
+    if (typeof name !== 'string' || !Array.isArray(env)) return refuse('is a list of {"name", "presets": {"env": [{"name", "value"}]}}');
+    const entries = env.map((entry: unknown): [string, unknown] => (isObject(entry) && typeof entry['name'] === 'string' ? [entry['name'], entry['value'] ?? null] : refuse('has variables without a name')));
+    return { micro: name, values: Object.fromEntries(entries) };
+  });
+}
+
+async function wireInstance({ builder, lifecycle, addresses, settings }: ApiParts, instance: Instance, origin: string): Promise<WireInstance> {
   const revision = instance.revisionId === null ? undefined : await orMissing(builder.revisions.get(instance.revisionId));
   const [offer, release] = await Promise.all([lifecycle.offer(instance), orMissing(builder.releases.get(instance.releaseId))]);
+  const env = settings.envOf(await settings.of(instance.id));
   return {
     id: instance.id, app_id: instance.projectId, app_name: instance.appName, release_id: instance.releaseId, channel: channelOf(instance),
     alias: instance.label, url: addresses.instanceUrl(instance.label, origin), version: instance.version, status: instance.state,
@@ -125,11 +172,11 @@ async function wireInstance({ builder, lifecycle, addresses }: ApiParts, instanc
       id: instance.releaseId, app_name: instance.appName, version: instance.version, channel: channelOf(instance), short_description: release?.discovery.tagline ?? '',
       icon_url: release?.icon ? `${addresses.controlOrigin(origin)}/icons/${release.id}` : null,
     },
-    micros: (revision?.micros ?? []).map(wireMicro),
+    micros: (revision?.micros ?? []).map((micro) => wireMicro(micro, ownEnv(env, micro.name))),
   };
 }
 
-function wireMicro({ name, engine, path, primary, presets }: RevisionMicro): WireMicro {
-  const env = presets.env.map(({ name: variable, description, default: value }) => ({ name: variable, description, default: value, value: value ?? '' }));
+function wireMicro({ name, engine, path, primary, presets }: RevisionMicro, own: Readonly<Record<string, string>>): WireMicro {
+  const env = presets.env.map(({ name: variable, description, default: fallback }) => ({ name: variable, description, default: fallback, value: (Object.hasOwn(own, variable) ? own[variable] : fallback) ?? '' }));
   return { id: name, name, engine, path, primary, presets: { env, api_keys: presets.apiKeys } };
 }

@@ -12,6 +12,8 @@ export interface StoredKey {
   subject: string;
   name: string;
   createdAt: string;
+  /** When it was good for something, to the minute. */
+  lastUsedAt?: string;
 }
 
 export interface Keyring {
@@ -30,6 +32,8 @@ const MAX_NAME = 64;
 const MAX_VALUE = 128;
 /** Of one Collection, or one Instance. */
 export const KEYS_MAX = 100;
+/** Its last use is written so often at most. */
+const USED_STEP_MS = 60_000;
 
 export function createKeyring(store: Store, clock: Clock, table: 'data-key' | 'api-key'): Keyring {
   const keys = createTable<StoredKey>(store, table, {
@@ -40,6 +44,15 @@ export function createKeyring(store: Store, clock: Clock, table: 'data-key' | 'a
   const seen = new LRUCache<string, StoredKey>({ max: 10_000 });
   /** Rises with every end, so that what was read before it is not remembered after it. */
   let ends = 0;
+
+  /** Nobody waits for it: this stands on the hot path. */
+  function noteUse(key: StoredKey): void {
+    const now = clock.now();
+    if (key.lastUsedAt !== undefined && now - Date.parse(key.lastUsedAt) < USED_STEP_MS) return;
+    const lastUsedAt = isoTime(now);
+    key.lastUsedAt = lastUsedAt;
+    void keys.update(key.id, (stored) => ({ ...stored, lastUsedAt })).catch(() => undefined);
+  }
 
   async function remove(key: StoredKey): Promise<void> {
     await keys.delete(key.id);
@@ -69,14 +82,22 @@ export function createKeyring(store: Store, clock: Clock, table: 'data-key' | 'a
     async deleteAll(subject) {
       for (const key of await keys.list({ by: { index: 'subject', value: subject } })) await remove(key);
     },
-    subjectSeen: (value) => seen.get(value)?.subject,
+    subjectSeen(value) {
+      const known = seen.get(value);
+      if (known) noteUse(known);
+      return known?.subject;
+    },
     subjectOf(value) {
       const known = seen.get(value);
-      if (known) return known.subject;
+      if (known) {
+        noteUse(known);
+        return known.subject;
+      }
       if (value.length > MAX_VALUE) return undefined;
       const before = ends;
       return keys.get(sha256(value)).then((key) => {
         if (key && before === ends) seen.set(value, key);
+        if (key) noteUse(key);
         return key?.subject;
       });
     },

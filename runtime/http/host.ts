@@ -1,5 +1,6 @@
 // Owns what a Host header means: which plane a request is for. Pure; knows no Instance and no route.
 import { isIP } from 'node:net';
+import { LABEL, RESERVED_LABELS } from '../instance/label.ts';
 
 /** control: dashboard, control plane, and the data plane by path. data: by host name. instance: an app. */
 export type Plane =
@@ -10,15 +11,7 @@ export type Plane =
 
 export interface HostNames { domain: string; appsDomain: string }
 
-/** Labels that no Instance gets (@source contract, "Instances"). */
-export const RESERVED_LABELS: ReadonlySet<string> = new Set([
-  'database', 'drive', 'api', 'www', 'admin', 'auth', 'login', 'status', 'mail', 'base', 'app', 'apps', 'dashboard',
-  'space', 'ownspace', 'static', 'assets', 'cdn', 'docs', 'help', 'support', 'security', 'root', 'host', 'localhost',
-  'ftp', 'smtp', 'imap', 'pop', 'ns', 'ns1', 'ns2', 'mx', 'webmail', 'autoconfig', 'autodiscover', 'wpad', 'isatap',
-]);
-
 const HOST = /^(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])$/;
-const LABEL = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const REMEMBERED = 1000;
 
 /** @returns a function from a Host header to its Plane; undefined when the header is malformed */

@@ -1,8 +1,10 @@
 // Owns the records of Instances and their labels. Knows no engine and no HTTP.
+import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import { newId, newLabelSuffix } from '../../core/ids.ts';
 import { isoTime, type Clock } from '../../core/clock.ts';
 import type { Store } from '../../sandbox-data/store/store.ts';
-import { createTable, type Write } from '../../sandbox-data/store/table.ts';
+import { commit, createTable, type Write } from '../../sandbox-data/store/table.ts';
+import { checkLabel } from './label.ts';
 
 /** installing: the first Installation runs. failed: it failed, or an update could not even be undone. updating: requests
  *  wait until other code is on it, and was tried. removing: it is being uninstalled. */
@@ -62,11 +64,15 @@ export interface Instances {
   labelFor(instance: Instance): Promise<string>;
   /** An Instance that was deleted is there again. */
   restoreWrites(instance: Instance): Promise<Write[]>;
+  /** Another address; those that it had lead to it as before. @throws LABEL_TAKEN, LABEL_INVALID */
+  rename(instance: Instance, label: string): Promise<Instance>;
   /** A copy that says when it changed. */
   touched(instance: Instance, change: Partial<Instance>): Instance;
 }
 
 const LABEL_MAX = 63;
+/** Of one Instance, those included that it had: each stays with it for good. */
+const LABELS_MAX = 20;
 
 export function createInstances(store: Store, clock: Clock): Instances {
   const instances = createTable<Instance>(store, 'instance', {
@@ -74,7 +80,7 @@ export function createInstances(store: Store, clock: Clock): Instances {
     project: { of: (instance) => instance.projectId },
     builder: { of: (instance) => (instance.kind === 'builder' ? instance.projectId : undefined), unique: true },
   });
-  const labels = createTable<Label>(store, 'label');
+  const labels = createTable<Label>(store, 'label', { instance: { of: ({ instanceId }) => instanceId } });
 
   return {
     get: (id) => instances.get(id),
@@ -108,6 +114,17 @@ export function createInstances(store: Store, clock: Clock): Instances {
     async restoreWrites(instance) {
       const known = await labels.get(instance.label);
       return [instances.insertWrite(instance), ...(known ? [] : [labels.insertWrite({ id: instance.label, instanceId: instance.id })])];
+    },
+    async rename(instance, label) {
+      const known = await labels.get(checkLabel(label));
+      if (known && known.instanceId !== instance.id) throw new SpaceError('LABEL_TAKEN', { label });
+      const had = await labels.list({ by: { index: 'instance', value: instance.id } });
+      if (!known && had.length >= LABELS_MAX) throw new SpaceError('LABEL_INVALID', { label, reason: `this app had ${LABELS_MAX} addresses already` });
+      const after = { ...instance, label, generation: instance.generation + 1, updatedAt: isoTime(clock.now()) };
+      await commit(store, instances.replaceWrite(instance, after), ...(known ? [] : [labels.insertWrite({ id: label, instanceId: instance.id })])).catch((error) => {
+        throw isSpaceError(error, 'STORE_CONDITION_FAILED') ? new SpaceError('LABEL_TAKEN', { label }, { cause: error }) : error;
+      });
+      return after;
     },
     touched: (instance, change) => ({ ...instance, ...change, updatedAt: isoTime(clock.now()) }),
   };

@@ -9,7 +9,7 @@ import { SpaceError } from '../../core/errors.ts';
 import type { ByteRange } from '../../sandbox-data/blob/blob-store.ts';
 import type { Data } from '../../sandbox-data/data.ts';
 import type { ConnectionRequest, InstanceServices, InstanceSpec, MicroRequest, MicroResponse, MicroSpec, SocketRequest } from '../engine/engine.ts';
-import { composeEnv, type MicroKeys } from './env.ts';
+import { composeEnv, ownEnv, type MicroKeys } from './env.ts';
 import type { Instance, Instances } from './instance.ts';
 import type { InstanceLogs } from './logs.ts';
 import type { CordonKind, InstanceSettings, Settings } from './settings.ts';
@@ -113,6 +113,7 @@ interface Belongings { revision: Revision; settings: InstanceSettings; cordon: C
 function join(parts: LiveParts, record: Instance, { revision, settings, cordon }: Belongings): LiveInstance {
   const keys = parts.keysOf(record);
   const hostname = parts.hostnameOf(record);
+  const env = parts.settings.envOf(settings);
   const byName = new Map(revision.micros.map((micro) => [micro.name, micro]));
   const live: LiveInstance = {
     record, revision, microKey: keys.microKey,
@@ -120,7 +121,7 @@ function join(parts: LiveParts, record: Instance, { revision, settings, cordon }
     spec: {
       instanceId: record.id, spaceId: record.spaceId, collectionId: record.collectionId, hostname, generation: `${record.generation}.${revision.id}.${settings.revision}`, cordon,
       limits: settings.limits, paused: pausedIn(settings, revision.id),
-      micros: revision.micros.map((micro) => microSpec(micro, composeEnv(record, micro, { ...keys, hostname }), parts)),
+      micros: revision.micros.map((micro) => microSpec(micro, composeEnv(record, micro, { ...keys, hostname, own: ownEnv(env, micro.name) }), parts)),
       services: undefined as unknown as InstanceServices,
     },
   };

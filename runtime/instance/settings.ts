@@ -1,4 +1,4 @@
-// Owns what owners set for an Instance beside its code: limits, where it may call, which Micros are paused; and who in a Space
+// Owns what owners set for an Instance beside its code: limits, variables, where it may call, which Micros are paused; and who in a Space
 // shares a process. Knows no engine and no HTTP.
 import { LRUCache } from 'lru-cache';
 import { SpaceError } from '../../core/errors.ts';
@@ -7,6 +7,8 @@ import { checkReach, type Reach } from '../../sandbox/reach.ts';
 import type { Store } from '../../sandbox-data/store/store.ts';
 import { createTable } from '../../sandbox-data/store/table.ts';
 import { limitProblem } from '../engine/cell/limits.ts';
+import type { Vault } from '../auth/vault.ts';
+import { changedEnv, type EnvValues } from './env.ts';
 
 export interface PausedMicro { micro: string; reason: string; at: string; revisionId: string }
 
@@ -17,6 +19,8 @@ export interface InstanceSettings {
   limits: Record<string, number>;
   reach: Reach;
   paused: PausedMicro[];
+  /** Variables, sealed: they may be secrets. */
+  sealedEnv?: string;
   /** Rises with every change that what runs has to be started anew for. */
   revision: number;
 }
@@ -30,6 +34,9 @@ export interface Settings {
   setLimits(instanceId: string, change: Record<string, unknown>): Promise<InstanceSettings>;
   /** @throws INVALID_FIELD */
   setReach(instanceId: string, reach: Record<string, unknown>): Promise<InstanceSettings>;
+  envOf(settings: InstanceSettings): EnvValues;
+  /** @throws ENV_RESERVED, ENV_UNKNOWN, ENV_INVALID, and then nothing changes */
+  setEnv(instanceId: string, changes: readonly EnvChange[]): Promise<InstanceSettings>;
   pause(instanceId: string, paused: Omit<PausedMicro, 'at'>): Promise<void>;
   /** Every Micro of it. */
   resume(instanceId: string): Promise<void>;
@@ -38,9 +45,12 @@ export interface Settings {
   remove(instanceId: string): Promise<void>;
 }
 
+/** Of one Micro. `values`: null is the app's own default. */
+export interface EnvChange { micro: Parameters<typeof changedEnv>[1]; values: Readonly<Record<string, unknown>> }
+
 const REMEMBERED = 10_000;
 
-export function createSettings({ store, clock }: { store: Store; clock: Clock }): Settings {
+export function createSettings({ store, clock, vault }: { store: Store; clock: Clock; vault: Pick<Vault, 'sealText' | 'unsealText'> }): Settings {
   const table = createTable<InstanceSettings>(store, 'instance-settings');
   const spaces = createTable<SpaceSettings>(store, 'space-settings');
   const known = new LRUCache<string, InstanceSettings>({ max: REMEMBERED });
@@ -63,8 +73,18 @@ export function createSettings({ store, clock }: { store: Store; clock: Clock })
     return after;
   }
 
+  const envOf = ({ id, sealedEnv }: InstanceSettings): EnvValues =>
+    sealedEnv === undefined ? {} : (JSON.parse(vault.unsealText(`env/${id}`, sealedEnv)) as EnvValues);
+
   return {
     of,
+    envOf,
+    setEnv: (id, changes) => change(id, (before) => {
+      const was = envOf(before);
+      const now = changes.reduce((values, { micro, values: wanted }) => changedEnv(values, micro, wanted), was);
+      if (JSON.stringify(was) === JSON.stringify(now)) return before;
+      return { ...before, sealedEnv: vault.sealText(`env/${id}`, JSON.stringify(now)), revision: before.revision + 1 };
+    }),
     setLimits: (id, wanted) => {
       for (const [name, value] of Object.entries(wanted)) {
         const problem = limitProblem(name, value ?? 0, 'instance');

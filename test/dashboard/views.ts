@@ -89,8 +89,10 @@ export const CASES: readonly Case[] = [
     ],
   }),
   page<SettingsView>('settings', settingsPage, {
-    ...chrome, instance, problems: { keys: 'Wrong.', egress: 'Wrong too.' }, egress: { policy: 'list', hosts: ['api.example.org', '*.example.net'], total: 12, refused: 1 },
-    keys: [{ name: 'backup', kind: 'data', createdAt: time }], created: { name: 'backup', kind: 'api', value: 'c1_secret' },
+    ...chrome, instance, problems: { keys: 'Wrong.', egress: 'Wrong too.', env: 'Wrong name.', address: 'Taken.', limits: 'Too much.' }, address: { label: 'guestbook-a1', behind: '.localhost:4400' }, takesApiKeys: true,
+    env: [{ micro: 'web', values: [{ name: 'TOKEN', description: 'Of the service.', value: 'a\nb', fallback: 'none' }] }, { micro: 'api', values: [{ name: 'TOKEN', description: '', value: '' }] }],
+    limits: [{ name: 'wallMs', meaning: 'time', unit: 'ms', value: 20_000, isSet: true }, { name: 'heapMb', meaning: 'memory', unit: 'MB', value: 128, isSet: false }], egress: { policy: 'list', hosts: ['api.example.org', '*.example.net'], total: 12, refused: 1 },
+    keys: [{ name: 'backup', kind: 'data', createdAt: time, lastUsedAt: time }, { name: 'x', kind: 'api', createdAt: time, lastUsedAt: null }], created: { name: 'backup', kind: 'api', value: 'c1_secret' },
   }),
   page<DataView>('data', dataPage, { ...chrome, instance, collectionId: 'c1', bases: [{ name: 'notes', items: 1, bytes: 20 }], drives: [{ name: 'photos', files: 2, bytes: 2e6 }] }),
   page<DataView>('data, empty', dataPage, { ...chrome, instance, collectionId: 'c1', bases: [], drives: [] }),

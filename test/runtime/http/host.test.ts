@@ -1,6 +1,7 @@
 // Owns the proof that a Host header leads to one plane, whatever its spelling, and never to somebody by default.
 import { describe, expect, test } from 'vitest';
-import { canonicalHost, createPlanes, RESERVED_LABELS } from '../../../runtime/http/host.ts';
+import { canonicalHost, createPlanes } from '../../../runtime/http/host.ts';
+import { RESERVED_LABELS } from '../../../runtime/instance/label.ts';
 
 const local = createPlanes({ domain: 'localhost', appsDomain: 'localhost' });
 const remote = createPlanes({ domain: 'space.example', appsDomain: 'apps.example' });
