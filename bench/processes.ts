@@ -3,11 +3,14 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { childrenOf, treeOf, usageOf } from '../sandbox/watch.ts';
 
+/** By its launcher. */
+const startedBy = (hostPid: number): number[] => childrenOf(hostPid).flatMap(childrenOf);
+
 /** A Cell with what surrounds it: the processes of its jail count as its own. */
 export interface CellProcesses { pids: number[]; privateMb: number }
 
 export function findCells(hostPid: number): CellProcesses[] {
-  const trees = childrenOf(hostPid).map(treeOf).filter((pids) => pids.some((pid) => /cell-[0-9a-f]+\.cjs/.test(readOr(`/proc/${pid}/cmdline`))));
+  const trees = startedBy(hostPid).map(treeOf).filter((pids) => pids.some((pid) => /cell-[0-9a-f]+\.cjs/.test(readOr(`/proc/${pid}/cmdline`))));
   return trees.map((pids) => ({ pids, privateMb: pids.reduce((sum, pid) => sum + privateMbOf(pid), 0) }));
 }
 
@@ -18,7 +21,7 @@ export function boxOverheadsMb(hostPid: number, program: string): number[] {
     const [command = '', ...args] = readOr(`/proc/${pid}/cmdline`).split('\0');
     return basename(command) === 'node' && args.includes(program);
   };
-  const boxes = childrenOf(hostPid).map(treeOf).filter((pids) => pids.some(isProgram));
+  const boxes = startedBy(hostPid).map(treeOf).filter((pids) => pids.some(isProgram));
   return boxes.map((pids) => pids.filter((pid) => !isProgram(pid)).reduce((sum, pid) => sum + privateMbOf(pid), 0));
 }
 

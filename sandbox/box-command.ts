@@ -1,4 +1,5 @@
-// Owns the chain of programs that makes a box: limits -> a stage that prepares network and /tmp -> bubblewrap -> forwarder.
+// Owns the chain of programs that makes a box: a stage that prepares network and /tmp -> bubblewrap -> forwarder. Each program
+// more in it costs one to two milliseconds at every start, so whatever one of them can do by itself it does.
 // Only words are put together here. bubblewrap is never started as root, and none of these programs gets the environment of
 // what runs inside: that goes over the control socket, once everything stands.
 import { INSIDE_USER } from './box-etc.ts';
@@ -8,12 +9,13 @@ export interface BoxTools { unshare: string; sh: string; mount: string; mkdir: s
 
 export interface BoxPlan {
   tools: BoxTools;
+  /** Most of what is shown lies in it. */
+  folder: string;
   forwarder: Forwarder;
   node: string;
   command: readonly string[];
   /** Where the program starts. */
   cwd: string;
-  etc: string;
   /** Inside -> outside. */
   show: Readonly<Record<string, string>>;
   lend: Readonly<Record<string, string>>;
@@ -64,32 +66,39 @@ const DATA_FLOOR_MB = 640;
 
 /** Under root, folders that other users cannot reach are bound before root is given up. */
 export function boxCommand(plan: BoxPlan): string[] {
-  const { tools, user, limits } = plan;
+  const { tools, user, limits, folder } = plan;
   const isRoot = user !== undefined;
-  const sources = [...new Set([...Object.values(plan.show), ...Object.values(plan.lend), ...Object.values(plan.forwards), plan.etc, plan.forwarder.path, plan.node])];
-  const places = new Map(isRoot ? sources.map((path, index) => [path, `${PLACE}/${index}`]) : sources.map((path) => [path, path]));
+  const sources = [...Object.values(plan.show), ...Object.values(plan.lend), ...Object.values(plan.forwards), plan.forwarder.path, plan.node];
+  const apart = isRoot ? [...new Set(sources.filter((path) => !path.startsWith(`${folder}/`)))] : [];
+  const binds = new Map(isRoot ? [folder, ...apart].map((path, index) => [path, `${PLACE}/${index}`]) : []);
+  const at = (path: string): string => (isRoot ? (binds.get(path) ?? `${binds.get(folder)}${path.slice(folder.length)}`) : path);
   const namespaces = isRoot ? ['--net', '--mount'] : ['--user', '--map-root-user', '--net', '--mount'];
   return [
     ...(limits.isBackground ? [tools.nice, '-n', '10'] : []),
     tools.unshare, ...namespaces, '--propagation', 'private', '--',
-    ...stage(plan, isRoot ? places : new Map()),
+    ...stage(plan, binds),
     ...(isRoot ? [tools.setpriv, '--reuid', String(user), '--regid', String(user), '--clear-groups', '--no-new-privs', '--pdeathsig', 'KILL', '--'] : []),
-    ...jail(plan, (path) => places.get(path)!),
+    ...jail(plan, at),
     ...inner(plan),
   ];
 }
 
 /** Everything that changes is a parameter, never a part of the script. */
-function stage({ tools, limits, joins }: BoxPlan, binds: Map<string, string>): string[] {
+function stage({ tools, limits, joins, forwarder }: BoxPlan, binds: Map<string, string>): string[] {
   const given: string[] = [];
   const give = (value: string): string => `"\${${given.push(value)}}"`;
   const lines = [
     'set -e',
+    // No memory of hostile programs on the disk; and they go first when memory is short.
+    'ulimit -c 0',
+    'echo 1000 >/proc/self/oom_score_adj',
     ...joins.flatMap((file, index) => [`exec ${JOIN_FD + index}>${give(file)}`, `echo $$ >&${JOIN_FD + index} &`, `join${index}=$!`]),
     `${tools.mount} -t tmpfs -o ${give(`size=${limits.tmpMb}m,nr_inodes=${limits.tmpFiles},mode=0755,nosuid,nodev`)} box ${PLACE}`,
-    `${tools.mkdir} -m 1777 ${PLACE}/tmp ${PLACE}/shm`,
-    ...[...binds].map(([from, to]) => `if [ -d ${give(from)} ]; then ${tools.mkdir} ${give(to)}; else : >${give(to)}; fi; ${tools.mount} --bind ${give(from)} ${give(to)}`),
-    `${tools.ip} link set lo up`,
+    'folders=',
+    ...[...binds].map(([from, to]) => `if [ -d ${give(from)} ]; then folders="$folders ${to}"; else : >${to}; fi`),
+    `${tools.mkdir} -m 1777 ${PLACE}/tmp ${PLACE}/shm $folders`,
+    ...[...binds].map(([from, to]) => `${tools.mount} --bind ${give(from)} ${to}`),
+    forwarder.isScript ? `${tools.ip} link set lo up` : `${give(forwarder.path)} up`,
     'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start',
     ...joins.flatMap((_, index) => [`wait $join${index}`, `exec ${JOIN_FD + index}>&-`]),
   ];
@@ -104,8 +113,8 @@ const SYSTEM = ['--ro-bind', SHOWN_WHOLE, SHOWN_WHOLE, '--symlink', 'usr/bin', '
 /** `/dev` and the root would be writable memory without an end. */
 const WRITABLE = ['--proc', '/proc', '--dev', '/dev', '--bind', `${PLACE}/shm`, '/dev/shm', '--remount-ro', '/dev', '--bind', `${PLACE}/tmp`, '/tmp', '--symlink', '../tmp', '/var/tmp'];
 
-function jail({ tools, node, forwarder, etc, show, lend, forwards, cwd, hasFilter, nests }: BoxPlan, at: (path: string) => string): string[] {
-  const readOnly = { ...show, '/etc': etc, [FORWARDER]: forwarder.path, [NODE]: node, ...sockets(forwards) };
+function jail({ tools, node, forwarder, show, lend, forwards, cwd, hasFilter, nests }: BoxPlan, at: (path: string) => string): string[] {
+  const readOnly = { ...show, [FORWARDER]: forwarder.path, [NODE]: node, ...sockets(forwards) };
   return [
     tools.bwrap, ...NAMESPACES, ...(nests ? [] : ['--disable-userns']), ...MANNERS, ...SYSTEM, ...WRITABLE,
     ...Object.entries(readOnly).toSorted(byDepth).flatMap(([inside, path]) => ['--ro-bind', at(path), inside]),
@@ -123,11 +132,17 @@ function sockets(forwards: BoxPlan['forwards']): Record<string, string> {
 }
 const socketInside = (port: string): string => `${RUN}/${port}.sock`;
 
+/** The numbers of `limit:` are Linux' own. */
+const RESOURCES = { fsize: 1, data: 2, core: 4, nproc: 6, nofile: 7 } as const;
+
 function inner({ tools, forwarder, command, forwards, ingressPort, limits }: BoxPlan): string[] {
   const { memoryMb, processes, openFiles, fileMb } = limits;
+  const wanted = { nproc: processes, nofile: openFiles, core: 0, data: (memoryMb + DATA_FLOOR_MB) * MIB, ...(fileMb === undefined ? {} : { fsize: fileMb * MIB }) };
+  const limited = Object.entries(wanted) as [keyof typeof RESOURCES, number][];
   return [
-    tools.prlimit, `--nproc=${processes}`, `--nofile=${openFiles}`, '--core=0', `--data=${(memoryMb + DATA_FLOOR_MB) * MIB}`, ...(fileMb === undefined ? [] : [`--fsize=${fileMb * MIB}`]), '--',
-    ...(forwarder.isScript ? [NODE, '--disable-warning=ExperimentalWarning'] : []), FORWARDER, `control:${FD.control}`,
+    ...(forwarder.isScript ? [tools.prlimit, ...limited.map(([name, value]) => `--${name}=${value}`), '--', NODE, '--disable-warning=ExperimentalWarning'] : []),
+    FORWARDER, `control:${FD.control}`,
+    ...(forwarder.isScript ? [] : limited.map(([name, value]) => `limit:${RESOURCES[name]}=${value}`)),
     ...(ingressPort === undefined ? [] : [`fd:${FD.ingress}=tcp:${ingressPort}`]),
     ...Object.keys(forwards).map((port) => `tcp:${port}=unix:${socketInside(port)}`), '--', ...command,
   ];

@@ -1,6 +1,7 @@
-// Owns /etc of a box: a folder made from nothing for each set of names and authorities, and kept as long as the host runs.
+// Owns /etc of a box: a folder made from nothing, one for all boxes that trust the same authorities, and a list of names for
+// each app, which lies over the folder's own. Both are kept as long as the host runs.
 import { createHash } from 'node:crypto';
-import { cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { showToAll } from './box-user.ts';
 import { writeTrust } from './box-trust.ts';
@@ -11,6 +12,9 @@ export interface EtcSpec {
   /** Certificates (PEM) that programs in the box trust beside those of this machine. */
   authority: string | undefined;
 }
+
+/** Places inside, and the paths here that are shown there. */
+export type Etc = Readonly<Record<'/etc' | '/etc/hosts', string>>;
 
 export const INSIDE_USER = { name: 'micro', id: 1000 } as const;
 
@@ -29,35 +33,47 @@ const LINKED = ['alternatives'];
 
 export class EtcFolders {
   #folder: string;
-  #made = new Map<string, Promise<string>>();
+  #made = new Map<string, Promise<unknown>>();
 
   constructor(folder: string) {
     this.#folder = folder;
   }
 
-  /** @returns the path of the folder to be shown as /etc */
-  of(spec: EtcSpec): Promise<string> {
-    const key = createHash('sha256').update(JSON.stringify([spec.hosts, spec.authority])).digest('hex').slice(0, 16);
-    let made = this.#made.get(key);
+  async of({ hosts, authority }: EtcSpec): Promise<Etc> {
+    const [etc, names] = await Promise.all([
+      this.#once(`etc-${hash(authority ?? '')}`, (path) => makeFolder(path, authority)),
+      this.#once(`etc-hosts-${hash(hosts.join('\n'))}`, async (path) => {
+        await writeFile(path, hostsFile(hosts));
+        await chmod(path, 0o644);
+      }),
+    ]);
+    return { '/etc': etc, '/etc/hosts': names };
+  }
+
+  async #once(name: string, make: (path: string) => Promise<unknown>): Promise<string> {
+    const path = join(this.#folder, name);
+    let made = this.#made.get(name);
     if (!made) {
-      this.#made.set(key, made = make(join(this.#folder, `etc-${key}`), spec));
-      made.catch(() => this.#made.delete(key));
+      this.#made.set(name, made = make(path));
+      made.catch(() => this.#made.delete(name));
     }
-    return made;
+    await made;
+    return path;
   }
 }
 
-async function make(folder: string, { hosts, authority }: EtcSpec): Promise<string> {
+const hash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
+const hostsFile = (hosts: readonly string[]): string => ['localhost', name, ...hosts].map((host) => `127.0.0.1 ${host}\n`).join('');
+
+async function makeFolder(folder: string, authority: string | undefined): Promise<void> {
   const draft = `${folder}.draft`;
   await rm(draft, { recursive: true, force: true });
   await mkdir(join(draft, 'ssl'), { recursive: true });
-  const names = ['localhost', name, ...hosts].map((host) => `127.0.0.1 ${host}\n`).join('');
-  for (const [file, text] of Object.entries({ ...FILES, hosts: names })) await writeFile(join(draft, file), text);
+  for (const [file, text] of Object.entries({ ...FILES, hosts: '' })) await writeFile(join(draft, file), text);
   for (const file of COPIED) await cp(`/etc/${file}`, join(draft, file), { dereference: true }).catch(() => {});
   for (const link of LINKED) await cp(`/etc/${link}`, join(draft, link), { recursive: true, verbatimSymlinks: true }).catch(() => {});
   await writeTrust(draft, authority);
   await showToAll(draft);
   await rm(folder, { recursive: true, force: true });
   await rename(draft, folder);
-  return folder;
 }

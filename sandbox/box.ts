@@ -1,18 +1,17 @@
 // Owns boxes: how any program that may be hostile runs here, a Micro's or a build's. It sees its own folder, /usr and an /etc
 // made for it; it has a network of its own with nothing in it but what is forwarded; and it is gone with all its children when
 // it is killed. Knows neither Micros nor builds.
-import type { ChildProcess } from 'node:child_process';
-import { closeSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { chmod, mkdir, rm } from 'node:fs/promises';
 import { type AddressInfo, createServer } from 'node:net';
-import type { Readable, Writable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import { boxCommand, bareCommand, FD, INSIDE_PATH, type BoxLimits, type BoxPlan, type BoxTools } from './box-command.ts';
 import { handOver } from './box-user.ts';
-import { EtcFolders } from './box-etc.ts';
+import { type Etc, EtcFolders } from './box-etc.ts';
 import type { Group, Groups } from './cgroup.ts';
 import { type Forwarder, findForwarder } from './forwarder/find.ts';
-import { nextUser, openFilter, userAs } from './jail.ts';
-import { findTool, jailedPid, killTree, launch } from './launch.ts';
+import { filterAt, nextUser, userAs } from './jail.ts';
+import { findTool, jailedPid, launch } from './launch.ts';
+import type { Handle, Launched } from './launcher.ts';
 import { treeOf, type TreeUsage, usageOf } from './watch.ts';
 
 export interface BoxSpec {
@@ -27,7 +26,7 @@ export interface BoxSpec {
   /** Ports of the box's loopback and the Unix sockets of this host to which they lead. */
   forwards?: Readonly<Record<number, string>>;
   /** A listening socket of this host whose connections arrive at `port`. */
-  ingress?: { descriptor: number; port: number };
+  ingress?: { handle: Handle; port: number };
   /** Names that lead to the box's own loopback. */
   hosts?: readonly string[];
   /** Certificates (PEM) that it trusts besides; `trustEnv` has the variables by which programs find them. */
@@ -105,6 +104,8 @@ export async function openBoxes(options: BoxesOptions): Promise<Boxes> {
   if (typeof tools === 'string') throw new TypeError(tools);
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true });
+  // Under root, what lies in it is reached through it by the users of boxes; each sees only what is shown to it.
+  await chmod(folder, 0o711);
   const parts: Parts = { ...options, tools, isBare, forwarder: await findForwarder(folder), etc: new EtcFolders(folder) };
   const running = new Set<Box>();
   return {
@@ -141,29 +142,33 @@ async function start(parts: Parts, spec: BoxSpec): Promise<Box> {
   const { limits } = spec;
   const user = isBoxUser(parts.isBare) ? (spec.user === undefined ? nextUser() : userAs(spec.user)) : undefined;
   const [etc, group] = await Promise.all([
-    parts.isBare ? '' : parts.etc.of({ hosts: spec.hosts ?? [], authority: spec.authority }),
+    parts.isBare ? undefined : parts.etc.of({ hosts: spec.hosts ?? [], authority: spec.authority }),
     parts.groups?.make({ memoryBytes: (limits.memoryMb + limits.tmpMb) * 1024 ** 2, processes: limits.processes + SHIFT, ...(limits.cpus === undefined ? {} : { cpus: limits.cpus }) }),
     ...Object.values(spec.lend ?? {}).map((path) => user !== undefined && handOver(path, user)),
   ]);
   return run(parts, spec, { user, etc, group });
 }
 
-function run(parts: Parts, spec: BoxSpec, { user, etc, group }: { user: number | undefined; etc: string; group: Group | undefined }): Box {
+interface Found { user: number | undefined; etc: Etc | undefined; group: Group | undefined }
+
+async function run(parts: Parts, spec: BoxSpec, { user, etc, group }: Found): Promise<Box> {
   const plan: BoxPlan = {
-    ...parts, etc, user, node: process.execPath, command: spec.command, cwd: spec.cwd ?? '/app', show: spec.show ?? {}, lend: spec.lend ?? {},
+    ...parts, user, node: process.execPath, command: spec.command, cwd: spec.cwd ?? '/app', show: { ...spec.show, ...etc }, lend: spec.lend ?? {},
     forwards: spec.forwards ?? {}, ingressPort: spec.ingress?.port, limits: spec.limits, joins: group?.joins ?? [], hasFilter: parts.filter !== undefined,
   };
-  const filter = parts.isBare || !parts.filter ? undefined : openFilter(parts.filter);
   try {
-    const child = launch({
+    const launched = await launch({
       command: parts.isBare ? bareCommand(plan) : boxCommand(plan),
-      stdio: ['ignore', 'pipe', 'pipe', spec.ingress?.descriptor ?? 'ignore', 'pipe', 'pipe', ...(filter === undefined ? [] : [filter])],
-      limits: { openFiles: spec.limits.openFiles },
+      stdio: ['ignore', 'pipe', 'pipe', spec.ingress ? 'handed' : 'ignore', 'pipe', 'pipe', ...(parts.isBare || !parts.filter ? [] : [filterAt(parts.filter)])],
+      handle: spec.ingress?.handle,
+      // The stage sets limits, bubblewrap ends with the launcher, and the forwarder with this host.
+      ...(parts.isBare ? { limits: { openFiles: spec.limits.openFiles } } : { isOnItsOwn: true }),
       ...(parts.isBare ? { cwd: bareFolder(spec) } : {}),
     });
-    return watched(child, spec, { group, isBare: parts.isBare });
-  } finally {
-    if (filter !== undefined) closeSync(filter);
+    return watched(launched, spec, { group, isBare: parts.isBare });
+  } catch (error) {
+    void group?.remove();
+    throw error;
   }
 }
 
@@ -171,23 +176,22 @@ function bareFolder({ show, lend }: BoxSpec): string {
   return lend?.['/app'] ?? show?.['/app'] ?? '/';
 }
 
-function watched(child: ChildProcess, spec: BoxSpec, { group, isBare }: { group: Group | undefined; isBare: boolean }): Box {
-  const control = child.stdio[FD.control] as Readable & Writable;
-  const first = isBare ? Promise.resolve(child.pid) : jailedPid(child, FD.info);
+function watched(launched: Launched, spec: BoxSpec, { group, isBare }: { group: Group | undefined; isBare: boolean }): Box {
+  const control = launched.stdio[FD.control]!;
+  const first = isBare ? Promise.resolve(launched.pid) : jailedPid(launched, FD.info);
   let inside: number | undefined;
   void first.then((pid) => (inside = pid));
-  control.on('error', () => {});
   control.write(environment(spec.env));
   // After that nothing is read of it: whoever sends more waits.
   const answers = new Promise<void>((resolve) => control.once('data', () => resolve(void control.pause())));
-  const ended = endOf(child, group);
+  const ended = endOf(launched, group);
   let isOver = false;
   void ended.then(() => (isOver = true));
   const program = (): number[] => (inside === undefined || isOver ? [] : treeOf(inside).slice(1));
   return {
-    pid: child.pid ?? 0,
+    pid: launched.pid,
     get insidePid() { return inside; },
-    stdout: child.stdout!, stderr: child.stderr!, answers, ended,
+    stdout: launched.stdio[1]!, stderr: launched.stdio[2]!, answers, ended,
     usage: async () => {
       const usage = usageOf(inside === undefined || isOver ? [] : treeOf(inside));
       return group ? { ...usage, residentBytes: Math.max(await group.memoryBytes(), usage.privateBytes) } : usage;
@@ -198,8 +202,8 @@ function watched(child: ChildProcess, spec: BoxSpec, { group, isBare }: { group:
       if (isOver) return ended;
       // The first process in its namespace takes all others along, and bubblewrap outside tells when they are gone.
       if (inside !== undefined && !isBare) signalAll([inside], 'SIGKILL');
-      else killAll(child, isBare ? treeOf(child.pid ?? 0) : []);
-      const late = setTimeout(() => killTree(child), KILL_PATIENCE_MS);
+      else killAll(launched, isBare ? treeOf(launched.pid) : []);
+      const late = setTimeout(() => launched.kill(), KILL_PATIENCE_MS);
       const end = await ended;
       clearTimeout(late);
       return end;
@@ -207,8 +211,8 @@ function watched(child: ChildProcess, spec: BoxSpec, { group, isBare }: { group:
   };
 }
 
-function killAll(child: ChildProcess, tree: number[]): void {
-  killTree(child);
+function killAll(launched: Launched, tree: number[]): void {
+  launched.kill();
   signalAll(tree.slice(1), 'SIGKILL');
 }
 
@@ -233,12 +237,9 @@ function stopAll(program: () => number[]): void {
   }
 }
 
-async function endOf(child: ChildProcess, group: Group | undefined): Promise<BoxEnd> {
-  const end = await new Promise<Pick<BoxEnd, 'code' | 'signal'>>((resolve) => {
-    child.once('error', () => resolve({ code: 127, signal: null }));
-    child.once('exit', (code, signal) => resolve({ code, signal }));
-  });
-  for (const at of [FD.control, FD.info]) ((child.stdio as readonly unknown[])[at] as Readable | undefined)?.destroy();
+async function endOf({ exited, stdio }: Launched, group: Group | undefined): Promise<BoxEnd> {
+  const end = await exited;
+  for (const at of [FD.control, FD.info]) stdio[at]?.destroy();
   if (!group) return { ...end, hit: [] };
   const [memory, processes] = await Promise.all([group.memoryKills(), group.refusedProcesses()]);
   void group.remove();

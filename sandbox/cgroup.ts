@@ -90,7 +90,8 @@ async function openV2(path: string | undefined): Promise<Groups | undefined> {
     const wanted = ['memory', 'pids', 'cpu'].filter((controller) => offered.includes(controller)).map((controller) => `+${controller}`).join(' ');
     const leaf = join(base, `${PREFIX}host`);
     await mkdir(leaf, { recursive: true });
-    writeFileSync(join(leaf, 'cgroup.procs'), String(process.pid));
+    // All of it: this process, what it was started by, and the launcher.
+    for (const pid of readFileSync(join(base, 'cgroup.procs'), 'utf8').split('\n').filter((text) => text !== '')) writeFileSync(join(leaf, 'cgroup.procs'), pid);
     writeFileSync(join(base, 'cgroup.subtree_control'), wanted);
     return await open('cgroup v2', new Map([['', base]]), V2, wanted);
   } catch {

@@ -1,8 +1,7 @@
 // Owns the jail around one process: namespaces and an empty root by bubblewrap, its system calls by seccomp, a user of its own.
 // Only says how the command becomes a jailed one; what this machine can do of it is found out by self-test.ts.
-import { closeSync, mkdtempSync, openSync, readFileSync, rmdirSync, unlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import type { Place } from './launcher.ts';
 
 export interface Jail {
   /** Files and folders of this machine that are seen inside, read-only: where, by its path inside. */
@@ -15,53 +14,28 @@ export interface Jail {
   nests?: boolean;
 }
 
-/** A command that starts another in a jail, and the descriptors that it needs beyond those of the spec. */
-export interface Jailed { command: string[]; descriptors: number[] }
+/** A command that starts another in a jail, and what it needs open beyond that. */
+export interface Jailed { command: string[]; places: Place[] }
 
 const INSIDE_ID = '1000';
 const NAMESPACES = ['--unshare-user', '--unshare-pid', '--unshare-net', '--unshare-ipc', '--unshare-uts', '--unshare-cgroup-try'];
 const MANNERS = ['--die-with-parent', '--new-session', '--cap-drop', 'ALL', '--uid', INSIDE_ID, '--gid', INSIDE_ID, '--hostname', 'cell'];
 
-/** @param firstFree the first descriptor that is not used by the command itself; its number is where bubblewrap writes who it started
- *  @returns open descriptors, to be closed once the process is spawned */
+/** @param firstFree the first descriptor that is not used by the command itself; its number is where bubblewrap writes who it started */
 export function jailed(bwrap: string, command: readonly string[], { show, copy, filter, nests }: Jail, firstFree: number): Jailed {
-  const descriptors: number[] = [];
-  const give = (descriptor: number): string => {
-    descriptors.push(descriptor);
-    return String(firstFree + descriptors.length);
-  };
+  const places: Place[] = [];
+  const give = (place: Place): string => String(firstFree + places.push(place));
   const shown = Object.entries(show).flatMap(([inside, path]) => ['--ro-bind', path, inside]);
-  const copied = Object.entries(copy).flatMap(([inside, path]) => ['--ro-bind-data', give(openSync(path, 'r')), inside]);
-  const guarded = filter ? ['--seccomp', give(openFilter(filter))] : [];
+  const copied = Object.entries(copy).flatMap(([inside, path]) => ['--ro-bind-data', give({ file: path }), inside]);
+  const guarded = filter ? ['--seccomp', give(filterAt(filter))] : [];
   // `/` last: until then bubblewrap makes the places for the rest in it.
   const flat = nests ? [] : ['--disable-userns'];
   const root = ['--remount-ro', '/', '--chdir', '/'];
-  return { descriptors, command: [bwrap, ...NAMESPACES, ...flat, ...MANNERS, ...shown, ...copied, ...root, ...guarded, '--info-fd', String(firstFree), '--as-pid-1', '--', ...command] };
+  return { places, command: [bwrap, ...NAMESPACES, ...flat, ...MANNERS, ...shown, ...copied, ...root, ...guarded, '--info-fd', String(firstFree), '--as-pid-1', '--', ...command] };
 }
 
-const filters = new Map<Buffer, number>();
-
-/** A descriptor of its own for each reader: they share no position. */
-export function openFilter(filter: Buffer): number {
-  let kept = filters.get(filter);
-  if (kept === undefined) filters.set(filter, kept = keepInNoFolder(filter));
-  return openSync(`/proc/self/fd/${kept}`, 'r');
-}
-
-/** An open file without a name. */
-function keepInNoFolder(bytes: Buffer): number {
-  const folder = mkdtempSync(join(tmpdir(), 'ownspace-filter-'));
-  const path = join(folder, 'filter');
-  writeFileSync(path, bytes, { mode: 0o600 });
-  const descriptor = openSync(path, 'r');
-  unlinkSync(path);
-  rmdirSync(folder);
-  return descriptor;
-}
-
-export function closeAll(descriptors: readonly number[]): void {
-  for (const descriptor of descriptors) closeSync(descriptor);
-}
+/** Where a process that is to be filtered finds the filter. */
+export const filterAt = (filter: Buffer): Place => ({ bytes: filter.toString('base64') });
 
 /** Numbers above those that every process has; far from ranges that systems give to people and containers. @source systemd.io/UIDS-GIDS */
 const FIRST_USER = 1_900_000_000;

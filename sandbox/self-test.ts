@@ -3,7 +3,7 @@
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { cellFilter, hasSeccomp } from './seccomp.ts';
 import { type Jail, ownLibraries } from './jail.ts';
-import { keepTail, killTree, launch, launchSupport } from './launch.ts';
+import { keepTail, launch, launchSupport } from './launch.ts';
 
 /** full: namespaces and seccomp. namespaces: without seccomp. limits: a plain process with limits. none: a plain process. */
 export type SandboxLevel = 'full' | 'namespaces' | 'limits' | 'none';
@@ -96,17 +96,17 @@ try { net.connect(+process.argv[2], '127.0.0.1').on('error', (error) => tell(err
 `;
 
 /** @returns what the probe said, or why it could not run */
-function tryJail(jail: Jail, bait: number): Promise<Said | string> {
-  return new Promise((resolve) => {
-    const child = launch({ command: [INSIDE.node, '-e', PROBE, INSIDE.module, String(bait)], stdio: ['ignore', 'pipe', 'pipe'], jail });
-    const [output, errors] = [keepTail(child.stdout), keepTail(child.stderr)];
-    const timer = setTimeout(() => killTree(child), PATIENCE_MS);
-    child.on('error', (error) => resolve(error.message));
-    child.on('close', (code, signal) => {
-      clearTimeout(timer);
-      resolve(readSaid(output()) ?? (lastWords(errors()) || `it ended with ${code ?? signal}`));
-    });
-  });
+async function tryJail(jail: Jail, bait: number): Promise<Said | string> {
+  try {
+    const probe = await launch({ command: [INSIDE.node, '-e', PROBE, INSIDE.module, String(bait)], stdio: ['ignore', 'pipe', 'pipe'], jail });
+    const [output, errors] = [keepTail(probe.stdio[1]), keepTail(probe.stdio[2])];
+    const timer = setTimeout(() => probe.kill(), PATIENCE_MS);
+    const { code, signal } = await probe.closed();
+    clearTimeout(timer);
+    return readSaid(output()) ?? (lastWords(errors()) || `it ended with ${code ?? signal}`);
+  } catch (error) {
+    return (error as Error).message;
+  }
 }
 
 /** Node.js puts the line that matters behind the place it comes from. */

@@ -1,7 +1,8 @@
 // Owns the forwarder: the first process of a box. It starts the program and carries connections between sockets that it was
 // given or that it opens. No C library: it is a few KB, needs no file of any machine, and each system call of it is in this file.
 //
-//   forwarder control:FD [fd:N=tcp:PORT] [tcp:PORT=unix:PATH]... -- /path/of/program argument...
+//   forwarder control:FD [limit:RESOURCE=VALUE]... [fd:N=tcp:PORT] [tcp:PORT=unix:PATH]... -- /path/of/program argument...
+//   forwarder up      sets the loopback of its network up, and ends
 //
 // Over the control socket comes the environment (length as 32 bits, then NAME=value texts, each ended by a NUL); after that the
 // program is started. "r" goes back when the program took its first connection. When the other side is gone, so is the box.
@@ -10,7 +11,7 @@
 typedef long word;
 #if defined(__x86_64__)
 enum { N_read = 0, N_write = 1, N_close = 3, N_mmap = 9, N_munmap = 11, N_sigprocmask = 14, N_socket = 41, N_connect = 42, N_shutdown = 48, N_bind = 49,
-  N_listen = 50, N_setsockopt = 54, N_getsockopt = 55, N_clone = 56, N_execve = 59, N_wait4 = 61, N_fcntl = 72, N_prctl = 157, N_exit_group = 231, N_epoll_ctl = 233,
+  N_listen = 50, N_setsockopt = 54, N_getsockopt = 55, N_clone = 56, N_execve = 59, N_wait4 = 61, N_fcntl = 72, N_ioctl = 16, N_prctl = 157, N_prlimit64 = 302, N_exit_group = 231, N_epoll_ctl = 233,
   N_accept4 = 288, N_signalfd4 = 289, N_epoll_create1 = 291, N_epoll_pwait = 281 };
 static word call(word n, word a, word b, word c, word d, word e, word f) {
   register word r10 __asm__("r10") = d, r8 __asm__("r8") = e, r9 __asm__("r9") = f;
@@ -22,7 +23,7 @@ __asm__(".globl _start\n_start:\n xor %rbp,%rbp\n mov %rsp,%rdi\n and $-16,%rsp\
 struct __attribute__((packed)) event { uint32_t events; uint64_t data; };
 #elif defined(__aarch64__)
 enum { N_read = 63, N_write = 64, N_close = 57, N_mmap = 222, N_munmap = 215, N_sigprocmask = 135, N_socket = 198, N_connect = 203, N_shutdown = 210,
-  N_bind = 200, N_listen = 201, N_setsockopt = 208, N_getsockopt = 209, N_clone = 220, N_execve = 221, N_wait4 = 260, N_fcntl = 25, N_prctl = 167, N_exit_group = 94,
+  N_bind = 200, N_listen = 201, N_setsockopt = 208, N_getsockopt = 209, N_clone = 220, N_execve = 221, N_wait4 = 260, N_fcntl = 25, N_ioctl = 29, N_prctl = 167, N_prlimit64 = 261, N_exit_group = 94,
   N_epoll_ctl = 21, N_accept4 = 242, N_signalfd4 = 74, N_epoll_create1 = 20, N_epoll_pwait = 22 };
 static word call(word n, word a, word b, word c, word d, word e, word f) {
   register word x8 __asm__("x8") = n, x0 __asm__("x0") = a, x1 __asm__("x1") = b, x2 __asm__("x2") = c, x3 __asm__("x3") = d, x4 __asm__("x4") = e, x5 __asm__("x5") = f;
@@ -36,7 +37,7 @@ struct event { uint32_t events; uint64_t data; };
 #endif
 #define SYS(n, a, b, c) call(n, (word)(a), (word)(b), (word)(c), 0, 0, 0)
 
-enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10, STREAM = 1, NONBLOCK = 04000, CLOEXEC = 02000000 };
+enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10, STREAM = 1, DATAGRAM = 2, NONBLOCK = 04000, CLOEXEC = 02000000 };
 enum { IN = 1, OUT = 4, ERR = 8, HUP = 16, RDHUP = 0x2000 };
 enum { EINTR = 4, EAGAIN = 11, ECONNABORTED = 103, EINPROGRESS = 115 };
 enum { FDS = 4096, PAIRS = 1000, LISTENERS = 32, CHUNK = 65536, RETRY_MS = 2, RETRY_TURNS = 16, BACKLOG = 511 };
@@ -361,10 +362,27 @@ static const char *after(const char *text, const char *prefix) {
   while (*prefix) if (*text++ != *prefix++) return 0;
   return text;
 }
-static const char *number(const char *text, int *value) {
+static const char *number(const char *text, uint64_t *value) {
   *value = 0;
-  while (*text >= '0' && *text <= '9') *value = *value * 10 + (*text++ - '0');
+  while (*text >= '0' && *text <= '9') *value = *value * 10 + (uint64_t)(*text++ - '0');
   return text;
+}
+
+// The numbers of resources and requests are the kernel's own.
+static void set_limit(const char *text) {
+  uint64_t resource, both[2];
+  text = after(number(text, &resource), "=");
+  if (!text) fail("forwarder: an argument is not understood");
+  number(text, &both[0]);
+  both[1] = both[0];
+  if (call(N_prlimit64, 0, (word)resource, (word)both, 0, 0, 0) < 0) fail("forwarder: a limit cannot be set");
+}
+
+static void set_up(void) {
+  struct { char name[16]; int16_t flags; char rest[22]; } loopback = { "lo", 1, "" };
+  word fd = SYS(N_socket, AF_INET, DATAGRAM, 0);
+  if (fd < 0 || SYS(N_ioctl, fd, 0x8914, &loopback) < 0) fail("forwarder: the loopback cannot be set up");
+  SYS(N_exit_group, 0, 0, 0);
 }
 
 static void add_listener(int fd, struct target *to) {
@@ -385,8 +403,9 @@ static int open_port(int port) {
 static void read_arguments(char **arguments) {
   for (; *arguments && !after(*arguments, "--"); arguments++) {
     const char *text = *arguments, *rest;
-    int from, port;
-    if ((rest = after(text, "control:"))) { number(rest, &control); continue; }
+    uint64_t from, port;
+    if ((rest = after(text, "control:"))) { number(rest, &port); control = (int)port; continue; }
+    if ((rest = after(text, "limit:"))) { set_limit(rest); continue; }
     struct target *to = &targets[listener_count];
     int is_given = (rest = after(text, "fd:")) != 0;
     if (!is_given && !(rest = after(text, "tcp:"))) fail("forwarder: an argument is not understood");
@@ -399,7 +418,7 @@ static void read_arguments(char **arguments) {
       SYS(N_fcntl, from, 2, 1);
       SYS(N_fcntl, from, 4, NONBLOCK);
     }
-    add_listener(is_given ? from : open_port(from), to);
+    add_listener(is_given ? (int)from : open_port((int)from), to);
   }
   if (control < 0 || !*arguments || !arguments[1]) fail("forwarder: an argument is missing");
   SYS(N_fcntl, control, 2, 1);
@@ -407,6 +426,7 @@ static void read_arguments(char **arguments) {
 }
 
 void begin(word *stack) {
+  if (stack[0] == 2 && after((char *)stack[2], "up")) set_up();
   // The program has the same user: without this it could write its own code in here, by /proc/1/mem, and never stand still.
   call(N_prctl, 4, 0, 0, 0, 0, 0);
   // SIGCHLD comes as something to read; SIGPIPE as an error of `write`.

@@ -162,17 +162,17 @@ describe('connections', () => {
   }
 
   /** A listening socket that only the box takes connections from. */
-  async function listening(name: string): Promise<{ path: string; descriptor: number; free(): void }> {
+  async function listening(name: string): Promise<{ path: string; handle: { fd: number }; free(): void }> {
     const path = join(folder, name);
     const own: Server = createServer();
     await new Promise<void>((resolve) => own.listen(`${path}.draft`, resolve));
-    const { fd } = (own as unknown as { _handle: { fd: number } })._handle;
-    return { path, descriptor: fd, free: () => { renameSync(`${path}.draft`, path); own.close(); } };
+    const { _handle: handle } = own as unknown as { _handle: { fd: number } };
+    return { path, handle, free: () => { renameSync(`${path}.draft`, path); own.close(); } };
   }
 
   it.each(['127.0.0.1', '::1', '::', '0.0.0.0'])('arrive at a program that listens on %s, also those that came before it did', async (on) => {
-    const { path, descriptor, free } = await listening(`in-${on.replaceAll(':', 'c')}`);
-    const box = await sh(`sleep 0.2; exec node -e "${server}"`, { env: { PORT: '8080', WHO: 'it', ON: on }, ingress: { descriptor, port: 8080 } });
+    const { path, handle, free } = await listening(`in-${on.replaceAll(':', 'c')}`);
+    const box = await sh(`sleep 0.2; exec node -e "${server}"`, { env: { PORT: '8080', WHO: 'it', ON: on }, ingress: { handle, port: 8080 } });
     free();
     expect(await Promise.all([ask(path), ask(path), ask(path)])).toEqual(['it', 'it', 'it']);
     await box.answers;
@@ -181,8 +181,8 @@ describe('connections', () => {
   });
 
   it('end for the program when the one who asked has gone', async () => {
-    const { path, descriptor, free } = await listening('in-left');
-    const box = await sh(`exec node -e "${server}"`, { env: { PORT: '8080', ON: '127.0.0.1' }, ingress: { descriptor, port: 8080 } });
+    const { path, handle, free } = await listening('in-left');
+    const box = await sh(`exec node -e "${server}"`, { env: { PORT: '8080', ON: '127.0.0.1' }, ingress: { handle, port: 8080 } });
     free();
     const output = new Promise<string>((resolve) => box.stdout.once('data', (chunk: Buffer) => resolve(chunk.toString())));
     http.get({ socketPath: path, path: '/end', agent: false }, (response) => response.once('data', () => response.destroy())).on('error', () => {});
@@ -212,10 +212,10 @@ describe('connections', () => {
   });
 
   async function throughForwarder([program, ...before]: string[], path: string): Promise<unknown> {
-    const { descriptor, free } = await listening(path.slice(folder.length + 1));
+    const { handle, free } = await listening(path.slice(folder.length + 1));
     const port = String(20_000 + Math.floor(Math.random() * 20_000));
     const script = `setTimeout(()=>require('http').createServer((q,s)=>{let n=0;q.on('data',(c)=>n+=c.length);q.on('end',()=>{if(q.url==='/exit')process.exit(5);s.end(n>0?String(n/1e6):'it')})}).listen(${port},'127.0.0.1'),150)`;
-    const child = spawn(program!, [...before, 'control:4', `fd:3=tcp:${port}`, '--', process.execPath, '-e', script], { stdio: ['ignore', 'inherit', 'inherit', descriptor, 'pipe'] });
+    const child = spawn(program!, [...before, 'control:4', `fd:3=tcp:${port}`, '--', process.execPath, '-e', script], { stdio: ['ignore', 'inherit', 'inherit', handle.fd, 'pipe'] });
     free();
     child.stdio[4]!.on('error', () => {});
     (child.stdio[4] as NodeJS.WritableStream).write(Buffer.from([2, 0, 0, 0, 65, 61]).subarray(0, 4));

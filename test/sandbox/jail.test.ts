@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findAddon } from '../../runtime/engine/cell/build.ts';
 import type { Jail } from '../../sandbox/jail.ts';
-import { jailedPid, keepTail, killTree, launch } from '../../sandbox/launch.ts';
+import { jailedPid, keepTail, launch } from '../../sandbox/launch.ts';
 import { INSIDE, type SandboxReport, testSandbox } from '../../sandbox/self-test.ts';
 import { readUsage } from '../../sandbox/watch.ts';
 
@@ -32,9 +32,9 @@ async function probe(jail: Jail | undefined): Promise<{ calls: Record<string, nu
   const inside: Jail | undefined = jail && { ...jail, copy: { '/cell/probe': path } };
   // What is copied in cannot be executed, so it is run by the loader, which is shown.
   const loader = Object.keys(report.jail!.show).find((name) => /\/ld-[^/]*$/.test(name))!;
-  const child = launch({ command: inside ? [loader, '/cell/probe'] : [path], stdio: ['ignore', 'pipe', 'pipe'], ...(inside ? { jail: inside } : {}) });
-  const [said, errors] = [keepTail(child.stdout), keepTail(child.stderr)];
-  await once(child, 'close');
+  const child = await launch({ command: inside ? [loader, '/cell/probe'] : [path], stdio: ['ignore', 'pipe', 'pipe'], ...(inside ? { jail: inside } : {}) });
+  const [said, errors] = [keepTail(child.stdio[1]), keepTail(child.stdio[2])];
+  await child.closed();
   const lines = said().trim().split('\n').map((line) => line.split(' '));
   if (lines.length < 10) throw new Error(`the probe did not run: ${errors()}`);
   return {
@@ -72,9 +72,10 @@ describe('a native program', () => {
 it('hands on no descriptor that this process inherited itself', async () => {
   const script = `
     import { keepTail, launch } from ${JSON.stringify(fileURLToPath(new URL('../../sandbox/launch.ts', import.meta.url)))};
-    const child = launch({ command: ['/bin/ls', '-l', '/proc/self/fd'], stdio: ['ignore', 'pipe', 'pipe'] });
-    const said = keepTail(child.stdout);
-    child.on('close', () => console.log(said()));`;
+    const child = await launch({ command: ['/bin/ls', '-l', '/proc/self/fd'], stdio: ['ignore', 'pipe', 'pipe'] });
+    const said = keepTail(child.stdio[1]);
+    await child.closed();
+    console.log(said());`;
   const secret = openSync(join(folder, 'secret'), 'w');
   // A shell that leaves descriptor 77 open; Node.js marks only the low ones.
   const said = execFileSync('/bin/bash', ['-c', `exec 77<${JSON.stringify(join(folder, 'secret'))}; exec "$0" --input-type=module -e "$1"`, process.execPath, script], { encoding: 'utf8' });
@@ -84,9 +85,9 @@ it('hands on no descriptor that this process inherited itself', async () => {
 });
 
 it('runs as nobody of this machine, can be watched, and is gone when it is ended', async () => {
-  const child = launch({ command: [INSIDE.node, '-e', 'console.log("up"); setInterval(() => {}, 1000)'], stdio: ['ignore', 'pipe', 'pipe'], jail: report.jail! });
+  const child = await launch({ command: [INSIDE.node, '-e', 'console.log("up"); setInterval(() => {}, 1000)'], stdio: ['ignore', 'pipe', 'pipe'], jail: report.jail! });
   const pid = (await jailedPid(child, 3))!;
-  await once(child.stdout!, 'data');
+  await once(child.stdio[1]!, 'data');
   expect(pid).not.toBe(child.pid);
   expect(readUsage(pid)!.residentBytes).toBeGreaterThan(10e6);
   const ids = execFileSync('cat', [`/proc/${pid}/status`], { encoding: 'utf8' });
@@ -95,8 +96,8 @@ it('runs as nobody of this machine, can be watched, and is gone when it is ended
   expect(ids).toMatch(/^Seccomp:\s+2$/m);
   expect(ids).toMatch(/^CapEff:\s+0+$/m);
   expect(execFileSync('cat', [`/proc/${pid}/oom_score_adj`], { encoding: 'utf8' }).trim()).toBe('1000');
-  killTree(child);
-  await once(child, 'close');
+  child.kill();
+  await child.closed();
   await expect.poll(() => readUsage(pid)?.residentBytes ?? 0).toBe(0);
 });
 

@@ -2,14 +2,16 @@
 import { once } from 'node:events';
 import { openSync, closeSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { keepTail, killTree, launch, launchSupport } from '../../sandbox/launch.ts';
+import { keepTail, launch, launchSupport } from '../../sandbox/launch.ts';
+import type { Launched } from '../../sandbox/launcher.ts';
 import { readUsage } from '../../sandbox/watch.ts';
 
 const node = (script: string, options = {}): ReturnType<typeof launch> => launch({ command: [process.execPath, '-e', script], stdio: ['ignore', 'pipe', 'pipe'], ...options });
 
-async function output(child: ReturnType<typeof launch>): Promise<string> {
-  const text = keepTail(child.stdout);
-  await once(child, 'close');
+async function output(child: Promise<Launched>): Promise<string> {
+  const { stdio, closed } = await child;
+  const text = keepTail(stdio[1]);
+  await closed();
   return text();
 }
 
@@ -35,32 +37,32 @@ it.runIf(launchSupport.limits)('sets limits', async () => {
 });
 
 it('ends a process with all it started', async () => {
-  const child = node('const { spawn } = require("child_process"); const inner = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]); console.log(inner.pid); for (;;);');
-  const [chunk] = await once(child.stdout!, 'data') as [Buffer];
+  const child = await node('const { spawn } = require("child_process"); const inner = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]); console.log(inner.pid); for (;;);');
+  const [chunk] = await once(child.stdio[1]!, 'data') as [Buffer];
   const inner = Number(chunk.toString());
   expect(readUsage(inner)).toBeDefined();
-  killTree(child);
-  await once(child, 'close');
+  child.kill();
+  await child.closed();
   await expect.poll(() => readUsage(inner)?.residentBytes ?? 0).toBe(0);
-  killTree(child);
+  child.kill();
 });
 
 it('keeps only the end of what a process says', async () => {
-  const child = node('process.stdout.write("x".repeat(1e6) + "end")');
-  const text = keepTail(child.stdout, 10);
-  await once(child, 'close');
+  const child = await node('process.stdout.write("x".repeat(1e6) + "end")');
+  const text = keepTail(child.stdio[1], 10);
+  await child.closed();
   expect(text()).toBe('xxxxxxxend');
 });
 
 it('sees CPU time and memory of a process from outside', async () => {
-  const child = node('const a = Buffer.alloc(80e6, 1); console.log("up"); const end = Date.now() + 5000; while (Date.now() < end);');
-  await once(child.stdout!, 'data');
-  const first = readUsage(child.pid!)!;
+  const child = await node('const a = Buffer.alloc(80e6, 1); console.log("up"); const end = Date.now() + 5000; while (Date.now() < end);');
+  await once(child.stdio[1]!, 'data');
+  const first = readUsage(child.pid)!;
   await new Promise((resolve) => setTimeout(resolve, 400));
-  const later = readUsage(child.pid!)!;
-  killTree(child);
+  const later = readUsage(child.pid)!;
+  child.kill();
   expect(later.cpuMs - first.cpuMs).toBeGreaterThan(100);
   expect(later.residentBytes).toBeGreaterThan(80e6);
-  await once(child, 'close');
+  await child.closed();
   expect(readUsage(0x7ffffff)).toBeUndefined();
 });

@@ -21,7 +21,7 @@ export async function runFakeCell(folder: string, script: string, limitMs = 10_0
   await writeFile(programPath, programOf(script));
   const [asked, hostLog]: [string[], LogFields[]] = [[], []];
   const log = createLog('warn', (line) => hostLog.push(JSON.parse(line) as LogFields));
-  const cell = new CellProcess({ parts: { programPath, addonPath: findAddon() }, limits: DEFAULT_LIMITS, jail: undefined, isShared: false, log });
+  const cell = await CellProcess.start({ parts: { programPath, addonPath: findAddon() }, limits: DEFAULT_LIMITS, jail: undefined, isShared: false, log });
   let end: CellEnd | 'alive' = 'alive';
   const running = new RunningCell({ cell, limits: DEFAULT_LIMITS, clock: systemClock, log, codeCache: new CodeCache(folder), careful: false, onRetry: (flights, failure) => { for (const flight of flights) flight.reject(failure); }, onStrike: () => {}, onOverdue: () => {}, onEnd: () => {} });
   const settle = cell.onEnd;

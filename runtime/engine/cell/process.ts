@@ -1,11 +1,10 @@
 // Owns one Cell process as the host sees it: spawn, the socket to it, frames both ways, its end.
 // Knows no Instance and no Micro. A peer that breaks the protocol is killed.
-import type { ChildProcess } from 'node:child_process';
 import { basename, dirname } from 'node:path';
-import type { Socket } from 'node:net';
 import type { Log } from '../../../core/log.ts';
 import type { Jail } from '../../../sandbox/jail.ts';
-import { jailedPid, keepTail, killTree, launch, type LaunchSpec } from '../../../sandbox/launch.ts';
+import { jailedPid, keepTail, launch, type LaunchSpec } from '../../../sandbox/launch.ts';
+import type { Launched } from '../../../sandbox/launcher.ts';
 import { INSIDE } from '../../../sandbox/self-test.ts';
 import { CELL_FLAGS, type CellParts } from './build.ts';
 import { type IsolateLimits, LIMITS } from './limits.ts';
@@ -40,7 +39,7 @@ export class CellProcess {
   readonly exited: Promise<void>;
   isReady = false;
   isDead = false;
-  #child: ChildProcess;
+  #launched: Launched;
   #isJailed: boolean;
   #innerPid: number | undefined;
   #writer: FrameWriter;
@@ -50,18 +49,23 @@ export class CellProcess {
   #used = 0;
   #log: Log;
 
-  constructor(options: CellProcessOptions) {
+  /** @throws Error when this machine cannot start one now */
+  static async start(options: CellProcessOptions): Promise<CellProcess> {
+    return new CellProcess(options, await launch({ ...cellProgram(options), env: {}, stdio: STDIO, limits: cellLimits(options) }));
+  }
+
+  private constructor(options: CellProcessOptions, launched: Launched) {
     this.#log = options.log;
     this.#isJailed = options.jail !== undefined;
-    this.#child = launch({ ...cellProgram(options), env: {}, stdio: STDIO, limits: cellLimits(options) });
-    if (options.jail) void jailedPid(this.#child, STDIO.length).then((pid) => { this.#innerPid = pid; });
-    const socket = this.#child.stdio[3] as unknown as Socket;
+    this.#launched = launched;
+    if (options.jail) void jailedPid(launched, STDIO.length).then((pid) => { this.#innerPid = pid; });
+    const socket = launched.stdio[3]!;
     this.#writer = new FrameWriter(socket);
     this.#reader = new FrameReader(LIMITS.dataMaxBytes.max + LIMITS.bodyMaxBytes.max, (frame) => this.#take(frame));
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('drain', () => this.#writer.flush());
     // The exit itself follows and says more; a process that only closed its door is ended.
-    for (const event of ['error', 'end']) socket.on(event, () => setTimeout(() => killTree(this.#child), LAST_WORDS_MS).unref());
+    for (const event of ['error', 'end']) socket.on(event, () => setTimeout(() => launched.kill(), LAST_WORDS_MS).unref());
     let settle: () => void;
     this.ready = new Promise((resolve) => { settle = resolve; });
     this.#onReady = () => { this.isReady = true; settle(); };
@@ -72,10 +76,10 @@ export class CellProcess {
 
   /** Of the Cell itself; 0 while nobody knows it. */
   get pid(): number {
-    return (this.#isJailed ? this.#innerPid : this.#child.pid) ?? 0;
+    return (this.#isJailed ? this.#innerPid : this.#launched.pid) ?? 0;
   }
 
-  start(init: CellInit, body: Uint8Array): void {
+  begin(init: CellInit, body: Uint8Array): void {
     this.send({ type: FRAME.INIT, id: 0, meta: JSON.stringify(init), body, whole: true });
   }
 
@@ -100,7 +104,7 @@ export class CellProcess {
     if (this.isDead) return;
     this.#end ??= end;
     this.#used = used;
-    killTree(this.#child);
+    this.#launched.kill();
     this.#die();
   }
 
@@ -121,22 +125,16 @@ export class CellProcess {
     else this.onFrame(frame);
   }
 
-  #watchExit(settle: () => void): Promise<void> {
-    const words = [keepTail(this.#child.stdout), keepTail(this.#child.stderr)];
-    return new Promise((resolve) => {
-      const ended = (code: number | null, signal: string | null): void => {
-        const said = words.map((word) => word()).join('').trim();
-        if (this.#end === undefined) {
-          this.#end = OUT_OF_MEMORY.test(said) ? 'memory' : 'crash';
-          this.#log.warn('cell.crashed', { pid: this.pid, code, signal, said: said.slice(-2_000) });
-        }
-        this.#die();
-        settle();
-        resolve();
-      };
-      this.#child.on('error', (error) => { this.#log.error('cell.spawn_failed', { error }); ended(null, null); });
-      this.#child.on('close', ended);
-    });
+  async #watchExit(settle: () => void): Promise<void> {
+    const words = [keepTail(this.#launched.stdio[1]), keepTail(this.#launched.stdio[2])];
+    const { code, signal } = await this.#launched.closed();
+    const said = words.map((word) => word()).join('').trim();
+    if (this.#end === undefined) {
+      this.#end = OUT_OF_MEMORY.test(said) ? 'memory' : 'crash';
+      this.#log.warn('cell.crashed', { pid: this.pid, code, signal, said: said.slice(-2_000) });
+    }
+    this.#die();
+    settle();
   }
 
   #die(): void {

@@ -65,20 +65,20 @@ export class CellSupply {
     return { parts, jail, pool };
   }
 
-  #spawn(parts: CellParts, jail: Jail | undefined, { limits, isShared }: { limits: IsolateLimits; isShared: boolean }): CellProcess {
-    const cell = new CellProcess({ parts, jail, limits, isShared, log: this.#options.log });
-    cell.start({ mode: 'serve', ...innerLimits(this.#options.limits), careful: false }, parts.snapshot);
+  async #spawn(parts: CellParts, jail: Jail | undefined, { limits, isShared }: { limits: IsolateLimits; isShared: boolean }): Promise<CellProcess> {
+    const cell = await CellProcess.start({ parts, jail, limits, isShared, log: this.#options.log });
+    cell.begin({ mode: 'serve', ...innerLimits(this.#options.limits), careful: false }, parts.snapshot);
     return cell;
   }
 
   async #makeSnapshot(parts: Omit<CellParts, 'snapshot'>, source: string, jail: Jail | undefined): Promise<Buffer> {
     const { limits, log } = this.#options;
-    const cell = new CellProcess({ parts, jail, limits, isShared: false, log });
+    const cell = await CellProcess.start({ parts, jail, limits, isShared: false, log });
     try {
       return await new Promise((resolve, reject) => {
         cell.onFrame = (frame) => { if (frame.type === FRAME.SNAPSHOT && frame.body) resolve(Buffer.from(frame.body)); };
         cell.onEnd = (end) => reject(new Error(`the snapshot was not made: ${end}`));
-        cell.start({ mode: 'snapshot', ...innerLimits(this.#options.limits), careful: false }, Buffer.from(source));
+        cell.begin({ mode: 'snapshot', ...innerLimits(this.#options.limits), careful: false }, Buffer.from(source));
       });
     } finally {
       cell.onEnd = () => {};

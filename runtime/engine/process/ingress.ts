@@ -8,7 +8,7 @@ export interface Ingress {
   /** At most 107 bytes. */
   path: string;
   /** Open until it is handed over. */
-  descriptor: number;
+  handle: { fd: number };
   agent: Agent;
   /** The box has it now. */
   handOver(): Promise<void>;
@@ -28,7 +28,7 @@ export async function openIngress(path: string): Promise<Ingress> {
   await new Promise<void>((resolve, reject) => server.on('error', reject).listen({ path: draft, backlog: BACKLOG }, resolve));
   const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX, maxFreeSockets: FREE_MAX, scheduling: 'lifo', maxHeaderSize: HEAD_MAX_BYTES } as ConstructorParameters<typeof Agent>[0]);
   return {
-    path, agent, descriptor: descriptorOf(server),
+    path, agent, handle: handleOf(server),
     async handOver() {
       await rename(draft, path);
       await closed(server);
@@ -42,10 +42,10 @@ export async function openIngress(path: string): Promise<Ingress> {
 }
 
 /** Node.js has no other way to hand on a listening socket to a program that is not Node.js. A test watches that it is there. */
-function descriptorOf(server: Server): number {
-  const { fd } = (server as unknown as { _handle: { fd: number } })._handle;
-  if (!Number.isInteger(fd) || fd < 0) throw new TypeError('this Node.js does not tell the descriptor of a listening socket');
-  return fd;
+function handleOf(server: Server): { fd: number } {
+  const { _handle: handle } = server as unknown as { _handle: { fd: number } };
+  if (!Number.isInteger(handle.fd) || handle.fd < 0) throw new TypeError('this Node.js does not tell the descriptor of a listening socket');
+  return handle;
 }
 
 function closed(server: Server): Promise<void> {

@@ -231,7 +231,7 @@ export class Program {
       const port = await boxes.freePort(Object.hasOwn(surroundings.forwards, PORT) ? PORT + 1 : PORT);
       const box = await boxes.start({
         command: ['/bin/sh', '-c', spec.entry], env: { ...spec.env, ...surroundings.env, PORT: String(port) },
-        show: { '/app': held.folder }, ingress: { descriptor: ingress.descriptor, port }, user,
+        show: { '/app': held.folder }, ingress: { handle: ingress.handle, port }, user,
         forwards: surroundings.forwards, hosts: surroundings.hosts, ...(surroundings.authority === undefined ? {} : { authority: surroundings.authority }),
         limits: { memoryMb: limits.memoryMb, processes: limits.processesMax, openFiles: OPEN_FILES, tmpMb: limits.tmpMb, tmpFiles: TMP_FILES },
       });

@@ -7,6 +7,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createTestInstance, type IsolateBench, openIsolateBench } from '../../support/isolate-instance.ts';
+import { startedBy } from '../../support/started.ts';
 
 let bench: IsolateBench;
 afterEach(() => bench?.close());
@@ -15,7 +16,7 @@ const HELLO = 'let n = 0; export default { fetch: () => new Response(`hello ${++
 
 /** Processes below `parent` whose command names a Cell's program. */
 function cellsOf(parent: number = process.pid): number[] {
-  return readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').split(' ').filter(Boolean).map(Number).filter((pid) => {
+  return startedBy(parent).filter((pid) => {
     try {
       return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('cell-') && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
     } catch {

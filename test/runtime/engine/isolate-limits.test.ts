@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { cordonOf } from '../../../runtime/engine/isolate.ts';
 import { DEFAULT_LIMITS, LIMIT_NAMES, limitProblem, LIMITS } from '../../../runtime/engine/cell/limits.ts';
 import { createTestInstance, type IsolateBench, openIsolateBench, type TestInstance } from '../../support/isolate-instance.ts';
+import { startedBy } from '../../support/started.ts';
 
 let bench: IsolateBench;
 afterEach(() => bench?.close());
@@ -224,7 +225,7 @@ describe('when all Cells hold too much', () => {
 
 /** Cells of this process. */
 function cells(): number[] {
-  return readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number).filter((pid) => {
+  return startedBy(process.pid).filter((pid) => {
     try {
       return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes('cell-') && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'));
     } catch {

@@ -7,7 +7,7 @@ test('a pool whose Cells cannot be started tells so, harms nobody, and fills up 
   const told: unknown[] = [];
   let tries = 0;
   const cell = { isDead: false, isReady: true, pid: 7, ready: Promise.resolve(), exited: Promise.resolve(), kill() {} } as unknown as CellProcess;
-  const spawn = (): CellProcess => {
+  const spawn = async (): Promise<CellProcess> => {
     tries += 1;
     if (tries === 1) throw Object.assign(new Error('too many open files'), { code: 'EMFILE' });
     return cell;
