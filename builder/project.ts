@@ -20,6 +20,7 @@ export interface Projects {
   create(spec: { spaceId: string; name: string }): Promise<Project>;
   /** @throws PROJECT_NOT_FOUND when there is none, or it is not of `spaceId` */
   get(id: string, spaceId?: string): Promise<Project>;
+  byAlias(alias: string): Promise<Project | undefined>;
   /** Oldest first. */
   listBySpace(spaceId: string): Promise<Project[]>;
   delete(id: string): Promise<void>;
@@ -62,6 +63,7 @@ export function createProjects(store: Store, nextInstant: () => string): Project
       if (!project || (spaceId !== undefined && project.spaceId !== spaceId)) throw new SpaceError('PROJECT_NOT_FOUND');
       return project;
     },
+    byAlias: (alias) => table.find('alias', alias),
     listBySpace: (spaceId) => table.list({ by: { index: 'space', value: spaceId } }),
     async delete(id) {
       await table.delete(id);

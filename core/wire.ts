@@ -33,9 +33,14 @@ export type WireChannel = 'development' | 'experimental';
 export interface WireRelease {
   id: string; app_id: string; app_name: string; tag: string; revision_id: string; version: string; release_notes: string;
   channel: WireChannel; listed: boolean; latest: boolean; released_at: string; url: string; author: string;
+  /** The same once more, by the names that clients of Deta Space read. */
+  name: string; release_alias: string; short_description: string; icon_url: string | null; status: 'complete';
   /** `stats`: people that have any Release of the app, and just this one. */
-  discovery: WireDiscovery & { stats: { total_installs: number; release_installs: number } };
+  discovery: WireDiscovery & { stats: WireInstalls; listed: boolean; canonical_url: string; listed_url: string | null };
 }
+export interface WireInstalls { total_installs: number; release_installs: number }
+/** The newest listed Release of one app. */
+export interface WireListedApp { release: WireRelease; discovery: WireRelease['discovery'] & { content: string } }
 
 export interface WireInstallation {
   id: string; instance_id: string; release_id: string; kind: 'install' | 'update' | 'rollback' | 'uninstall';

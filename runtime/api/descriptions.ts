@@ -79,8 +79,9 @@ export const DESCRIPTIONS: Readonly<Record<string, Description>> = {
   'GET /api/v0/releases/latest': { summary: 'The latest one', query: { app_id: 'id of the project', listed: '`true`: of those that are listed' }, answer: 'WireRelease' },
   'GET /api/v0/releases/:id': { summary: 'A release; whoever has its id may see it', answer: 'WireRelease' },
   'POST /api/v0/releases/:id/unlist': { summary: 'Take it off Discovery', body: {}, answer: 'WireRelease' },
-  'DELETE /api/v0/releases/:id': { summary: 'Take a release back that nobody has', status: 204 },
-  'DELETE /api/v0/revisions/:id': { summary: 'Take a revision back that nobody has', status: 204 },
+  'DELETE /api/v0/releases/:id': { summary: 'Take a release back that nobody has', answer: { id: 'string' } },
+  'DELETE /api/v0/revisions/:id': { summary: 'Take a revision back that nobody has', answer: { id: 'string' } },
+  'GET /api/v0/discovery/apps/:author/:alias': { summary: 'The newest listed release of one app, by its author (`@ada`) and its alias', answer: 'WireListedApp' },
   'GET /api/v0/discovery/apps': {
     summary: 'Listed releases', answer: { releases: 'WireRelease[]', page: 'WirePage', total: 'number' },
     query: { search: 'words to look for', sort: '`recent` or `popular`', page: 'which page, from 1', ...PAGE_QUERY },

@@ -1,5 +1,5 @@
 // Owns the endpoints of Releases, which travel under two names: as `promotions` while they are made, as `releases` after.
-import type { WireDiscovery, WirePromotion, WireRelease } from '../../core/wire.ts';
+import type { WireDiscovery, WireListedApp, WirePromotion, WireRelease } from '../../core/wire.ts';
 import type { Discovery } from '../../builder/discovery.ts';
 import type { Release } from '../../builder/release.ts';
 import { isSpaceError, orMissing, SpaceError } from '../../core/errors.ts';
@@ -16,13 +16,28 @@ export function releaseRoutes({ builder, spaces, addresses, instances, log }: Ap
   async function wireRelease(release: Release, origin: string): Promise<WireRelease> {
     const latest = await builder.releases.latest(release.projectId);
     const { total, ofRelease } = await shelf.installs(release.projectId);
+    const project = await orMissing(builder.projects.get(release.projectId));
+    const url = pageUrl(release, origin);
     return {
       id: release.id, app_id: release.projectId, app_name: release.discovery.appName, tag: release.tag, revision_id: release.revisionId,
       version: release.version, release_notes: release.notes, channel: release.channel, listed: release.listed,
-      latest: latest?.id === release.id, released_at: release.createdAt, url: pageUrl(release, origin),
-      author: (await spaces.get(release.spaceId))?.username ?? NOBODY,
-      discovery: { ...wireDiscovery(release.discovery), stats: { total_installs: total, release_installs: ofRelease.get(release.id) ?? 0 } },
+      latest: latest?.id === release.id, released_at: release.createdAt, url, author: (await spaces.get(release.spaceId))?.username ?? NOBODY,
+      name: release.version, release_alias: project ? `${project.alias}-${release.version}` : release.version, short_description: release.discovery.tagline,
+      icon_url: release.icon ? `${addresses.controlOrigin(origin)}/icons/${release.id}` : null, status: release.status,
+      discovery: {
+        ...wireDiscovery(release.discovery), stats: { total_installs: total, release_installs: ofRelease.get(release.id) ?? 0 },
+        listed: release.listed, canonical_url: url, listed_url: release.listed ? url : null,
+      },
     };
+  }
+
+  /** @throws RELEASE_NOT_FOUND, for what is not listed too */
+  async function listedBy(author: string, alias: string): Promise<Release> {
+    const project = await builder.projects.byAlias(alias);
+    const isTheirs = project !== undefined && (await spaces.get(project.spaceId))?.username === author.replace(/^@/, '');
+    const release = isTheirs ? await builder.releases.latest(project.id, { listed: true }) : undefined;
+    if (!release) throw new SpaceError('RELEASE_NOT_FOUND');
+    return release;
   }
 
   /** Whoever has the link of a Release may see it; what is on channel development is its developer's alone. */
@@ -120,7 +135,7 @@ export function releaseRoutes({ builder, spaces, addresses, instances, log }: Ap
         if (count > 0) throw new SpaceError('RELEASE_IN_USE', { count });
         await builder.releases.delete(release.id);
         log.info('release.deleted', { projectId: release.projectId, releaseId: release.id });
-        return { status: 204 };
+        return { json: { id: release.id } };
       },
     }),
     api('DELETE /api/v0/revisions/:id', {
@@ -128,7 +143,7 @@ export function releaseRoutes({ builder, spaces, addresses, instances, log }: Ap
       async handle(_, revision) {
         await builder.deleteRevision(revision.id);
         log.info('revision.deleted', { projectId: revision.projectId, revisionId: revision.id });
-        return { status: 204 };
+        return { json: { id: revision.id } };
       },
     }),
     api('GET /api/v0/discovery/apps', {
@@ -140,6 +155,13 @@ export function releaseRoutes({ builder, spaces, addresses, instances, log }: Ap
           search: query.get('search') ?? '', sort: oneOf(query.get('sort') ?? 'recent', SHELF_SORTS, 'sort'), offset: (page - 1) * limit, limit,
         });
         return { json: { releases: await Promise.all(apps.map(({ release }) => wireRelease(release, origin))), page: { size: apps.length, last: null }, total } };
+      },
+    }),
+    api('GET /api/v0/discovery/apps/:author/:alias', {
+      access: 'person',
+      async handle({ params, origin }) {
+        const release = await wireRelease(await listedBy(params['author'] ?? '', params['alias'] ?? ''), origin);
+        return { json: { release, discovery: { ...release.discovery, content: release.discovery.content_raw } } satisfies WireListedApp };
       },
     }),
   ];

@@ -65,3 +65,20 @@ test('an Instance tells of its Release as clients besides the CLI read it', asyn
   const { instances } = (await bob.call(`GET /instances?alias=${instance.alias}`)).json<{ instances: WireInstance[] }>();
   expect(instances).toMatchObject([{ id: instance.id, app_id: pushed.projectId, url: instance.url, release: { id: release, app_name: 'Shaped', version: '2.0', channel: 'experimental', short_description: 'Of a shape', icon_url: null } }]);
 });
+
+test('a listed Release is found by author and alias, with all that clients besides the CLI read; one that is not listed is not', async () => {
+  const pushed = await pushApp(ada, { name: 'On the shelf' });
+  const ask = async (path: string): Promise<any> => (await bob.call(`GET /discovery/apps/${path}`)).json();
+  const hidden = await releaseApp(ada, pushed, { version: '1' });
+  expect(await ask('@ada/on-the-shelf')).toMatchObject({ code: 'RELEASE_NOT_FOUND' });
+  const release = await releaseApp(ada, pushed, { version: '2', discovery_list: true });
+  await ada.call(`POST /promotions/${release}/discovery`, { app_name: 'Shelf', tagline: 'On it', content_raw: '# Shelf' });
+  const found = await ask('@ada/on-the-shelf');
+  expect(found).toMatchObject({
+    release: { id: release, app_name: 'Shelf', version: '2', name: '2', release_alias: 'on-the-shelf-2', latest: true, author: 'ada', icon_url: null, short_description: 'On it', status: 'complete' },
+    discovery: { title: 'On the shelf', tagline: 'On it', content: '# Shelf', listed: true, listed_url: `${space.url}/r/${release}`, canonical_url: `${space.url}/r/${release}`, stats: { total_installs: 0, release_installs: 0 } },
+  });
+  expect(await ask('ada/on-the-shelf')).toEqual(found);
+  for (const path of ['@bob/on-the-shelf', '@ada/nothing', '@/on-the-shelf']) expect(await ask(path), path).toMatchObject({ code: 'RELEASE_NOT_FOUND' });
+  expect((await ada.call(`GET /releases/${hidden}`)).json()).toMatchObject({ discovery: { listed: false, listed_url: null, canonical_url: `${space.url}/r/${hidden}` } });
+});
