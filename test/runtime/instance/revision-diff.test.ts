@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { permissionsOf, revisionChanges } from '../../../runtime/instance/revision-diff.ts';
+import { type permissionsOf, revisionChanges } from '../../../runtime/instance/revision-diff.ts';
 
 type Micro = Parameters<typeof permissionsOf>[0][number];
 const micro = (name: string, more: Partial<Micro> = {}): Micro => ({
