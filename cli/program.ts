@@ -8,7 +8,9 @@ import { apiCommand } from './commands/api.ts';
 import { builderEnvCommand } from './commands/builder-env.ts';
 import { completionCommand } from './commands/completion.ts';
 import { devCommand, devProxyCommand } from './commands/dev.ts';
+import { devTriggerCommand } from './commands/dev-trigger.ts';
 import { devUpCommand } from './commands/dev-up.ts';
+import { envCommand, envSetCommand, envUnsetCommand } from './commands/env.ts';
 import { execCommand } from './commands/exec.ts';
 import { exportCommand } from './commands/export.ts';
 import { importCommand } from './commands/import.ts';
@@ -25,6 +27,7 @@ import { releaseCommand } from './commands/release.ts';
 import { rollbackCommand, versionsCommand } from './commands/rollback.ts';
 import { trashEmptyCommand, trashListCommand, trashRestoreCommand, uninstallCommand } from './commands/uninstall.ts';
 import { updateCommand } from './commands/update.ts';
+import { triggerCommand } from './commands/trigger.ts';
 import { validateCommand } from './commands/validate.ts';
 import { snapshotCreateCommand, snapshotDropCommand, snapshotListCommand, snapshotRestoreCommand } from './commands/snapshot.ts';
 import { verifyCommand } from './commands/verify.ts';
@@ -43,6 +46,7 @@ const COMMANDS: Record<string, CliCommand> = {
   dev: devCommand,
   'dev up': devUpCommand,
   'dev proxy': devProxyCommand,
+  'dev trigger': devTriggerCommand,
   exec: execCommand,
   push: pushCommand,
   open: openCommand,
@@ -64,6 +68,10 @@ const COMMANDS: Record<string, CliCommand> = {
   'snapshot list': snapshotListCommand,
   'snapshot restore': snapshotRestoreCommand,
   'snapshot drop': snapshotDropCommand,
+  env: envCommand,
+  'env set': envSetCommand,
+  'env unset': envUnsetCommand,
+  trigger: triggerCommand,
   'builder env': builderEnvCommand,
   api: apiCommand,
   completion: completionCommand,

@@ -3,6 +3,7 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { createProxyServer } from 'httpxy';
 import type { SpacefileMicro } from '../../spacefile-schema/types.ts';
 import { isPublicRoute, microForPath, normalizePath } from '../../spacefile-schema/route.ts';
@@ -11,12 +12,14 @@ import { loopbackOf } from './free-port.ts';
 import { RELOAD_MARKUP } from './live-reload.ts';
 import type { LiveReload } from './live-reload.ts';
 
+const LISTEN_MS = 15_000;
+
 export type Visitor = 'owner' | 'visitor';
 
 /** What routing looks at; replaced as a whole when it changes. */
 export interface ProxyState {
   micros: readonly SpacefileMicro[];
-  /** Name of a Micro -> port of its own server. */
+  /** Name of a Micro -> port of its own server; 0 where that has ended. */
   servers: ReadonlyMap<string, number>;
   hostPort: number;
   /** Label of the Instance at the host; undefined before the first build is done. */
@@ -104,6 +107,15 @@ function listen(server: Server, port: number): Promise<void> {
   });
 }
 
+/** Frameworks take their time to start: a request waits for them, rather than its person. */
+async function awaitListener(port: number): Promise<string | undefined> {
+  for (const until = performance.now() + LISTEN_MS; ;) {
+    const address = await loopbackOf(port);
+    if (address !== undefined || performance.now() > until) return address;
+    await sleep(100);
+  }
+}
+
 interface Refusal { status: number; title: string; text: string }
 type Target = { kind: 'host' } | { kind: 'server'; origin: string; url: string } | { refusal: Refusal };
 
@@ -118,8 +130,9 @@ async function targetOf(request: IncomingMessage, state: ProxyState, as: Visitor
   }
   const { micro } = found;
   if ((as === 'visitor' || isFromElsewhere(request)) && !hasKey(request, state) && !isPublicRoute(micro, found.path)) return { refusal: closed(`${as === 'visitor' ? 'Visitors' : 'Requests from pages of other sites'} do not get in here: \`${micro.name}\` has no public route for ${path}.`) };
-  const address = await loopbackOf(port);
-  if (address === undefined) return { refusal: { status: 502, title: 'Not there yet', text: `Nothing listens on port ${port}, which the dev command of \`${micro.name}\` was given as PORT. It may still be starting; this page loads itself anew.` } };
+  if (port === 0) return { refusal: { status: 502, title: 'Ended', text: `The dev command of \`${micro.name}\` has ended; the terminal says how. The next change of a file starts it again.` } };
+  const address = await awaitListener(port);
+  if (address === undefined) return { refusal: { status: 502, title: 'Not there yet', text: `Nothing listens on port ${port}, which the dev command of \`${micro.name}\` was given as PORT. It may still be starting.` } };
   return { kind: 'server', origin: `http://${address.includes(':') ? `[${address}]` : address}:${port}`, url: [found.path, ...rest].join('?') };
 }
 

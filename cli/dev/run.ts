@@ -277,6 +277,7 @@ async function start(stage: Stage, micro: SpacefileMicro, { command, data, taken
   void server.ended.then((code) => {
     if (servers.get(micro.name)?.port !== port || context.io.signal.aborted) return;
     servers.delete(micro.name);
+    stage.state = { ...stage.state, servers: new Map([...stage.state.servers, [micro.name, 0]]) };
     output.micro(micro.name, `ended with ${code}; the next change of a file starts it again`, 'error');
   });
   return port;

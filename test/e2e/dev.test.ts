@@ -134,6 +134,27 @@ test('what is wrong stands in the terminal, what ran goes on, and the next chang
   await until(async () => ((await send(`${dev.url}api`)).json<{ edition: number }>().edition === 3 ? true : undefined));
 });
 
+test('schedules run when they are told to, in a dev command and at the host', async () => {
+  const swept = await space(['dev', 'trigger', 'sweep']);
+  expect([swept.code, swept.err]).toEqual([0, expect.stringContaining('tool ran sweep: status 200.')]);
+  await until(async () => (dev.said().includes('swept {"event":{"id":"sweep","trigger":"schedule"}}') ? true : undefined));
+  const tidied = await space(['dev', 'trigger', 'tidy']);
+  expect([tidied.code, tidied.out]).toEqual([0, expect.stringMatching(/^tidy ran in \d+ ms\.\n$/)]);
+  expect((await send(`${dev.url}api`)).json<{ notes: { key: string }[] }>().notes.map(({ key }) => key)).toContain('tidied');
+  const unknown = await space(['dev', 'trigger', 'paint']);
+  expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining('It has: tidy, sweep.')]);
+});
+
+test('a dev command that ends is told of, and starts again with the next change', async () => {
+  const server = await read('tool/server.js');
+  const [, pid = ''] = /process (\d+) listens/.exec(dev.said()) ?? [];
+  process.kill(Number(pid), 'SIGTERM');
+  await until(async () => ((await send(`${dev.url}tool`)).status === 502 ? true : undefined));
+  await write('tool/server.js', `${server}// changed\n`);
+  await until(async () => ((await send(`${dev.url}tool`)).status === 200 ? true : undefined));
+  expect(dev.said()).toContain('starts it again');
+});
+
 test('a second one in the same folder is refused, and says where the first one is', async () => {
   const ran = await space(['dev']);
   expect(ran.code).toBe(1);
