@@ -12,6 +12,7 @@ import { measureHostCalls } from './host-calls.ts';
 import { measureHotInstances } from './hot-instances.ts';
 import { describeMachine } from './machine.ts';
 import { measureManyInstances } from './many-instances.ts';
+import { measureManyPushes } from './many-pushes.ts';
 import { measureOrders } from './orders.ts';
 import { measureProgramStarts } from './program-starts.ts';
 import { measurePrograms } from './programs.ts';
@@ -36,6 +37,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'neighbours': measureNeighboursAlone,
   'drive': (effort) => measureDrive({ ...effort, driveMb: Number(values['drive-mb']) }),
   'push-live': measurePushLive,
+  'many-pushes': measureManyPushes,
   'programs': measurePrograms,
   'program-starts': measureProgramStarts,
   'sdk-call': measureSdkCall,
