@@ -88,6 +88,11 @@ export interface WireInstance {
   release: { id: string; app_name: string; version: string; channel: WireChannel; short_description: string; icon_url: string | null };
   micros: WireMicro[];
 }
+/** Something that a Micro offers to be asked for by name. `output` names the shape of what comes back. */
+export interface WireAction {
+  instance_id: string; instance_alias: string; app_name: string; name: string; title: string; channel: WireChannel; version: string;
+  input: { name: string; type: 'string' | 'number' | 'boolean'; optional: boolean }[]; output: string;
+}
 /** `interval` is what holds: the owner's own, else `default_interval`. Times are UTC; null while it is disabled. */
 export interface WireSchedule {
   id: string; micro: string; name: string; description: string; interval: string; default_interval: string; enabled: boolean;

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts';
 import { orMissing } from '../core/errors.ts';
 import type { Log } from '../core/log.ts';
 import type { Data } from '../sandbox-data/data.ts';
+import type { Actions } from './actions.ts';
 import type { ApiParts } from './api/parts.ts';
 import type { Engines } from './engines.ts';
 import type { Addresses } from './http/address.ts';
@@ -13,7 +14,7 @@ import type { Instance } from './instance/instance.ts';
 import type { LiveInstances } from './instance/live.ts';
 import { createTrash, type Trash } from './instance/trash.ts';
 
-export interface InstallsParts extends Pick<ApiParts, 'instances' | 'collections' | 'settings' | 'schedules' | 'logs' | 'apiKeys' | 'dataKeys'> {
+export interface InstallsParts extends Pick<ApiParts, 'instances' | 'collections' | 'settings' | 'logs' | 'apiKeys' | 'dataKeys'> {
   data: Data;
   clock: Clock;
   log: Log;
@@ -21,22 +22,22 @@ export interface InstallsParts extends Pick<ApiParts, 'instances' | 'collections
   builder: Builder;
   engines: Engines;
   live: LiveInstances;
+  actions: Actions;
   /** Requests in flight have so long when other code comes. */
   drainMs: number;
 }
 
 export function openInstalls(parts: InstallsParts): { installations: Installations; trash: Trash } {
-  const { instances, collections, settings, schedules, logs, apiKeys, dataKeys, data, clock, log, addresses, builder, engines, live } = parts;
+  const { instances, collections, settings, actions, logs, apiKeys, dataKeys, data, clock, log, addresses, builder, engines, live } = parts;
   const store = data.hostStore;
 
   async function onRemoved(instance: Instance): Promise<void> {
     await apiKeys.deleteAll(instance.id);
     await logs.remove({ spaceId: instance.spaceId, instanceId: instance.id });
     await settings.remove(instance.id);
-    await schedules.instanceRemoved(instance.id);
+    await actions.schedules.instanceRemoved(instance.id);
   }
 
-  const changed = (instanceId: string): void => void schedules.instanceChanged(instanceId).catch((error) => log.error('schedules.not-changed', { instanceId, error }));
   const trash = createTrash({
     store, clock, data, collections, instances, onRemoved,
     hasRevision: async (id) => (await orMissing(builder.revisions.get(id))) !== undefined,
@@ -49,10 +50,13 @@ export function openInstalls(parts: InstallsParts): { installations: Installatio
     checkRunnable: ({ micros }) => engines.assertRunnable(micros),
     onChanged: async (instanceId) => {
       live.forget(instanceId);
-      changed(instanceId);
+      actions.instanceChanged(instanceId);
       await engines.stop(instanceId, parts.drainMs);
     },
-    onReady: (instanceId) => live.forget(instanceId),
+    onReady: (instanceId) => {
+      live.forget(instanceId);
+      actions.instanceChanged(instanceId);
+    },
     snapshotsOf: ({ spaceId, collectionId }) => data.collection({ spaceId, collectionId }).snapshots,
     check: async (instance) => checkHealth(await live.ofRecord(instance), { engineFor: engines.for, clock, origin: addresses.instanceUrl(instance.label) }),
     onReturned: (instance, told) => tell(parts, instance, told),
@@ -64,7 +68,7 @@ export function openInstalls(parts: InstallsParts): { installations: Installatio
       ...trash,
       async restore(trashed, as) {
         const instance = await trash.restore(trashed, as);
-        if (instance) changed(instance.id);
+        if (instance) actions.instanceChanged(instance.id);
         return instance;
       },
     },

@@ -6,6 +6,7 @@ import { assetPages } from './page/assets.ts';
 import { instancePages } from './page/instance/tabs.ts';
 import { trashPages } from './page/trash.ts';
 import { releasePages } from './page/releases.ts';
+import { actionRoutes } from './api/actions.ts';
 import { archiveRoutes } from './api/archives.ts';
 import { buildRoutes } from './api/builds.ts';
 import { collectionRoutes } from './api/collections.ts';
@@ -32,7 +33,7 @@ export function apiRoutes(parts: ApiParts, assets: Assets): Route[] {
     ...spaceRoutes(parts), ...projectRoutes(parts), ...buildRoutes(parts), ...releaseRoutes(parts, shelf),
     ...installationRoutes(parts), ...instanceRoutes(parts), ...collectionRoutes(parts),
     ...versionRoutes(parts), ...trashRoutes(parts), ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts), ...settingsRoutes(parts),
-    ...scheduleRoutes(parts),
+    ...scheduleRoutes(parts), ...actionRoutes(parts),
     ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...instancePages(parts), ...releasePages(parts, shelf), ...trashPages(parts), ...assetPages(assets),
     openApiRoute(() => parts.version, () => routes),
   ];

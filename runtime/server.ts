@@ -54,7 +54,7 @@ import { createSourcePlaces } from './instance/source-places.ts';
 import { createRefuse } from './instance/refuse.ts';
 import { createSettings } from './instance/settings.ts';
 import type { DeliverRequest } from './instance/deliver.ts';
-import { openScheduler } from './actions.ts';
+import { openActions } from './actions.ts';
 import { chrome } from './page/chrome.ts';
 import { createVersions } from './instance/versions.ts';
 import { openInstalls } from './installs.ts';
@@ -209,8 +209,8 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
     openSocket: (from, request) => ready(calls.openSocket)(from, request),
     openConnection: (from, request) => ready(calls.openConnection)(from, request),
   });
-  const schedules = openScheduler({ store, clock, log, instances, revision }, { live, logs, deliver: (...what) => ready(calls.deliver)(...what) });
-  const { installations, trash } = openInstalls({ ...auth, instances, collections, settings, logs, data, clock, log, addresses, builder, engines, live, schedules, drainMs: DRAIN_MS });
+  const actions = openActions({ store, clock, log, instances, revision }, { live, logs, deliver: (...what) => ready(calls.deliver)(...what) });
+  const { installations, trash } = openInstalls({ ...auth, instances, collections, settings, logs, data, clock, log, addresses, builder, engines, live, actions, drainMs: DRAIN_MS });
   closers.push(() => installations.close(), () => builder.close());
   const lifecycle = createLifecycle({ instances, installations, releases: builder.releases, project: (id) => builder.projects.get(id) });
   const versions = createVersions({ installations, lifecycle, revision, releases: builder.releases, snapshotsOf: ({ spaceId, collectionId }) => data.collection({ spaceId, collectionId }).snapshots });
@@ -231,7 +231,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
       }
     },
   };
-  const parts: ApiParts = { ...auth, builder, instances, installations, trash, collections, lifecycle, versions, quotas: createQuotaLimits({ store, data }), settings, schedules, machine, data, logs, addresses, warning, version: ground.version, clock, log };
+  const parts: ApiParts = { ...auth, builder, instances, installations, trash, collections, lifecycle, versions, quotas: createQuotaLimits({ store, data }), settings, ...actions, machine, data, logs, addresses, warning, version: ground.version, clock, log };
   void engines.isolate.sandbox().then(({ level, findings }) => log.info('sandbox.tested', { reached: level, failed: findings.filter(({ holds }) => !holds).map(({ what }) => what) }));
   started.resolve(parts);
   return { parts, live, engineFor: engines.for, calls, meter, innerDoor };

@@ -111,6 +111,8 @@ export const DESCRIPTIONS: Readonly<Record<string, Description>> = {
   'PATCH /api/v0/instances/:instance/limits': { summary: 'Change that, by name; null is the default', body: {}, answer: 'WireLimits' },
   'GET /api/v0/instances/:id/egress': { summary: 'Where it may call', answer: 'WireEgress' },
   'PATCH /api/v0/instances/:id/egress': { summary: 'Change that', body: { policy: 'string', 'hosts?': 'string[]' }, answer: 'WireEgress' },
+  'GET /api/v0/actions': { summary: 'What the apps of the Space can be asked to do by name', query: PAGE_QUERY, answer: { actions: 'WireAction[]' } },
+  'POST /api/v0/actions/:id/:name': { summary: 'Ask for it, with its inputs', body: 'any', answer: { type: 'string', data: 'any' } },
   'GET /api/v0/instances/:id/schedules': { summary: 'What it does by itself, and when', answer: { schedules: 'WireSchedule[]' } },
   'PATCH /api/v0/instances/:id/schedules/:schedule': { summary: 'Change when, or whether; null is the default', body: { 'interval?': 'string', 'enabled?': 'boolean' }, answer: 'WireSchedule' },
   'POST /api/v0/instances/:id/schedules/:schedule/run': { summary: 'Run it now, and wait for its end', body: {}, answer: 'WireScheduleRun' },

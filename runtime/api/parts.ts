@@ -19,6 +19,7 @@ import type { InstanceLogs } from '../instance/logs.ts';
 import type { Trash } from '../instance/trash.ts';
 import type { Settings } from '../instance/settings.ts';
 import type { Versions } from '../instance/versions.ts';
+import type { AppActions } from '../action/app-actions.ts';
 import type { Scheduler } from '../action/scheduler.ts';
 import type { CallCounts } from '../../sandbox/call-meter.ts';
 import type { SandboxReport } from '../../sandbox/self-test.ts';
@@ -63,6 +64,7 @@ export interface ApiParts {
   quotas: QuotaLimits;
   settings: Settings;
   schedules: Scheduler;
+  appActions: AppActions;
   machine: Machine;
   data: Data;
   logs: InstanceLogs;
