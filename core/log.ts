@@ -1,4 +1,5 @@
 // Owns the host's own log: JSON lines on stderr. Never give it bodies, keys, env values or query strings.
+import { createLineWriter } from './line-writer.ts';
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 export type LogFields = Record<string, unknown>;
@@ -19,8 +20,7 @@ export interface Log {
 export function createLog(level: LogLevel, write: (line: string) => void, base: LogFields = {}): Log {
   const emit = (at: LogLevel, event: string, fields: LogFields = {}): void => {
     if (RANK[at] < RANK[level]) return;
-    const line = { time: new Date().toISOString(), level: at, event, ...base, ...plain(fields) };
-    write(`${JSON.stringify(line)}\n`);
+    write(lineOf(at, event, { ...base, ...fields }));
   };
   return {
     debug: (event, fields) => emit('debug', event, fields),
@@ -31,13 +31,21 @@ export function createLog(level: LogLevel, write: (line: string) => void, base: 
   };
 }
 
-/** A Log on this process's stderr. */
+const STDERR = 2;
+
+/** A Log on this process's stderr, for which nobody waits. */
 export function stderrLog(level: LogLevel): Log {
-  return createLog(level, (line) => process.stderr.write(line));
+  const writer = createLineWriter(STDERR, (count) => lineOf('warn', 'log.lost', { lines: count }));
+  process.once('exit', writer.flush);
+  return createLog(level, writer.write);
 }
 
 /** A Log that says nothing. */
 export const silentLog: Log = createLog('error', () => {});
+
+function lineOf(level: LogLevel, event: string, fields: LogFields): string {
+  return `${JSON.stringify({ time: new Date().toISOString(), level, event, ...plain(fields) })}\n`;
+}
 
 function plain(fields: LogFields): LogFields {
   const result: LogFields = {};

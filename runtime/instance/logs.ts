@@ -77,22 +77,25 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
 
   async function flush(owner: LogOwner, journal: Journal): Promise<void> {
     const text = journal.pending.join('') + droppedLine(journal);
+    const lines = journal.pending.length + journal.dropped;
     journal.pending = [];
     journal.pendingChars = 0;
     journal.dropped = 0;
     try {
       if (text !== '') await write(fileOf(owner), text);
     } catch (error) {
-      log.warn('instance-log.failed', { instanceId: owner.instanceId, error });
+      log.warn('instance-log.failed', { instanceId: owner.instanceId, lines, error });
+      // Said in the Instance's own log when there is room again.
+      journal.dropped += lines;
     }
     journal.writing = undefined;
     if (journal.pending.length > 0) journal.writing = flush(owner, journal);
-    else if (journal.followers.size === 0 && journal.arriving === undefined) journals.delete(owner.instanceId);
+    else if (journal.followers.size === 0 && journal.arriving === undefined && journal.dropped === 0) journals.delete(owner.instanceId);
   }
 
   function droppedLine(journal: Journal): string {
     if (journal.dropped === 0) return '';
-    const line: WireLogLine = { time: isoTime(clock.now()), micro: '', level: 'warn', text: `${journal.dropped} lines were dropped: too much output at once`, request_id: null };
+    const line: WireLogLine = { time: isoTime(clock.now()), micro: '', level: 'warn', text: `${journal.dropped} lines were lost: too much output at once, or no room on the disk`, request_id: null };
     return `${JSON.stringify(line)}\n`;
   }
 

@@ -1,7 +1,7 @@
 // Covers boxes: what a program in one sees and can do, how connections reach it, and that nothing of it is left.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -62,6 +62,12 @@ describe('a program in a box', () => {
     expect(out).toMatch(/^SECRET=of the app$/m);
     expect(out).not.toMatch(/canary|BAD|OWNSPACE/);
     expect(out.split('\n').filter((line) => line.includes('of the app'))).toHaveLength(1);
+  });
+
+  it('fault 12: goes long before this host when memory is short, with all that it starts', async () => {
+    const { out } = await run('cat /proc/self/oom_score_adj /proc/1/oom_score_adj; sh -c "cat /proc/self/oom_score_adj"');
+    expect(out.split('\n')).toEqual(['1000', '1000', '1000']);
+    expect(Number(readFileSync('/proc/self/oom_score_adj', 'latin1'))).toBeLessThan(1000);
   });
 
   it('reaches neither memory nor descriptors of its first process, which has the same user; of others it does', async () => {

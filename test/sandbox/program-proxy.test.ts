@@ -1,6 +1,6 @@
 // Covers the way outside of a program in a box: from inside, with the clients that people use; what is refused, and that the
 // same is reached where a rule allows it.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage, request as httpRequest, type Server } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,11 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => bait.listen(0, '127.0.0.1', resolve));
   ({ port } = bait.address() as AddressInfo);
-  proxy = await openProgramProxy({
+  proxy = await openProxy();
+});
+
+function openProxy(): Promise<ProgramProxy> {
+  return openProgramProxy({
     socketPath: socketPath(), user: ground.boxes().nextUser() === undefined ? undefined : 1_950_000_001,
     fetch: (request) => checkedFetch({ ...request, redirect: 'manual' }, policy),
     connect: (host, to, signal) => {
@@ -42,7 +46,8 @@ beforeAll(async () => {
       return checkedConnection(url, signal, policy);
     },
   });
-});
+}
+
 afterAll(async () => {
   await proxy.close();
   await ground.close();
@@ -169,4 +174,24 @@ it('that is gone leaves no way at all', async () => {
   const other = await openProgramProxy({ socketPath: path, fetch: () => { throw new SpaceError('INTERNAL'); }, connect: () => { throw new SpaceError('INTERNAL'); } });
   await other.close();
   await expect(new Promise((resolve, reject) => { httpRequest({ socketPath: path }).on('error', reject).on('response', resolve).end(); })).rejects.toThrow(/ENOENT|ECONNREFUSED/);
+});
+
+it('fault 54: when the proxy is gone a program has a network error, and no other way', async () => {
+  policy = { allowedHosts: [`127.0.0.1:${port}`] };
+  const ask = CLIENTS[1]![1](`http://127.0.0.1:${port}/`);
+  const around = `node -e "require('net').connect(${port}, '127.0.0.1').on('error', (e) => console.log(e.code)).on('connect', () => console.log('reached'))"`;
+  expect(await inside(ask), 'the control').toBe('200 reached');
+  const before = seen.length;
+  await proxy.close();
+  // Its socket is still in the way, as after a crash.
+  const dead = createServer().listen(socketPath());
+  await new Promise((resolve) => dead.once('listening', resolve));
+  chmodSync(socketPath(), 0o777);
+  const held = new Promise<string>((resolve) => { void inside(`${ask}; ${around}`).then(resolve); });
+  dead.on('connection', (socket) => socket.destroy());
+  expect((await held).split('\n')).toEqual([expect.stringMatching(/^failed /), 'ECONNREFUSED']);
+  expect(seen.length).toBe(before);
+  await new Promise((resolve) => dead.close(resolve));
+  proxy = await openProxy();
+  expect(await inside(ask), 'whoever starts next has a new one').toBe('200 reached');
 });

@@ -79,7 +79,7 @@ test('a flood is dropped, with a line that says how much', async () => {
   for (let count = 0; count < 1000; count += 1) logs.append(OWNER, entry('a'.repeat(10_000)));
   const lines = await logs.read(OWNER, 2000);
   const marker = lines.at(-1);
-  const dropped = Number(/^(\d+) lines were dropped/.exec(marker?.text ?? '')?.[1]);
+  const dropped = Number(/^(\d+) lines were lost/.exec(marker?.text ?? '')?.[1]);
   expect(marker).toMatchObject({ level: 'warn', micro: '' });
   expect(dropped).toBeGreaterThan(800);
   expect(lines.length - 1 + dropped).toBe(1000);
@@ -148,4 +148,14 @@ describe('following', () => {
     abort.abort();
     expect(await next).toEqual({ value: undefined, done: true });
   });
+});
+
+test('fault 52: what the disk refuses is counted, and said when there is room again', async () => {
+  await rm(folder, { recursive: true, force: true });
+  await writeFile(folder, 'in the way');
+  for (const text of ['one', 'two', 'three']) logs.append(OWNER, entry(text));
+  expect(await logs.read(OWNER).catch(() => [])).toEqual([]);
+  await rm(folder);
+  logs.append(OWNER, entry('four'));
+  expect(texts(await logs.read(OWNER))).toEqual(['four', expect.stringMatching(/^3 lines were lost/)]);
 });
