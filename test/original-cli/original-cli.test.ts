@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accountCommands } from './account.ts';
 import { dataCommands } from './data.ts';
 import { developCommands } from './develop.ts';
+import { instanceCommands } from './instance.ts';
 import { SPACE_CLI } from './original.ts';
 import { projectCommands } from './project.ts';
 import { pushCommands } from './push.ts';
@@ -16,6 +17,7 @@ const COMMANDS: Record<string, (scene: () => Scene) => void> = {
   push: pushCommands,
   release: releaseCommands,
   'exec, api': dataCommands,
+  'builder env': instanceCommands,
   dev: developCommands,
 };
 

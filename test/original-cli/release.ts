@@ -116,6 +116,21 @@ export function releaseCommands(scene: () => Scene): void {
     expect(await original.run(['release'], { cwd: dir })).toEqual({ code: 0, out: expect.stringContaining('revision id or confirm flag must be provided') });
   });
 
+  test('release of a revision that was deleted is refused; the others are still there', async () => {
+    const { original, ada } = scene();
+    const { dir, id } = await pushed('deleted');
+    const { revisions } = (await ada.api('GET', `/apps/${id}/revisions`)).json<{ revisions: { id: string }[] }>();
+    await writeFile(join(dir, 'web/index.html'), 'second');
+    expect(await original.run(['push', '--tag', 'second'], { cwd: dir })).toMatchObject({ code: 0 });
+    expect((await ada.api('DELETE', `/revisions/${revisions[0]?.id}`)).status).toBe(200);
+    expect(await original.run(['release', '--rid', 'first'], { cwd: dir })).toEqual({ code: 1, out: expect.stringContaining('The revision `first` was deleted') });
+    expect(await original.run(['release', '--confirm'], { cwd: dir })).toEqual({ code: 0, out: expect.stringContaining('Selected revision: second') });
+    expect(await original.run(['release', '--confirm', '--version', '1'], { cwd: dir })).toMatchObject({ code: 0 });
+    await writeFile(join(dir, 'web/index.html'), 'third');
+    expect(await original.run(['push', '--tag', 'third'], { cwd: dir })).toMatchObject({ code: 0 });
+    expect(await original.run(['release', '--confirm', '--version', '1'], { cwd: dir })).toEqual({ code: 1, out: expect.stringContaining('failed to create a new release') });
+  });
+
   test('five releases at once are five', async () => {
     const { original, ada } = scene();
     const { dir, id } = await pushed('together');
