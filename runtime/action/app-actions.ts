@@ -66,7 +66,9 @@ export function createAppActions(parts: AppActionsParts): AppActions {
   /** @returns undefined when it did not say */
   async function askOne(instance: Instance, micro: string): Promise<AppAction[] | undefined> {
     const requestId = newId('request');
-    const complain = (problem: string): undefined => void parts.tell(instance, { micro, requestId, text: `The app's actions are not known: GET /__space/actions ${problem}` });
+    const complain = (problem: string): undefined => {
+      parts.tell(instance, { micro, requestId, text: `The app's actions are not known: GET /__space/actions ${problem}` });
+    };
     try {
       const { status, text, isCut } = await parts.ask(instance, micro, { id: requestId, method: 'GET', path: '/__space/actions', signal: AbortSignal.timeout(ASK_MS), keepBytes: METADATA_MAX_BYTES });
       if (status !== 200) return complain(`answered ${status}`);

@@ -1,4 +1,4 @@
-// Covers `builder env`.
+// Covers `builder env` and `trigger`.
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -26,5 +26,19 @@ export function instanceCommands(scene: () => Scene): void {
     // A push keeps them.
     await original.run(['push'], { cwd: dir });
     expect((await scene().ada.browser.visit(new URL('/api/look', url).href)).json()).toMatchObject({ secret: 's3cret' });
+  });
+
+  test('trigger calls an App Action', async () => {
+    const { original, ada, project } = scene();
+    const { dir, id } = await project('acting');
+    await original.run(['push'], { cwd: dir });
+    const { instances } = (await ada.api('GET', `/instances?app_id=${id}`)).json<{ instances: { alias: string }[] }>();
+    const alias = instances[0]?.alias ?? '';
+    expect(await original.run(['trigger', alias, 'greet'], { stdin: '{"who":"you"}' })).toEqual({ code: 0, out: '{\n  "text": "hello you"\n}\n' });
+    expect(await original.run(['trigger', alias, 'greet', '--input', 'who=me'], { stdin: '{}' })).toEqual({ code: 0, out: expect.stringContaining('hello me') });
+    expect(await original.run(['trigger', alias, 'nothing'], { stdin: '{}' })).toEqual({ code: 1, out: expect.stringContaining('action nothing not found') });
+    expect((await original.run(['__complete', 'trigger', ''])).out).toContain(alias);
+    expect((await original.run(['__complete', 'trigger', alias, ''])).out).toContain('greet');
+    expect(await scene().bobs.run(['trigger', alias, 'greet'], { stdin: '{"who":"you"}' })).toMatchObject({ code: 1 });
   });
 }

@@ -17,7 +17,7 @@ const COMMANDS: Record<string, (scene: () => Scene) => void> = {
   push: pushCommands,
   release: releaseCommands,
   'exec, api': dataCommands,
-  'builder env': instanceCommands,
+  'builder env, trigger': instanceCommands,
   dev: developCommands,
 };
 
