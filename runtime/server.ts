@@ -212,7 +212,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
   const actions = openActions({ store, clock, log, instances, revision }, { live, logs, deliver: (...what) => ready(calls.deliver)(...what) });
   const { installations, trash } = openInstalls({ ...auth, instances, collections, settings, logs, data, clock, log, addresses, builder, engines, live, actions, drainMs: DRAIN_MS });
   closers.push(() => installations.close(), () => builder.close());
-  const lifecycle = createLifecycle({ instances, installations, releases: builder.releases, project: (id) => builder.projects.get(id) });
+  const lifecycle = createLifecycle({ instances, installations, collections, releases: builder.releases, project: (id) => builder.projects.get(id) });
   const versions = createVersions({ installations, lifecycle, revision, releases: builder.releases, snapshotsOf: ({ spaceId, collectionId }) => data.collection({ spaceId, collectionId }).snapshots });
   const warning = config.unsafeNoSandbox ? 'This host runs without a sandbox (--unsafe-no-sandbox): apps can reach everything that it can.' : undefined;
   const machine: Machine = {

@@ -33,6 +33,8 @@ export interface Collections {
   forget(id: string): void;
   /** What is not in the trash. */
   list(spaceId: string): Promise<CollectionRecord[]>;
+  /** @throws COUNT_LIMIT when there may be no more of them, those in the trash included */
+  assertRoom(spaceId: string): Promise<void>;
   /** A headless Collection. @throws COUNT_LIMIT */
   create(spaceId: string, name: string): Promise<CollectionRecord>;
   /** What waits for the first push of this Project, made when it is asked for: code on a developer's own machine needs
@@ -75,7 +77,13 @@ export function createCollections({ store, clock }: { store: Store; clock: Clock
     ({ id: newId('collection'), spaceId, name, instanceId, createdAt: isoTime(clock.now()), trashedAt: null });
   const headless = ({ projectId: _, ...record }: CollectionRecord): CollectionRecord => ({ ...record, instanceId: null });
 
+  async function assertRoom(spaceId: string): Promise<void> {
+    const known = await records.list({ by: { index: 'space', value: spaceId }, limit: COLLECTIONS_MAX });
+    if (known.length >= COLLECTIONS_MAX) throw new SpaceError('COUNT_LIMIT', { limit: COLLECTIONS_MAX, what: 'Collections', remedy: 'Delete those that nobody uses, and empty the trash.' });
+  }
+
   return {
+    assertRoom,
     get: (id) => records.get(id),
     open(id) {
       const found = known.get(id);
@@ -90,8 +98,7 @@ export function createCollections({ store, clock }: { store: Store; clock: Clock
     forget,
     list: async (spaceId) => (await records.list({ by: { index: 'space', value: spaceId } })).filter((record) => record.trashedAt === null),
     async create(spaceId, name) {
-      const known = await records.list({ by: { index: 'space', value: spaceId }, limit: COLLECTIONS_MAX });
-      if (known.length >= COLLECTIONS_MAX) throw new SpaceError('COUNT_LIMIT', { limit: COLLECTIONS_MAX, what: 'Collections', remedy: 'Delete those that nobody uses, and empty the trash.' });
+      await assertRoom(spaceId);
       const record = newRecord(spaceId, name, null);
       await records.insert(record);
       return record;

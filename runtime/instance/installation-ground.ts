@@ -1,6 +1,7 @@
 // Owns how an Installation moves from one step to the next: each ends with one batch, so that it can be done again after a
 // kill. Knows not what the steps are.
-import { SpaceError } from '../../core/errors.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import { isoTime } from '../../core/clock.ts';
 import type { Release } from '../../builder/release.ts';
 import type { Revision } from '../../builder/revision.ts';
@@ -19,8 +20,9 @@ export interface InstallationGround {
   step(job: Installation, event: InstallationEvent, change: Partial<Installation>, ...lines: string[]): Installation;
   /** Write the job alone. */
   write(after: Installation): Promise<Installation>;
-  /** Job and Instance change in one batch. */
-  both(before: Pair, after: Pair): Promise<Pair>;
+  /** Job and Instance change in one batch. What its owner changed of the Instance meanwhile, such as its address, stays.
+   *  Other code raises its generation. */
+  both(before: Pair, job: Installation, change: Partial<Instance>): Promise<Pair>;
   /** From pending to preparing; a job that is further already stays. */
   begun(job: Installation, line: string): Promise<Installation>;
   /** From preparing to saving: from here on requests wait. */
@@ -46,15 +48,23 @@ export function createGround(table: Table<Installation>, parts: InstallationPart
       ground.reached(after, after.state);
       return after;
     },
-    async both(before, after) {
-      await commit(store, instances.replaceWrite(before.instance, after.instance), table.replaceWrite(before.job, after.job));
-      ground.reached(after.job, after.job.state);
-      return after;
+    async both(before, job, change) {
+      let { instance } = before;
+      for (;;) {
+        const after = instances.touched(instance, { ...change, ...(change.revisionId !== undefined && { generation: instance.generation + 1 }) });
+        try {
+          await commit(store, instances.replaceWrite(instance, after), table.replaceWrite(before.job, job));
+          ground.reached(job, job.state);
+          return { job, instance: after };
+        } catch (error) {
+          const now = await instances.get(instance.id);
+          if (!isSpaceError(error, 'STORE_CONDITION_FAILED') || !now || now.state !== instance.state || isDeepStrictEqual(now, instance)) throw error;
+          instance = now;
+        }
+      }
     },
     begun: async (job, line) => (job.state === 'pending' ? ground.write(ground.step(job, 'start', {}, line)) : job),
-    hold: ({ job, instance }, change, line) => ground.both({ job, instance }, {
-      job: ground.step(job, 'hold', { ...change, before: codeOf(instance) }, line), instance: instances.touched(instance, { state: 'updating' }),
-    }),
+    hold: ({ job, instance }, change, line) => ground.both({ job, instance }, ground.step(job, 'hold', { ...change, before: codeOf(instance) }, line), { state: 'updating' }),
     reached: ({ id, kind }, what) => log.debug('installation.step', { installationId: id, kind, reached: what }),
     async instanceOf(job) {
       const instance = await instances.get(job.instanceId);

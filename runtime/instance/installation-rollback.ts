@@ -21,8 +21,7 @@ export async function rollBack(ground: InstallationGround, given: Installation):
   await parts.onChanged(instance.id);
   await moveData(ground, held, `Before the rollback from ${held.instance.version} to ${target.version}`);
   ground.reached(held.job, 'data saved');
-  const placed = parts.instances.touched(held.instance, { ...target, state: 'ready', generation: held.instance.generation + 1 });
-  await ground.both(held, { job: ground.step(held.job, 'placed', {}, ...resourceLines(revision), parts.urlOf(instance)), instance: placed });
+  await ground.both(held, ground.step(held.job, 'placed', {}, ...resourceLines(revision), parts.urlOf(instance)), { ...target, state: 'ready' });
   parts.onReady(instance.id);
   await ground.prune(instance);
 }

@@ -24,9 +24,8 @@ export async function place(ground: InstallationGround, given: Installation): Pr
   const instance = await ground.instanceOf(job);
   // A push has its developer at hand, and must be live at once.
   if (job.kind === 'update' && instance.kind === 'installed') return updateGuarded(ground, { job, instance }, { release, revision });
-  const placed = parts.instances.touched(instance, { ...codeOfRelease(release), state: 'ready', generation: instance.generation + 1 });
   const before = codeOf(instance);
-  await both({ job, instance }, { job: step(job, 'placed', before ? { before } : {}, ...resourceLines(revision), parts.urlOf(instance)), instance: placed });
+  await both({ job, instance }, step(job, 'placed', before ? { before } : {}, ...resourceLines(revision), parts.urlOf(instance)), { ...codeOfRelease(release), state: 'ready' });
   await parts.onChanged(instance.id);
 }
 
@@ -38,9 +37,8 @@ async function updateGuarded(ground: InstallationGround, pair: Pair, { release, 
   await parts.onChanged(instance.id);
   await parts.snapshotsOf(instance).create({ id: job.snapshotId, kind: 'automatic', note: `Before the update from ${instance.version} to ${release.version}` });
   ground.reached(job, 'data saved');
-  const switched = parts.instances.touched(instance, { ...codeOfRelease(release), generation: instance.generation + 1 });
   const line = job.isUnchecked ? `version ${release.version} is not checked: that was the wish` : `starting version ${release.version} to see whether it answers...`;
-  const after = await ground.both(held, { job: ground.step(job, 'switched', {}, ...resourceLines(revision), line), instance: switched });
+  const after = await ground.both(held, ground.step(job, 'switched', {}, ...resourceLines(revision), line), codeOfRelease(release));
   await tryOut(ground, after.job);
 }
 
@@ -51,7 +49,7 @@ async function tryOut(ground: InstallationGround, job: Installation): Promise<vo
   const problem = job.isUnchecked ? undefined : await parts.check(instance);
   ground.reached(job, 'checked');
   if (problem) return giveBack(ground, await rejected(ground, job, problem));
-  await ground.both({ job, instance }, { job: ground.step(job, 'placed', {}, parts.urlOf(instance)), instance: parts.instances.touched(instance, { state: 'ready' }) });
+  await ground.both({ job, instance }, ground.step(job, 'placed', {}, parts.urlOf(instance)), { state: 'ready' });
   parts.onReady(instance.id);
   await ground.prune(instance);
 }
@@ -70,8 +68,8 @@ export async function giveBack(ground: InstallationGround, job: Installation): P
   const isDataBack = await giveDataBack(ground, { job, instance });
   ground.reached(job, 'data back');
   const { message } = new SpaceError('UPDATE_UNHEALTHY', { version: instance.version, reason: problem.text, before: before.version, snapshot: isDataBack ? job.replacedId : undefined });
-  const back = parts.instances.touched(instance, { ...before, state: 'ready', generation: instance.generation + 1 });
-  await ground.both({ job, instance }, { job: ground.step(job, 'fail', { error: message, replacedId: isDataBack ? job.replacedId : undefined }, `failed: ${message}`), instance: back });
+  const failed = ground.step(job, 'fail', { error: message, replacedId: isDataBack ? job.replacedId : undefined }, `failed: ${message}`);
+  const { instance: back } = await ground.both({ job, instance }, failed, { ...before, state: 'ready' });
   parts.onReady(instance.id);
   await parts.onReturned(back, { problem, text: message, version: instance.version });
 }

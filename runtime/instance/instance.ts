@@ -70,6 +70,8 @@ export interface Instances {
   touched(instance: Instance, change: Partial<Instance>): Instance;
 }
 
+/** Of one Space. */
+export const INSTANCES_MAX = 500;
 const LABEL_MAX = 63;
 /** Of one Instance, those included that it had: each stays with it for good. */
 const LABELS_MAX = 20;

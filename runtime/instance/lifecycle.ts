@@ -5,12 +5,14 @@ import type { Project } from '../../builder/project.ts';
 import type { Release, Releases } from '../../builder/release.ts';
 import type { Revision } from '../../builder/revision.ts';
 import type { Space } from '../auth/space.ts';
+import type { Collections } from './collection.ts';
 import type { Installation, Installations } from './installation.ts';
-import type { Instance, Instances } from './instance.ts';
+import { INSTANCES_MAX, type Instance, type Instances } from './instance.ts';
 
 export interface LifecycleParts {
   instances: Instances;
   installations: Installations;
+  collections: Pick<Collections, 'assertRoom'>;
   releases: Releases;
   project(id: string): Promise<Project>;
 }
@@ -54,6 +56,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       const project = await orMissing(parts.project(release.projectId));
       if (!project) throw new SpaceError('RELEASE_NOT_FOUND');
       if ((await instances.list(person.id)).length >= INSTANCES_MAX) throw new SpaceError('COUNT_LIMIT', { limit: INSTANCES_MAX, what: 'apps', remedy: 'Uninstall one that you no longer need.' });
+      await parts.collections.assertRoom(person.id);
       return installations.install({
         spaceId: person.id, projectId: project.id, kind: 'installed', alias: project.alias,
         appName: release.discovery.appName, releaseId: release.id, version: release.version,
@@ -98,8 +101,6 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
   }
 }
 
-/** Of one Space. */
-export const INSTANCES_MAX = 500;
 /** Pushes at the same time that one waits for. */
 const ATTEMPTS = 10;
 

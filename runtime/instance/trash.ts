@@ -6,7 +6,7 @@ import type { Data } from '../../sandbox-data/data.ts';
 import type { Store } from '../../sandbox-data/store/store.ts';
 import { commit, type Write } from '../../sandbox-data/store/table.ts';
 import type { CollectionRecord, Collections } from './collection.ts';
-import type { Instance, Instances } from './instance.ts';
+import { INSTANCES_MAX, type Instance, type Instances } from './instance.ts';
 
 export const TRASH_MS = 30 * 86_400_000;
 
@@ -32,7 +32,7 @@ export interface Trash {
   list(spaceId: string): Promise<Trashed[]>;
   /** A headless Collection. */
   discard(record: CollectionRecord): Promise<void>;
-  /** @param as `collection`: of an app only its data  @returns the Instance, where there is one again  @throws TRASH_NOT_FOUND, CONFLICT */
+  /** @param as `collection`: of an app only its data  @returns the Instance, where there is one again  @throws TRASH_NOT_FOUND, CONFLICT, COUNT_LIMIT */
   restore(trashed: Trashed, as?: 'app' | 'collection'): Promise<Instance | undefined>;
   /** Delete for good. @throws TRASH_NOT_FOUND */
   purge(trashed: Trashed): Promise<void>;
@@ -65,6 +65,7 @@ export function createTrash(parts: TrashParts): Trash {
   async function restoreInstance(trashed: Trashed, given: Instance): Promise<Instance> {
     if (given.revisionId !== null && !(await parts.hasRevision(given.revisionId))) throw new SpaceError('CONFLICT', { reason: 'The code of this app is gone. Bring its data back as a Collection.' });
     if (given.kind === 'builder' && (await instances.builderOf(given.projectId))) throw new SpaceError('CONFLICT', { reason: 'This project has another Builder Instance by now. Bring the data of this one back as a Collection.' });
+    if ((await instances.list(given.spaceId)).length >= INSTANCES_MAX) throw new SpaceError('COUNT_LIMIT', { limit: INSTANCES_MAX, what: 'apps', remedy: 'Uninstall one that you no longer need.' });
     const instance = instances.touched(given, { state: given.revisionId === null ? 'failed' : 'ready', generation: given.generation + 1, label: await instances.labelFor(given) });
     const owned = { ...withoutTrash(trashed), instanceId: instance.id, ...(instance.kind === 'builder' && { projectId: instance.projectId }) };
     await change(collections.replaceWrite(trashed, owned), ...(await instances.restoreWrites(instance)));

@@ -267,6 +267,17 @@ describe('an update that fails its check', () => {
     expect(await host.instances.get(before.id)).toMatchObject({ state: 'ready', revisionId: 'revision-1' });
   });
 
+  test('keeps the address that its owner gave it meanwhile, as one does that passes', async () => {
+    for (const failing of [problem, undefined]) {
+      const store = createMemoryStore();
+      const before = await installed(hostOn(store));
+      const host = hostOn(store, { async check(instance) { await host.instances.rename(instance, 'my-guests'); return failing; } });
+      const job = await host.installations.ended((await host.installations.update(before, releaseOf('release-2'))).id);
+      expect(job).toMatchObject({ state: failing ? 'failed' : 'complete' });
+      expect(await host.instances.get(before.id)).toMatchObject({ state: 'ready', label: 'my-guests', revisionId: failing ? 'revision-1' : 'revision-2' });
+    }
+  });
+
   test('because the check itself cannot be made, is undone as well', async () => {
     const store = createMemoryStore();
     const before = await installed(hostOn(store));

@@ -4,8 +4,8 @@ import type { Release } from '../../../builder/release.ts';
 import type { Space } from '../../../runtime/auth/space.ts';
 import { COLLECTIONS_MAX, createCollections } from '../../../runtime/instance/collection.ts';
 import type { Installations } from '../../../runtime/instance/installation.ts';
-import { createInstances } from '../../../runtime/instance/instance.ts';
-import { createLifecycle, INSTANCES_MAX } from '../../../runtime/instance/lifecycle.ts';
+import { createInstances, INSTANCES_MAX } from '../../../runtime/instance/instance.ts';
+import { createLifecycle } from '../../../runtime/instance/lifecycle.ts';
 import { commit } from '../../../sandbox-data/store/table.ts';
 import { createFakeClock } from '../../support/fake-clock.ts';
 import { codeOf } from '../../support/identity.ts';
@@ -19,7 +19,7 @@ test('one app too many is refused, to whoever has that many', async () => {
   await commit(store, ...drafts.flatMap(instances.insertWrites));
   const release = { id: 'release', projectId: 'project', channel: 'experimental', version: '1', discovery: { appName: 'App' } } as Release;
   const lifecycle = createLifecycle({
-    instances, releases: { get: async () => release } as never, project: async () => ({ id: 'project', alias: 'app' }) as never,
+    instances, collections: createCollections({ store, clock: createFakeClock() }), releases: { get: async () => release } as never, project: async () => ({ id: 'project', alias: 'app' }) as never,
     installations: { install: async () => ({}) } as unknown as Installations,
   });
   expect(await codeOf(lifecycle.install({ id: 'space-a' } as Space, 'release'))).toBe('COUNT_LIMIT');
