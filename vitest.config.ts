@@ -1,14 +1,14 @@
 // Owns how tests are grouped and run. `check` reads the sources, `unit` covers one module each with real files and
-// processes, `e2e` drives a whole host.
+// processes, `e2e` drives a whole host, `alone` too, with nothing beside it.
 import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 const CHECK = 'test/architecture.test.ts';
-/** Compares times: nothing else may run beside it. */
-const ALONE = 'test/hostile/front-door.test.ts';
+/** They compare times: nothing else may run beside them. */
+const ALONE = ['test/hostile/front-door.test.ts', 'test/e2e/disk.test.ts'];
 
 /** Most tests wait for disks, clocks and other processes: on two cores, two files at a time take little more than half as long. */
-const UNIT_WORKERS = Math.max(2, availableParallelism() - 1);
+const WORKERS = Math.max(2, availableParallelism() - 1);
 
 export default defineConfig({
   test: {
@@ -24,9 +24,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          maxWorkers: UNIT_WORKERS,
+          maxWorkers: WORKERS,
           include: ['test/**/*.test.ts'],
-          exclude: [CHECK, ALONE, 'test/e2e/**', 'test/sdk/**', 'test/fixtures/**'],
+          exclude: [CHECK, ...ALONE, 'test/e2e/**', 'test/sdk/**', 'test/fixtures/**'],
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },
@@ -35,13 +35,17 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts', 'test/sdk/**/*.test.ts', ALONE],
+          maxWorkers: WORKERS,
+          include: ['test/e2e/**/*.test.ts', 'test/sdk/**/*.test.ts'],
+          exclude: ALONE,
           testTimeout: 180_000,
           hookTimeout: 180_000,
-          // Each file starts hosts of its own; two at a time would only measure the machine.
-          fileParallelism: false,
           sequence: { groupOrder: 1 },
         },
+      },
+      {
+        extends: true,
+        test: { name: 'alone', include: ALONE, fileParallelism: false, testTimeout: 180_000, hookTimeout: 180_000, sequence: { groupOrder: 2 } },
       },
     ],
   },

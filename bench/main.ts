@@ -14,6 +14,7 @@ import { describeMachine } from './machine.ts';
 import { measureManyInstances } from './many-instances.ts';
 import { measureManyPushes } from './many-pushes.ts';
 import { measureOrders } from './orders.ts';
+import { measureProgramKills } from './program-kills.ts';
 import { measureProgramStarts } from './program-starts.ts';
 import { measurePrograms } from './programs.ts';
 import { measurePushLive } from './push-live.ts';
@@ -40,6 +41,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'many-pushes': measureManyPushes,
   'programs': measurePrograms,
   'program-starts': measureProgramStarts,
+  'program-kills': measureProgramKills,
   'sdk-call': measureSdkCall,
 };
 
