@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import * as esbuild from 'esbuild';
 import { parse as parseJsonc } from 'jsonc-parser';
 import { SpaceError } from '../../core/errors.ts';
+import { giveWay } from './bundler-priority.ts';
 import { assertCommands, commandsOf, runBuildCommands } from './build-commands.ts';
 import { installDependencies, removeDependencies } from './dependencies.ts';
 import type { PackageTools } from './package-tools.ts';
@@ -109,6 +110,7 @@ async function bundle(job: ToolchainJob, root: string, entry: string): Promise<B
   timeout.addEventListener('abort', cancel, { once: true });
   try {
     job.signal.throwIfAborted();
+    await giveWay();
     return await context.rebuild();
   } catch (error) {
     job.signal.throwIfAborted();

@@ -221,6 +221,9 @@ test('a source of three engines becomes one Revision, and pushing again stores n
     const again = (await made.builder.revisions.get(second.build.id)).micros;
     for (const at of [0, 1]) expect(again[at]?.files['dependencies.tar.zst']).toEqual([web, api][at]?.files['dependencies.tar.zst']);
     expect(again[1]?.files['app.tar.zst']).not.toEqual(api?.files['app.tar.zst']);
+    // Its programs could have seen the change: it was built again, to the same bytes.
+    expect(second.lines).toContain('Building micro own...');
+    expect(again[2]?.files).toEqual(own?.files);
     expect(await readdir(join(made.base, 'work', 'jobs'))).toEqual([]);
   } finally {
     await made.clear();

@@ -1,4 +1,4 @@
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { createIsolateToolchain, handlerPlace } from '../../builder/toolchain/isolate.ts';
@@ -301,4 +301,14 @@ describe('limits', () => {
     expect(error.code).toBe('BUILD_TOOL_MISSING');
     expect(error.message).toContain('"npm run build"');
   });
+});
+
+test.skipIf(process.platform !== 'linux')('the program that bundles gives way to requests: each of its threads has less priority than the host', async () => {
+  for (let time = 0; time < 3; time += 1) await bundleOf({ 'index.js': START });
+  const children = (await readFile(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8')).split(' ').filter(Boolean);
+  const commands = await Promise.all(children.map(async (pid) => ({ pid, command: await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '') })));
+  const bundler = commands.find(({ command }) => command.includes('--service='))?.pid as string;
+  const threads = await readdir(`/proc/${bundler}/task`);
+  const priorities = await Promise.all(threads.map(async (thread) => Number((await readFile(`/proc/${bundler}/task/${thread}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')[16])));
+  expect(Math.min(...priorities)).toBe(10);
 });

@@ -1,8 +1,10 @@
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { deflateRawSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import * as yauzl from 'yauzl';
 import { SOURCE_LIMITS } from '../../builder/source-entries.ts';
 import { receiveSource, unpackSource } from '../../builder/source.ts';
 import { chunks, rawZip, zipOf } from './archive.ts';
@@ -69,6 +71,17 @@ describe('names that lead elsewhere', () => {
   test.each(slips)('%s', async (_, name) => {
     await expectRefusal(rawZip([{ name: 'fine.txt', content: 'fine' }, { name, content: 'evil' }]), { code: 'SOURCE_INVALID' });
   });
+});
+
+test('the same archive, unpacked without these checks, is written beside the folder', async () => {
+  const zip = await yauzl.fromBufferPromise(rawZip([{ name: 'fine.txt', content: 'fine' }, { name: 'a/../../evil', content: 'evil' }]), { decodeStrings: false });
+  const folder = join(base, 'inner');
+  for await (const entry of zip.eachEntry()) {
+    const path = join(folder, (entry.fileName as unknown as Buffer).toString());
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, await buffer(await zip.openReadStreamPromise(entry)));
+  }
+  expect((await readdir(base)).sort()).toEqual(['evil', 'inner']);
 });
 
 describe('kinds of entries', () => {
