@@ -1,6 +1,6 @@
 // Owns the control plane's endpoints as typed functions: path, body and answer of each. Must not know who calls.
 import type {
-  WireApp, WireBuild, WireChannel, WireCollection, WireDiscovery, WireEnv, WireHealth, WireImportLine, WireInstallation, WireInstance, WireInvite,
+  WireAction, WireApp, WireBuild, WireChannel, WireCollection, WireDiscovery, WireEnv, WireHealth, WireImportLine, WireInstallation, WireInstance, WireInvite,
   WireKey, WireLogLine, WireNewKey, WireNewToken, WirePage, WirePromotion, WireRelease, WireRevision, WireSignedUp, WireSchedule, WireScheduleRun, WireSnapshot,
   WireDamage, WireRollback, WireSpace, WireToken, WireTrashed, WireUpdate, WireVerified, WireVersion,
 } from '../core/wire.ts';
@@ -17,8 +17,6 @@ export interface NewPromotion {
 /** As it is sent; what the developer did not give is empty. */
 export type NewDiscovery = Omit<WireDiscovery, 'media' | 'works_with'> & { media: string[] | null; works_with: string[] | null };
 export interface PresetChange { id: string; name: string; presets: { env: WireEnv[] } }
-/** What an app offers to be called by name, as far as a caller needs it. */
-export interface OfferedAction { instance_id: string; name: string; input?: { name: string; type: string }[] | null }
 type Bytes = Blob | Uint8Array<ArrayBuffer>;
 
 export type Api = ReturnType<typeof createApi>;
@@ -156,7 +154,7 @@ function instances({ get, post, patch, remove, lines }: Endpoint) {
     /** Ends with the run. */
     runSchedule: (instanceId: string, schedule: string) => post<WireScheduleRun>(`/v0/instances/${id(instanceId)}/schedules/${id(schedule)}/run`, {}),
     /** What the apps of the Space offer to be called by name. */
-    listActions: () => get<{ actions: OfferedAction[] }>('/v0/actions', { per_page: 1000 }),
+    listActions: () => get<{ actions: WireAction[] }>('/v0/actions', { per_page: 1000 }),
     runAction: (instanceId: string, name: string, inputs: Record<string, unknown>) =>
       post<{ type: string; data: unknown }>(`/v0/actions/${id(instanceId)}/${id(name)}`, inputs),
     createInstanceKey: (instanceId: string, body: { name: string; kind: 'data' | 'api' }) =>

@@ -1,7 +1,7 @@
 // Owns `space trigger`: something that an app can do, now: one of its schedules, or one of the actions that it offers.
-import type { Api, OfferedAction } from '../../client/api.ts';
+import type { Api } from '../../client/api.ts';
 import { ApiError } from '../../client/transport.ts';
-import type { WireInstance, WireScheduleRun } from '../../core/wire.ts';
+import type { WireAction, WireInstance, WireScheduleRun } from '../../core/wire.ts';
 import { findBuilderInstance, findInstance } from '../choose-instance.ts';
 import { defineCommand, withDir } from '../command.ts';
 import type { Context } from '../command.ts';
@@ -39,7 +39,7 @@ export const triggerCommand = defineCommand<Options>({
 });
 
 /** A host without actions has no such address. */
-async function listActions(api: Api): Promise<OfferedAction[]> {
+async function listActions(api: Api): Promise<WireAction[]> {
   try {
     return (await api.listActions()).actions;
   } catch (error) {
@@ -48,7 +48,7 @@ async function listActions(api: Api): Promise<OfferedAction[]> {
   }
 }
 
-async function runAction(context: Context, api: Api, { instance, action, pairs }: { instance: WireInstance; action: OfferedAction; pairs: [string, string][] }): Promise<void> {
+async function runAction(context: Context, api: Api, { instance, action, pairs }: { instance: WireInstance; action: WireAction; pairs: [string, string][] }): Promise<void> {
   const inputs = pairs.length > 0 || context.io.isInteractive ? typed(pairs, action) : await pipedInputs(context);
   const answer = await api.runAction(instance.id, action.name, inputs);
   const { data } = answer;
@@ -56,9 +56,9 @@ async function runAction(context: Context, api: Api, { instance, action, pairs }
 }
 
 /** A terminal knows text only; the action says what it wants. */
-function typed(pairs: [string, string][], { name, input }: OfferedAction): Record<string, unknown> {
+function typed(pairs: [string, string][], { name, input }: WireAction): Record<string, unknown> {
   return Object.fromEntries(pairs.map(([key, value]) => {
-    const known = (input ?? []).find((one) => one.name === key);
+    const known = input.find((one) => one.name === key);
     if (known?.type === 'number') {
       if (value.trim() === '' || !Number.isFinite(Number(value))) throw usageFailure(`\`${key}\` of ${name} is a number; \`${value}\` is none.`);
       return [key, Number(value)];
