@@ -1,7 +1,7 @@
 // Owns the frame around every page: head, header with navigation, warning banner, main, footer.
 // Knows no page and no route beyond those in the navigation.
 import { mark, SYMBOLS } from './icon.ts';
-import { html, webUrl, type Markup } from './markup.ts';
+import { html, ownPath, webUrl, type Markup } from './markup.ts';
 
 /** Whoever looks at the page. */
 export interface Person { name: string; isOwner: boolean }
@@ -24,6 +24,8 @@ export interface Frame extends Chrome {
   shape?: 'wide' | 'narrow' | 'plain';
   /** Load the page again after so many seconds: progress without JavaScript. */
   refreshSeconds?: number;
+  /** Go to this path on the dashboard's host at once. */
+  goTo?: string;
   /** Folder of the style sheet. Pages on an Instance's host name use the reserved one. */
   assets?: '/assets' | '/__space/assets';
   /** The dashboard, as seen from here. Only pages on another host name need it. */
@@ -40,6 +42,7 @@ export function layout(frame: Frame): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="same-origin">
+${ownPath(frame.goTo) === undefined ? '' : html`<meta http-equiv="refresh" content="0;url=${ownPath(frame.goTo)}">`}
 ${frame.refreshSeconds === undefined ? '' : html`<meta http-equiv="refresh" content="${frame.refreshSeconds}">`}
 <title>${frame.title} · Ownspace</title>
 <link rel="icon" href="${assets}/favicon.svg" type="image/svg+xml">

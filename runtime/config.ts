@@ -27,6 +27,8 @@ export interface Config {
   /** One-time secret of the first set-up; random when undefined. */
   readonly setupSecret: string | undefined;
   readonly logLevel: LogLevel;
+  /** DNS server, `address` or `address:port`; undefined: this machine's. */
+  readonly dnsServer: string | undefined;
   /** Stores of Collections that a data worker holds open. */
   readonly openStores: number;
   readonly buildTools: BuildTools;
@@ -69,6 +71,7 @@ const SETTINGS = {
   limits: { flag: 'limits', variable: 'OWNSPACE_LIMITS', value: 'LIST', fallback: '', meaning: 'what apps may use, as cpuMs=5000,heapMb=256; docs/limits.md has all of them' },
   setupSecret: { variable: 'OWNSPACE_SETUP_SECRET', fallback: '', meaning: 'one-time secret of the first set-up; random unless given' },
   log: { variable: 'OWNSPACE_LOG', fallback: 'info', meaning: 'debug, info, warn or error; JSON lines on stderr' },
+  dns: { variable: 'OWNSPACE_DNS', fallback: '', meaning: 'DNS server that is asked for the proofs of custom domains, as 9.9.9.9 or 127.0.0.1:5353; those of this machine unless given' },
   openStores: { variable: 'OWNSPACE_OPEN_STORES', fallback: '200', meaning: 'Stores of Collections that a data worker holds open' },
 } as const satisfies Record<string, Setting>;
 
@@ -117,6 +120,8 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
   if (!/^[1-9]\d{0,5}$/.test(openStores)) problems.push(`OWNSPACE_OPEN_STORES is ${shown(openStores)}: use a number from 1 to 999999`);
   const level = text('log');
   if (!LOG_LEVELS.includes(level)) problems.push(`OWNSPACE_LOG is "${level}": use one of ${LOG_LEVELS.join(', ')}`);
+  const dns = text('dns');
+  if (dns !== '' && !isDnsServer(dns)) problems.push(`OWNSPACE_DNS is ${shown(dns)}: use an IP address, with a port where it is not 53`);
   const secret = text('setupSecret');
   if (secret !== '' && secret.length < 8) problems.push('OWNSPACE_SETUP_SECRET is too short: use 8 characters or more');
   const isOn = SWITCH[text('unsafeNoSandbox').toLowerCase()];
@@ -134,6 +139,7 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
     limits: readLimits(text('limits'), (problem) => problems.push(`${where('limits')}: ${problem}`)),
     setupSecret: secret === '' ? undefined : secret,
     logLevel: level as LogLevel,
+    dnsServer: dns === '' ? undefined : dns,
     openStores: Number(openStores),
     buildTools: readBuildTools(env, readHosts(text('buildHosts'), (problem) => problems.push(`${where('buildHosts')}: ${problem}`))),
   };
@@ -229,4 +235,11 @@ export function helpText(): string {
     return `  ${flag.padEnd(22)}${setting.variable.padEnd(28)}${setting.meaning}${fallback}`;
   });
   return `Start an Ownspace host.\n\n  npm start -- [flags]\n\nFlags, their environment variables, meaning (default); a flag wins:\n${lines.join('\n')}\n`;
+}
+
+/** An address, and a port after a colon; an IPv6 address has brackets then. */
+function isDnsServer(text: string): boolean {
+  const [, bracketed, plain, port] = /^(?:\[([0-9a-f:.]+)\]|([0-9.]+))(?::(\d{1,5}))?$/i.exec(text) ?? [];
+  if (isIP(text)) return true;
+  return isIP(bracketed ?? plain ?? '') !== 0 && (port === undefined || (Number(port) > 0 && Number(port) <= 65_535));
 }

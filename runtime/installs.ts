@@ -14,7 +14,7 @@ import type { Instance } from './instance/instance.ts';
 import type { LiveInstances } from './instance/live.ts';
 import { createTrash, type Trash } from './instance/trash.ts';
 
-export interface InstallsParts extends Pick<ApiParts, 'instances' | 'collections' | 'settings' | 'logs' | 'apiKeys' | 'dataKeys'> {
+export interface InstallsParts extends Pick<ApiParts, 'instances' | 'collections' | 'settings' | 'domains' | 'logs' | 'apiKeys' | 'dataKeys'> {
   data: Data;
   clock: Clock;
   log: Log;
@@ -28,7 +28,7 @@ export interface InstallsParts extends Pick<ApiParts, 'instances' | 'collections
 }
 
 export function openInstalls(parts: InstallsParts): { installations: Installations; trash: Trash } {
-  const { instances, collections, settings, actions, logs, apiKeys, dataKeys, data, clock, log, addresses, builder, engines, live } = parts;
+  const { instances, collections, settings, domains, actions, logs, apiKeys, dataKeys, data, clock, log, addresses, builder, engines, live } = parts;
   const store = data.hostStore;
 
   async function onRemoved(instance: Instance): Promise<void> {
@@ -36,6 +36,7 @@ export function openInstalls(parts: InstallsParts): { installations: Installatio
     await logs.remove({ spaceId: instance.spaceId, instanceId: instance.id });
     await settings.remove(instance.id);
     await actions.schedules.instanceRemoved(instance.id);
+    await domains.instanceRemoved(instance.id);
   }
 
   const trash = createTrash({
@@ -68,7 +69,10 @@ export function openInstalls(parts: InstallsParts): { installations: Installatio
       ...trash,
       async restore(trashed, as) {
         const instance = await trash.restore(trashed, as);
-        if (instance) actions.instanceChanged(instance.id);
+        if (instance) {
+          actions.instanceChanged(instance.id);
+          await domains.load();
+        }
         return instance;
       },
     },

@@ -10,6 +10,7 @@ import { actionRoutes } from './api/actions.ts';
 import { archiveRoutes } from './api/archives.ts';
 import { buildRoutes } from './api/builds.ts';
 import { collectionRoutes } from './api/collections.ts';
+import { domainRoutes } from './api/domains.ts';
 import { installationRoutes } from './api/installations.ts';
 import { instanceRoutes } from './api/instances.ts';
 import type { ApiParts } from './api/parts.ts';
@@ -33,7 +34,7 @@ export function apiRoutes(parts: ApiParts, assets: Assets): Route[] {
     ...spaceRoutes(parts), ...projectRoutes(parts), ...buildRoutes(parts), ...releaseRoutes(parts, shelf),
     ...installationRoutes(parts), ...instanceRoutes(parts), ...collectionRoutes(parts),
     ...versionRoutes(parts), ...trashRoutes(parts), ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts), ...settingsRoutes(parts),
-    ...scheduleRoutes(parts), ...actionRoutes(parts),
+    ...scheduleRoutes(parts), ...actionRoutes(parts), ...domainRoutes(parts),
     ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...instancePages(parts), ...releasePages(parts, shelf), ...trashPages(parts), ...assetPages(assets),
     openApiRoute(() => parts.version, () => routes),
   ];

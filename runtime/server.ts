@@ -41,6 +41,8 @@ import { bareNames } from './http/bare-names.ts';
 import { openInnerDoor } from './http/inner-door.ts';
 import { createFrontDoor, listen } from './http/listener.ts';
 import { openTls, type Tls } from './http/tls.ts';
+import { createDomains, type Domains } from './instance/domains.ts';
+import { createTxtReader } from './instance/txt-records.ts';
 import { createCollections } from './instance/collection.ts';
 import { createDispatch } from './instance/dispatch.ts';
 import { createInstances } from './instance/instance.ts';
@@ -81,6 +83,8 @@ interface Ground {
   blobs: BlobScopes | undefined;
   vault: Vault;
   addresses: ApiParts['addresses'];
+  /** Where custom domains lead; set once they are known. */
+  customDomains: Pick<Domains, 'labelOf'>;
   setupSecret: string;
   closers: (() => Promise<void>)[];
 }
@@ -106,9 +110,10 @@ export async function startHost(config: Config, { log, clock, version }: { log: 
   try {
     await claimDataFolder(folder, clock);
     const ports = { http: config.port, tls: config.tlsPort };
-    const addresses = createAddresses({ domain: config.domain, appsDomain: config.appsDomain, ports: () => ports });
+    const customDomains: Ground['customDomains'] = { labelOf: () => undefined };
+    const addresses = createAddresses({ domain: config.domain, appsDomain: config.appsDomain, ports: () => ports, labelOfDomain: (host) => customDomains.labelOf(host) });
     const setupSecret = config.setupSecret ?? newSecret(24);
-    const ground: Ground = { config, log, clock, version, data, blobs, closers, addresses, setupSecret, vault: await openVault(folder) };
+    const ground: Ground = { config, log, clock, version, data, blobs, closers, addresses, customDomains, setupSecret, vault: await openVault(folder) };
     const { needsSetup } = await assemble(ground, ports);
     const url = addresses.controlOrigin();
     log.info('host.started', { version, url });
@@ -210,7 +215,10 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
     openConnection: (from, request) => ready(calls.openConnection)(from, request),
   });
   const actions = openActions({ store, clock, log, instances, revision }, { live, logs, deliver: (...what) => ready(calls.deliver)(...what) });
-  const { installations, trash } = openInstalls({ ...auth, instances, collections, settings, logs, data, clock, log, addresses, builder, engines, live, actions, drainMs: DRAIN_MS });
+  const domains = createDomains({ store, clock, instances, own: [...new Set([config.domain, config.appsDomain])], readTxt: createTxtReader(config.dnsServer), secretFor: (subject) => vault.derivedSecret('domain-proof', subject) });
+  await domains.load();
+  Object.assign(ground.customDomains, { labelOf: domains.labelOf });
+  const { installations, trash } = openInstalls({ ...auth, domains, instances, collections, settings, logs, data, clock, log, addresses, builder, engines, live, actions, drainMs: DRAIN_MS });
   closers.push(() => installations.close(), () => builder.close());
   const lifecycle = createLifecycle({ instances, installations, collections, releases: builder.releases, project: (id) => builder.projects.get(id) });
   const versions = createVersions({ installations, lifecycle, revision, releases: builder.releases, snapshotsOf: ({ spaceId, collectionId }) => data.collection({ spaceId, collectionId }).snapshots });
@@ -231,7 +239,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
       }
     },
   };
-  const parts: ApiParts = { ...auth, builder, instances, installations, trash, collections, lifecycle, versions, quotas: createQuotaLimits({ store, data }), settings, ...actions, machine, data, logs, addresses, warning, version: ground.version, clock, log };
+  const parts: ApiParts = { ...auth, builder, instances, installations, trash, collections, lifecycle, versions, quotas: createQuotaLimits({ store, data }), settings, domains, ...actions, machine, data, logs, addresses, warning, version: ground.version, clock, log };
   void engines.isolate.sandbox().then(({ level, findings }) => log.info('sandbox.tested', { reached: level, failed: findings.filter(({ holds }) => !holds).map(({ what }) => what) }));
   started.resolve(parts);
   return { parts, live, engineFor: engines.for, calls, meter, innerDoor };
@@ -260,7 +268,7 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
     errorPage: (error, { requestId, person }) =>
       errorPage({ ...chrome(parts, person), status: error.status, title: titleOf(error.status), message: error.message, requestId, signedIn: person !== undefined }),
   });
-  const frontDoor = createFrontDoor(createPlanes(config), {
+  const frontDoor = createFrontDoor(withDomains(createPlanes(config), parts.domains), {
     control: edge,
     data: dataPlane.handle,
     instance: dispatch.handle,
@@ -281,11 +289,21 @@ function innerDoorsOf({ config, log, clock }: Ground, { dataPlane, tls, ports }:
   };
 }
 
+/** Whoever is nobody's by its name may be somebody's domain. */
+function withDomains(planeOf: ReturnType<typeof createPlanes>, domains: Pick<Domains, 'labelOf'>): typeof planeOf {
+  return (hostHeader) => {
+    const plane = planeOf(hostHeader);
+    const label = plane?.kind === 'unknown' ? domains.labelOf(plane.host) : undefined;
+    return plane && label !== undefined ? { kind: 'instance', host: plane.host, label } : plane;
+  };
+}
+
 /** A certificate for each name at which somebody lives. */
-async function openOwnTls({ config, clock, vault }: Ground, { instances }: ApiParts): Promise<Tls> {
+async function openOwnTls({ config, clock, vault }: Ground, { instances, domains }: ApiParts): Promise<Tls> {
   const planeOf = createPlanes(config);
   return openTls({
     folder: join(config.dataFolder, 'tls'), domains: [...new Set([config.domain, config.appsDomain])], appsDomain: config.appsDomain, clock, sealing: vault,
+    isCustomDomain: (name) => domains.labelOf(name) !== undefined,
     isKnownHost: async (name) => {
       const plane = planeOf(name);
       return plane?.kind === 'instance' ? (await instances.byLabel(plane.label)) !== undefined : plane !== undefined && plane.kind !== 'unknown';

@@ -1,7 +1,7 @@
 // Owns the page to sign in. Knows nothing of sessions.
 import { field, problem } from '../form.ts';
 import { layout, type Chrome } from '../layout.ts';
-import { html, webUrl } from '../markup.ts';
+import { html, ownPath, webUrl } from '../markup.ts';
 
 export interface LoginView extends Chrome {
   /** Where to go afterwards; whoever takes the form decides whether it may be. */
@@ -26,5 +26,17 @@ ${field({ name: 'username', label: 'Name', autocomplete: 'username', value: view
 ${field({ name: 'password', label: 'Password', type: 'password', autocomplete: 'current-password', hasFocus: Boolean(view.username) })}
 <button class="primary" type="submit">Sign in</button>
 </form>`,
+  });
+}
+
+export interface ContinueView { appName: string; domain: string; /** On the dashboard's host. */ url: string }
+
+/** After signing in on the way to an app at a domain of its own. */
+export function continuePage({ appName, domain, url }: ContinueView): string {
+  const target = ownPath(url) ?? '/';
+  return layout({
+    title: `To ${appName}`, shape: 'plain', goTo: target,
+    body: html`<h1>You are signed in</h1><p class="lead">On to <bdi>${appName}</bdi> at <bdi>${domain}</bdi>.</p>
+<p><a class="button primary" href="${target}">Continue</a></p>`,
   });
 }

@@ -17,6 +17,7 @@ import type { Lifecycle } from '../instance/lifecycle.ts';
 import type { QuotaLimits } from '../instance/quota.ts';
 import type { InstanceLogs } from '../instance/logs.ts';
 import type { Trash } from '../instance/trash.ts';
+import type { Domains } from '../instance/domains.ts';
 import type { Settings } from '../instance/settings.ts';
 import type { Versions } from '../instance/versions.ts';
 import type { AppActions } from '../action/app-actions.ts';
@@ -63,6 +64,7 @@ export interface ApiParts {
   versions: Versions;
   quotas: QuotaLimits;
   settings: Settings;
+  domains: Domains;
   schedules: Scheduler;
   appActions: AppActions;
   machine: Machine;

@@ -1,4 +1,4 @@
-// Owns the host's own certificates: three authorities that are made once and kept, and a certificate for each known host
+// Owns the host's own certificates: authorities that are made once and kept, one for each custom domain too, and a certificate for each known host
 // name, made when a client asks for the name and renewed in time. Knows nothing of planes, requests or Instances.
 import { mkdir, readFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ export interface Sealing {
 }
 
 export interface TlsOptions {
-  /** DATA/tls: `ca.pem` for people, `deta-ca.pem` for programs elsewhere, `sandbox-ca.pem` for boxes; `*.key` sealed. */
+  /** DATA/tls: `domains/<domain>.pem` for a custom domain, `ca.pem` for people, `deta-ca.pem` for programs elsewhere, `sandbox-ca.pem` for boxes; `*.key` sealed. */
   folder: string;
   /** The names under which the dashboard and the apps live, with all names below them. */
   domains: readonly string[];
@@ -38,6 +38,8 @@ export interface TlsOptions {
   sealing: Sealing;
   /** Whether somebody lives at this name; asked at each handshake, so an answer counts at once. */
   isKnownHost(hostName: string): boolean | Promise<boolean>;
+  /** Whether this is a domain that a person brought; asked in the same way. */
+  isCustomDomain?(hostName: string): boolean;
 }
 
 export interface Tls {
@@ -59,21 +61,36 @@ interface Served { context: SecureContext; renewAtMs: number }
 
 /** Open the authorities, making those that are missing or do not fit `domains` any more.
  *  @throws TLS_CA_UNREADABLE */
-export async function openTls({ folder, domains, appsDomain, clock, sealing, isKnownHost }: TlsOptions): Promise<Tls> {
+export async function openTls({ folder, domains, appsDomain, clock, sealing, isKnownHost, isCustomDomain = () => false }: TlsOptions): Promise<Tls> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const own = await openOrMake({ folder, name: 'ca', names: domains, clock, sealing });
   const deta = await openOrMake({ folder, name: 'deta-ca', names: DETA_HOSTS, clock, sealing });
   const sandbox = await openOrMake({ folder, name: 'sandbox-ca', names: [...DETA_HOSTS, appsDomain], clock, sealing });
+  const signerOfDomain = ownAuthorities({ folder: join(folder, 'domains'), clock, sealing });
   return {
     caPem: own.certificatePem,
     detaCaPem: deta.certificatePem,
     sandboxCaPem: sandbox.certificatePem,
     secureContextFor: keptCertificates(clock, async (hostName) => {
       if (DETA_HOSTS.includes(hostName)) return deta.signer;
+      if (isCustomDomain(hostName)) return signerOfDomain(hostName);
       return domains.some((domain) => isWithin(hostName, domain)) && (await isKnownHost(hostName)) ? own.signer : undefined;
     }),
     sandboxContextFor: keptCertificates(clock, (hostName) =>
       DETA_HOSTS.includes(hostName) || isWithin(hostName, appsDomain) ? sandbox.signer : undefined),
+  };
+}
+
+/** An authority for each custom domain, constrained to it: whoever trusts one trusts it for that name alone. */
+function ownAuthorities({ folder, clock, sealing }: Pick<AuthorityPlace, 'folder' | 'clock' | 'sealing'>): (domain: string) => Promise<Signer> {
+  const opened = new LRUCache<string, Promise<Signer>>({ max: CACHED_CERTIFICATES });
+  return (domain) => {
+    const known = opened.get(domain);
+    if (known) return known;
+    const made = mkdir(folder, { recursive: true, mode: 0o700 }).then(async () => (await openOrMake({ folder, name: domain, names: [domain], clock, sealing })).signer);
+    opened.set(domain, made);
+    made.catch(() => opened.delete(domain));
+    return made;
   };
 }
 
@@ -116,9 +133,9 @@ async function serve(signer: Signer, hostName: string, nowMs: number): Promise<S
 }
 
 /** What an authority is called where somebody looks at its certificate. */
-const TITLES = { ca: 'authority for', 'deta-ca': 'SDK authority for', 'sandbox-ca': 'sandbox authority for' } as const;
+const TITLES: Readonly<Record<string, string>> = { ca: 'authority for', 'deta-ca': 'SDK authority for', 'sandbox-ca': 'sandbox authority for' };
 
-interface AuthorityPlace { folder: string; name: keyof typeof TITLES; names: readonly string[]; clock: Clock; sealing: Sealing }
+interface AuthorityPlace { folder: string; name: string; names: readonly string[]; clock: Clock; sealing: Sealing }
 
 async function openOrMake(place: AuthorityPlace): Promise<OpenAuthority> {
   const found = await open(place);
@@ -126,7 +143,7 @@ async function openOrMake(place: AuthorityPlace): Promise<OpenAuthority> {
   const file = join(place.folder, place.name);
   // People may have trusted the one before: keep it to look at, under a name that is never read again.
   if (found) await rename(`${file}.pem`, `${file}.until-${isoTime(place.clock.now()).slice(0, 10)}.pem`);
-  const title = `Ownspace ${TITLES[place.name]} ${place.names[0]}, ${isoTime(place.clock.now()).slice(0, 10)}`;
+  const title = `Ownspace ${TITLES[place.name] ?? 'authority of the domain'} ${place.names[0]}, ${isoTime(place.clock.now()).slice(0, 10)}`;
   const { certificatePem, keyDer } = await makeAuthority(title.slice(0, 64), place.names, place.clock.now());
   // The key goes first: a certificate without its key is worth nothing, and a pair that does not match is made again.
   await writeDurably(`${file}.key`, Buffer.from(place.sealing.seal(`tls/${place.name}`, keyDer)), 0o600);

@@ -1,7 +1,7 @@
 // Owns the pages of a person's own matters: set-up, sign-in, sign-out, invitations, access tokens.
 import { isSpaceError, type SpaceError } from '../../core/errors.ts';
 import { acceptInvitePage, invitesPage } from '../../dashboard/pages/invite.ts';
-import { loginPage } from '../../dashboard/pages/login.ts';
+import { continuePage, loginPage } from '../../dashboard/pages/login.ts';
 import { setupDonePage, setupPage } from '../../dashboard/pages/setup.ts';
 import { tokensPage } from '../../dashboard/pages/tokens.ts';
 import type { ApiParts } from '../api/parts.ts';
@@ -18,6 +18,8 @@ export function accountPages(parts: ApiParts): Route[] {
   async function welcome(space: Space, request: RouteRequest, redirectUri: string | null): Promise<Reply> {
     const destination = await destinationOf(parts, redirectUri, request.origin);
     const { token, session } = await sessions.start(space.id);
+    // Browsers hold the page's rule for forms against where they lead: to another domain it goes in a step of its own.
+    if (destination.kind === 'instance' && destination.customDomain !== undefined) return { html: continuePage({ appName: destination.instance.appName, domain: destination.customDomain, url: `/login?redirect_uri=${encodeURIComponent(redirectUri ?? '')}` }), cookies: [sessionCookie(token, request.isSecure)] };
     return { redirect: enter(parts, destination, { session, origin: request.origin }), cookies: [sessionCookie(token, request.isSecure)] };
   }
 

@@ -13,7 +13,7 @@ import { schedulesPage, type SchedulesView } from '../../dashboard/pages/instanc
 import { settingsPage, type SettingsView } from '../../dashboard/pages/instance/settings.ts';
 import { versionsPage, type VersionsView } from '../../dashboard/pages/instance/versions.ts';
 import { acceptInvitePage, invitesPage, type AcceptInviteView, type InvitesView } from '../../dashboard/pages/invite.ts';
-import { loginPage, type LoginView } from '../../dashboard/pages/login.ts';
+import { continuePage, loginPage, type ContinueView, type LoginView } from '../../dashboard/pages/login.ts';
 import { releasePage, type ReleaseView } from '../../dashboard/pages/release.ts';
 import { setupDonePage, setupPage, type SetupView } from '../../dashboard/pages/setup.ts';
 import { tokensPage, type TokensView } from '../../dashboard/pages/tokens.ts';
@@ -61,6 +61,7 @@ export const CASES: readonly Case[] = [
   page<Chrome>('setup done', setupDonePage, chrome),
   page<LoginView>('login', loginPage, { ...chrome, next: url, error: 'Wrong.', username: 'ada', appName: 'Guestbook' }),
   page<LoginView>('login, bare', loginPage, {}),
+  page<ContinueView>('on to an app', continuePage, { appName: 'Guestbook', domain: 'notes.example', url: '/login?redirect_uri=x' }),
   page<HomeView>('home', homePage, { ...chrome, apps: homeApps, message: 'Done.' }),
   page<HomeView>('home, empty', homePage, { ...chrome, apps: [] }),
   page<ReleaseView>('release', releasePage, { ...chrome, ...releaseMore, release, installed: [], permissions: ['Keep its own data.'] }),
@@ -90,6 +91,7 @@ export const CASES: readonly Case[] = [
   }),
   page<SettingsView>('settings', settingsPage, {
     ...chrome, instance, problems: { keys: 'Wrong.', egress: 'Wrong too.', env: 'Wrong name.', address: 'Taken.', limits: 'Too much.' }, address: { label: 'guestbook-a1', behind: '.localhost:4400' }, takesApiKeys: true,
+    domains: [{ domain: 'xn--bcher-kva.example', shown: 'bücher.example', isActive: false, txt: { name: '_ownspace.x', value: 'ownspace=y' } }, { domain: 'a.example', shown: 'a.example', isActive: true, txt: { name: 'n', value: 'v' } }],
     env: [{ micro: 'web', values: [{ name: 'TOKEN', description: 'Of the service.', value: 'a\nb', fallback: 'none' }] }, { micro: 'api', values: [{ name: 'TOKEN', description: '', value: '' }] }],
     limits: [{ name: 'wallMs', meaning: 'time', unit: 'ms', value: 20_000, isSet: true }, { name: 'heapMb', meaning: 'memory', unit: 'MB', value: 128, isSet: false }], egress: { policy: 'list', hosts: ['api.example.org', '*.example.net'], total: 12, refused: 1 },
     keys: [{ name: 'backup', kind: 'data', createdAt: time, lastUsedAt: time }, { name: 'x', kind: 'api', createdAt: time, lastUsedAt: null }], created: { name: 'backup', kind: 'api', value: 'c1_secret' },

@@ -34,6 +34,8 @@ describe('each setting', () => {
   const CASES: [flag: string | undefined, variable: string, text: string, field: keyof Config, value: unknown][] = [
     ['--data', 'OWNSPACE_DATA', '/srv/space', 'dataFolder', '/srv/space'],
     ['--data', 'OWNSPACE_DATA', 'here', 'dataFolder', resolve('here')],
+    [undefined, 'OWNSPACE_DNS', '127.0.0.1:5353', 'dnsServer', '127.0.0.1:5353'],
+    [undefined, 'OWNSPACE_DNS', '[2620:fe::fe]:53', 'dnsServer', '[2620:fe::fe]:53'],
     ['--port', 'OWNSPACE_PORT', '0', 'port', 0],
     ['--port', 'OWNSPACE_PORT', '65535', 'port', 65_535],
     ['--tls-port', 'OWNSPACE_TLS_PORT', '8443', 'tlsPort', 8443],

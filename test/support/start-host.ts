@@ -45,13 +45,13 @@ export interface TestHost {
 export const PASSWORD = 'correct horse';
 export const SETUP_SECRET = 'the set-up secret';
 
-export interface StartOptions { dataFolder?: string; args?: string[]; clock?: LeapingClock }
+export interface StartOptions { dataFolder?: string; args?: string[]; env?: Record<string, string>; clock?: LeapingClock }
 
 /** Where this machine has its packages from. */
 const REGISTRIES = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^(NODE_EXTRA_CA_CERTS|SSL_CERT_FILE|PIP_CERT|npm_config_registry|PIP_INDEX_URL)$/.test(name)));
 
-export function testConfig(dataFolder: string, args: string[] = []): Config {
-  const config = loadConfig({ ...REGISTRIES, OWNSPACE_SETUP_SECRET: SETUP_SECRET }, ['--data', dataFolder, '--port', '0', '--tls-port', 'off', ...args]);
+export function testConfig(dataFolder: string, args: string[] = [], env: Record<string, string> = {}): Config {
+  const config = loadConfig({ ...REGISTRIES, OWNSPACE_SETUP_SECRET: SETUP_SECRET, ...env }, ['--data', dataFolder, '--port', '0', '--tls-port', 'off', ...args]);
   if (config === 'help') throw new TypeError('no help was asked for');
   return config;
 }
@@ -80,12 +80,12 @@ export function createLeapingClock(): LeapingClock {
 }
 
 /** A host with its owner `ada` and a member `bob`; on a folder that was used before, they sign in again. */
-export async function startTestHost({ dataFolder, args, clock = createLeapingClock() }: StartOptions = {}): Promise<TestHost> {
+export async function startTestHost({ dataFolder, args, env, clock = createLeapingClock() }: StartOptions = {}): Promise<TestHost> {
   const folder = dataFolder ?? (await mkdtemp(join(tmpdir(), 'ownspace-')));
   const lines: string[] = [];
   const log: Log = createLog('debug', (line) => lines.push(line));
   const removeFolder = async (): Promise<void> => (dataFolder === undefined ? rm(folder, { recursive: true, force: true }) : undefined);
-  const host = await startHost(testConfig(folder, args), { log, clock, version: '0.0.0-test' }).catch(async (error) => {
+  const host = await startHost(testConfig(folder, args, env), { log, clock, version: '0.0.0-test' }).catch(async (error) => {
     await removeFolder();
     throw error;
   });

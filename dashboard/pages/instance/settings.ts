@@ -8,6 +8,7 @@ type KeyKind = 'data' | 'api';
 export interface SettingsView extends InstanceFrame {
   /** First label of its address, and what comes behind it. */
   address: { label: string; behind: string };
+  domains: { domain: string; shown: string; isActive: boolean; txt: { name: string; value: string } }[];
   /** Micros that take variables. */
   env: { micro: string; values: { name: string; description: string; value: string; fallback?: string }[] }[];
   keys: { name: string; kind: KeyKind; createdAt: string; lastUsedAt: string | null }[];
@@ -18,20 +19,21 @@ export interface SettingsView extends InstanceFrame {
   /** A key made by the request before this page; its value is shown this once. */
   created?: { name: string; kind: KeyKind; value: string };
   /** What is wrong with the form of that name, as it was sent. */
-  problems: Partial<Record<'address' | 'env' | 'keys' | 'limits' | 'egress', string>>;
+  problems: Partial<Record<'address' | 'domains' | 'env' | 'keys' | 'limits' | 'egress', string>>;
   /** Where the app may call, and how often it did. */
   egress: { policy: 'internet' | 'none' | 'list'; hosts: string[]; total: number; refused: number };
 }
 
 /** `GET /apps/<id>/settings`. Making a key posts `name` and `kind` to `/apps/<id>/keys`, revoking one to
  *  `/apps/<id>/keys/revoke`; `/apps/<id>/egress` takes `policy` and `hosts`, `/apps/<id>/address` `label`, `/apps/<id>/env`
- *  `micro` and `env.<NAME>` for each variable, `/apps/<id>/limits` a number by each name; the last is for the host's owner. */
+ *  `micro` and `env.<NAME>` for each variable, `/apps/<id>/domains`, `.../domains/verify` and `.../domains/remove` `domain`, `/apps/<id>/limits` a number by each name; the last is for the host's owner. */
 export function settingsPage(view: SettingsView): string {
   const { instance } = view;
   return instanceTab(view, 'settings', html`${view.env.length === 0 ? '' : html`<section class="card" aria-labelledby="env"><h2 id="env">Variables</h2>${env(view)}</section>`}
 <section class="card" aria-labelledby="keys"><h2 id="keys">Keys</h2>${keys(view)}</section>
 <section class="card" aria-labelledby="egress"><h2 id="egress">Calls to the outside</h2>${egress(view)}</section>
 <section class="card" aria-labelledby="address"><h2 id="address">Address</h2>${address(view)}</section>
+<section class="card" aria-labelledby="domains"><h2 id="domains">Domains of your own</h2>${domains(view)}</section>
 <section class="card" aria-labelledby="limits"><h2 id="limits">Limits</h2>${limits(view)}</section>
 <section class="card action"><p>Done with this app? You choose what happens to its data.</p>
 <a class="button danger" href="${path`/apps/${instance.id}/uninstall`}">Uninstall…</a></section>`);
@@ -50,6 +52,22 @@ function address({ instance, address: { label, behind }, problems }: SettingsVie
 ${problem(problems.address)}
 ${field({ name: 'label', label: 'Name in front', value: label, minLength: 3, maxLength: 63, pattern: '[a-z0-9][a-z0-9\\-]*[a-z0-9]', hint: `The address is this name and ${behind}. Lower-case letters, digits and hyphens. The addresses that it had still lead to it.` })}
 <button type="submit">Save</button></form>`;
+}
+
+function domains({ instance, domains: list, problems }: SettingsView): Markup {
+  return html`${problem(problems.domains)}
+${list.length === 0 ? '' : html`<ul class="rows">${list.map((each) => domainRow(instance.id, each))}</ul>`}
+<form class="stack" method="post" action="${path`/apps/${instance.id}/domains`}">
+${field({ name: 'domain', label: 'A new domain', maxLength: 253, placeholder: 'notes.example.org', hint: 'First you prove that it is yours, with a TXT record in its DNS. Then point its name at this host.' })}
+<button type="submit">Add</button></form>`;
+}
+
+function domainRow(instanceId: string, { domain, shown, isActive, txt }: SettingsView['domains'][number]): Markup {
+  const hidden = html`<input type="hidden" name="domain" value="${domain}">`;
+  return html`<li><p><strong><bdi>${shown}</bdi></strong>${shown === domain ? '' : html` <code>${domain}</code>`} <span class="tag">${isActive ? 'leads here' : 'not proven yet'}</span></p>
+${isActive ? '' : html`<p class="muted">TXT record <code>${txt.name}</code> with the text <code>${txt.value}</code></p>
+<form method="post" action="${path`/apps/${instanceId}/domains/verify`}">${hidden}<button type="submit" aria-label="Check ${shown}">Check</button></form>`}
+<form method="post" action="${path`/apps/${instanceId}/domains/remove`}">${hidden}<button class="quiet danger" type="submit" aria-label="Remove ${shown}">Remove</button></form></li>`;
 }
 
 function limits({ instance, limits: rows, problems, person }: SettingsView): Markup {

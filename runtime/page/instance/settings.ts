@@ -8,6 +8,7 @@ import type { Instance } from '../../instance/instance.ts';
 import { retried } from '../account.ts';
 import { LIMIT_NAMES, LIMITS } from '../../engine/cell/limits.ts';
 import { ownEnv } from '../../instance/env.ts';
+import { wireDomain } from '../../api/domains.ts';
 import { frameOf, revisionOf } from './frame.ts';
 
 export function settingsPages(parts: ApiParts): Route[] {
@@ -56,6 +57,14 @@ export function settingsPages(parts: ApiParts): Route[] {
         return saved(request, instance, 'address', () => rename(parts, instance, label.trim().toLowerCase()));
       },
     }),
+    ...(['', '/verify', '/remove'] as const).map((step) => page(`POST /apps/:id/domains${step}`, {
+      access: 'person', object: 'instance',
+      async handle(request, instance) {
+        const { domain = '' } = await request.form();
+        const change = { '': parts.domains.claim, '/verify': parts.domains.verify, '/remove': parts.domains.remove }[step];
+        return saved(request, instance, 'domains', () => change(instance, domain));
+      },
+    })),
     page('POST /apps/:id/limits', {
       access: 'person', object: 'instance',
       async handle(request, instance) {
@@ -90,6 +99,7 @@ async function viewOf(parts: ApiParts, request: PersonalRequest, instance: Insta
   return {
     ...(await frameOf(parts, request, instance)), problems: {},
     address: { label: instance.label, behind },
+    domains: (await parts.domains.list(instance)).map(wireDomain).map(({ domain, shown, status, txt }) => ({ domain, shown, isActive: status === 'active', txt })),
     env: micros.filter(({ presets }) => presets.env.length > 0).map(({ name: micro, presets }) => ({
       micro, values: presets.env.map(({ name, description, default: fallback }) => ({ name, description, value: ownEnv(env, micro)[name] ?? '', ...(fallback === undefined ? {} : { fallback }) })),
     })),
