@@ -59,6 +59,8 @@ export interface Box {
   /** Stop the time of the program and of all that it started; the forwarder stays awake. */
   freeze(): void;
   thaw(): void;
+  /** What it holds goes to swap, where the kernel counts it as one: only for one that stands still. */
+  reclaim(): Promise<void>;
   kill(): Promise<BoxEnd>;
 }
 
@@ -198,6 +200,7 @@ function watched(launched: Launched, spec: BoxSpec, { group, isBare }: { group: 
     },
     freeze: () => stopAll(program),
     thaw: () => signalAll(program().toReversed(), 'SIGCONT'),
+    reclaim: async () => { if (!isOver) await group?.reclaim(); },
     async kill() {
       if (isOver) return ended;
       // The first process in its namespace takes all others along, and bubblewrap outside tells when they are gone.

@@ -14,6 +14,8 @@ export interface Group {
   /** How often a process could not be started. */
   refusedProcesses(): Promise<number>;
   memoryBytes(): Promise<number>;
+  /** Move what it holds to swap, as far as the kernel can. */
+  reclaim(): Promise<void>;
   /** Once it is empty. */
   remove(): Promise<void>;
 }
@@ -41,7 +43,7 @@ const V1: Settings = ({ memoryBytes, processes, cpus }) => [
   ...(cpus === undefined ? [] : [['cpu', 'cpu.cfs_quota_us', String(Math.round(cpus * PERIOD_US))] as [string, string, string]]),
 ];
 const V2: Settings = ({ memoryBytes, processes, cpus }) => [
-  ['', 'memory.max', String(memoryBytes)], ['', 'memory.oom.group', '1'], ['', 'memory.swap.max', '0'],
+  ['', 'memory.max', String(memoryBytes)], ['', 'memory.oom.group', '1'], ['', 'memory.swap.max', String(memoryBytes)],
   ['', 'pids.max', String(processes)],
   ...(cpus === undefined ? [] : [['', 'cpu.max', `${Math.round(cpus * PERIOD_US)} ${PERIOD_US}`] as [string, string, string]]),
 ];
@@ -136,15 +138,26 @@ async function make(ours: Map<string, string>, values: [string, string, string][
     });
   }
   const isV2 = folders.has('');
+  const held = (): Promise<string> => readFile(file('memory', isV2 ? 'memory.current' : 'memory.usage_in_bytes'), 'utf8').catch(() => '0');
   return {
     joins: [...folders.values()].map((folder) => join(folder, 'cgroup.procs')),
     memoryKills: () => countIn(file('memory', isV2 ? 'memory.events' : 'memory.oom_control'), 'oom_kill'),
     refusedProcesses: () => countIn(file('pids', 'pids.events'), 'max'),
-    memoryBytes: async () => Number(await readFile(file('memory', isV2 ? 'memory.current' : 'memory.usage_in_bytes'), 'utf8').catch(() => '0')),
+    memoryBytes: async () => Number(await held()),
+    async reclaim() {
+      // It says that it failed when a part had to stay.
+      if (isV2) await writeFile(file('memory', 'memory.reclaim'), await held()).catch(() => {});
+      else await writeFile(file('memory', 'memory.force_empty'), '0').catch(() => {});
+    },
     async remove() {
       await Promise.all([...folders.values()].map(remove));
     },
   };
+}
+
+/** Without swap there is nowhere to move memory to. */
+export async function hasSwap(): Promise<boolean> {
+  return (await readFile('/proc/swaps', 'utf8').catch(() => '')).trim().split('\n').length > 1;
 }
 
 async function countIn(file: string, name: string): Promise<number> {

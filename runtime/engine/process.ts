@@ -7,6 +7,7 @@ import { SpaceError } from '../../core/errors.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { Boxes } from '../../sandbox/box.ts';
+import { hasSwap } from '../../sandbox/cgroup.ts';
 import { DEFAULT_LIMITS, type IsolateLimits } from './cell/limits.ts';
 import type { Engine, InstanceSpec, MicroRequest, MicroResponse } from './engine.ts';
 import { Packages } from './process/packages.ts';
@@ -26,6 +27,8 @@ export interface ProcessEngineOptions {
   socketFolder: string;
   limits?: Partial<IsolateLimits>;
   surroundingsOf?: SurroundingsOf;
+  /** Whether this machine has where to move memory to. */
+  hasSwap?(): Promise<boolean>;
   /** A Micro had to be stopped too often and is paused, for this reason, until `resume` or a new generation. */
   onPause?(instance: InstanceSpec, micro: string, reason: string): void;
 }
@@ -57,7 +60,9 @@ class ProgramEngine implements ProcessEngine {
   #limits: IsolateLimits;
   #quarantine: Quarantine;
   #packages: Packages;
-  #starts = new Starts(Math.max(2, availableParallelism() * 2));
+  #hasSwap: () => Promise<boolean>;
+  /** Those that come up want a processor each, and so do those who are up. */
+  #starts = new Starts(Math.max(2, availableParallelism()));
   /** The one that takes requests, by Instance and Micro. */
   #current = new Map<string, Program>();
   /** All, also those that only finish what they have. */
@@ -74,6 +79,7 @@ class ProgramEngine implements ProcessEngine {
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#quarantine = new Quarantine({ firstMs: this.#limits.quarantineMs, strikesMax: this.#limits.strikesMax, clock, log, onPause });
     this.#packages = new Packages({ folder: packageFolder });
+    this.#hasSwap = options.hasSwap ?? hasSwap;
   }
 
   async fetch(instance: InstanceSpec, micro: string, request: MicroRequest): Promise<MicroResponse> {
@@ -140,11 +146,12 @@ class ProgramEngine implements ProcessEngine {
     const now = this.#options.clock.now();
     for (const program of this.#all) {
       if (program.isOver) continue;
-      const { freezeMs, programIdleMs } = { ...this.#limits, ...program.instance.limits };
+      const { freezeMs, reclaimMs, programIdleMs } = { ...this.#limits, ...program.instance.limits };
       if (program.load > 0 || !program.isFrozen) await program.lookAtMemory();
       if (program.load > 0) continue;
       if (now - program.usedAt > programIdleMs) program.kill('idle');
       else if (now - program.usedAt > freezeMs) program.freeze();
+      if (program.isFrozen && now - program.usedAt > reclaimMs && (await this.#hasSwap())) await program.reclaim();
     }
     if (this.#sweeps % WEIGH_SWEEPS === 0) await this.#relieve();
     this.#stopSweep = undefined;

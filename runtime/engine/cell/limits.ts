@@ -44,6 +44,7 @@ export const LIMITS = {
   processesMax: { fallback: 256, min: 8, max: 4_096, unit: '', of: 'instance', meaning: 'processes and threads of a process Micro' },
   tmpMb: { fallback: 512, min: 1, max: 65_536, unit: 'MB', of: 'instance', meaning: 'what a process Micro may keep in /tmp and in shared memory; it takes memory, and only as much as is there' },
   freezeMs: { fallback: 15_000, min: 100, max: 24 * 60 * MINUTE, unit: 'ms', of: 'instance', meaning: 'a process Micro without a request stands still after this, and goes on with the next' },
+  reclaimMs: { fallback: MINUTE, min: 100, max: 24 * 60 * MINUTE, unit: 'ms', of: 'instance', meaning: 'where this machine has swap and control groups, the memory of a process Micro that stands still goes there after this' },
   programIdleMs: { fallback: 15 * MINUTE, min: 100, max: 24 * 60 * MINUTE, unit: 'ms', of: 'instance', meaning: 'a process Micro without a request ends after this' },
   programsMb: { fallback: 0, min: 0, max: 4_194_304, unit: 'MB', of: 'host', meaning: 'memory of all process Micros; above it, those end that were used least lately. 0: half of this machine' },
   watchMs: { fallback: 100, min: 10, max: 1_000, unit: 'ms', of: 'host', meaning: 'how often the host looks at its Cells; ten times as often at one that grows fast' },

@@ -72,6 +72,7 @@ export class Program {
   /** Requests, one after the other, that took too long. */
   #timedOut = 0;
   #isFrozen = false;
+  #isReclaimed = false;
   #isLooking = false;
   #demise: Demise | undefined;
 
@@ -205,7 +206,7 @@ export class Program {
     if (!lost.isTaken && this.#answersAt !== undefined) return new NotTaken();
     if (this.#demise) return this.#demise.error;
     this.#say('error', `The connection was closed without an answer: ${request.method} ${URL.parse(request.url)?.pathname ?? ''}`, request.id);
-    return new SpaceError('MICRO_BAD_RESPONSE', { reason: 'it closed the connection without an answer' });
+    return new SpaceError("MICRO_BAD_RESPONSE", { reason: "it closed the connection without an answer" }, { cause: lost });
   }
 
   #say(level: 'info' | 'warn' | 'error', text: string, requestId: string | null = null): void {
@@ -296,6 +297,7 @@ export class Program {
   #thaw(): void {
     if (!this.#isFrozen) return;
     this.#isFrozen = false;
+    this.#isReclaimed = false;
     this.#parts?.box.thaw();
   }
 
@@ -303,6 +305,14 @@ export class Program {
     if (this.#isFrozen || this.load > 0 || this.#answersAt === undefined || this.isOver) return;
     this.#isFrozen = true;
     this.#parts?.box.freeze();
+  }
+
+  /** Its memory goes to swap while it stands still. Once: what it does not touch stays there. */
+  async reclaim(): Promise<void> {
+    if (!this.#isFrozen || this.#isReclaimed || this.isOver) return;
+    this.#isReclaimed = true;
+    await this.#parts?.box.reclaim();
+    this.#options.log.info('program.reclaimed', { instanceId: this.instance.instanceId, micro: this.#options.spec.name });
   }
 
   /** What it holds by itself. */

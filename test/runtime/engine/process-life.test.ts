@@ -211,6 +211,20 @@ describe('without requests', () => {
     expect((await app.call('/pid')).text.split('/')[0]).toBe(before);
   });
 
+  it('its memory goes to swap where there is some, and it goes on all the same', async () => {
+    for (const isThere of [true, false]) {
+      const swapping = await openProcessBench({ hasSwap: async () => isThere });
+      const app = await createProcessInstance(swapping.engine, { 'index.js': SERVER }, { limits: { freezeMs: 100, reclaimMs: 300 } });
+      const before = (await app.call('/pid')).text.split('/')[0];
+      if (isThere) await expect.poll(() => swapping.hostLog.filter(({ event }) => event === 'program.reclaimed').length).toBe(1);
+      else await new Promise((resolve) => setTimeout(resolve, 1_500));
+      expect((await swapping.engine.programs()).frozen).toBe(1);
+      expect((await app.call('/pid')).text.split('/')[0]).toBe(before);
+      expect(swapping.hostLog.some(({ event }) => event === 'program.reclaimed')).toBe(isThere);
+      await swapping.close();
+    }
+  });
+
   it('it ends after a longer while, and is started by the next', async () => {
     const app = await serving({ limits: { freezeMs: 100, programIdleMs: 300 } });
     await app.call('/');
