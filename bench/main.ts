@@ -10,6 +10,7 @@ import type { Effort, RowResult } from './harness.ts';
 import { measureHelloIsolate } from './hello-isolate.ts';
 import { measureHostCalls } from './host-calls.ts';
 import { measureHotInstances } from './hot-instances.ts';
+import { measureInstalls } from './installs.ts';
 import { describeMachine } from './machine.ts';
 import { measureManyInstances } from './many-instances.ts';
 import { measureManyPushes } from './many-pushes.ts';
@@ -39,6 +40,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'drive': (effort) => measureDrive({ ...effort, driveMb: Number(values['drive-mb']) }),
   'push-live': measurePushLive,
   'many-pushes': measureManyPushes,
+  'installs': measureInstalls,
   'programs': measurePrograms,
   'program-starts': measureProgramStarts,
   'program-kills': measureProgramKills,

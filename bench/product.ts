@@ -86,6 +86,7 @@ async function useProduct(port: number): Promise<Omit<Product, 'pid' | 'restart'
   const call = callAs(port, token);
   const env = { SPACE_ROOT: `http://localhost:${port}/api`, SPACE_ACCESS_TOKEN: token };
   const space: Product['space'] = (args) => runProgram([process.execPath, join(ROOT, 'bin/space.js'), ...args], { env });
+  const keys = new Map<string, string>();
   return {
     port,
     call,
@@ -106,7 +107,8 @@ async function useProduct(port: number): Promise<Omit<Product, 'pid' | 'restart'
     release: (projectId) => releaseLast(call, projectId),
     install: (projectId, count) => installMany(call, projectId, count),
     async fill(collectionId, base, items) {
-      const { value } = await call<{ value: string }>('POST', `/collections/${collectionId}/keys`, { name: 'bench' });
+      const value = keys.get(collectionId) ?? (await call<{ value: string }>('POST', `/collections/${collectionId}/keys`, { name: 'bench' })).value;
+      keys.set(collectionId, value);
       const headers = { 'host': `localhost:${port}`, 'x-api-key': value, 'content-type': 'application/json' };
       const answer = await ask({ url: `http://127.0.0.1:${port}/base/v1/${collectionId}/${base}/items`, method: 'PUT', headers, body: JSON.stringify({ items }) });
       if (answer.status > 299) throw new Error(`putting Items answers ${answer.status}: ${answer.body}`);

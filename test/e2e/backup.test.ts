@@ -10,7 +10,7 @@ import { zipOf } from '../builder/archive.ts';
 import { CHECKOUT, removeFolder, startHostProcess, type HostProcess } from '../support/host-process.ts';
 import { send } from '../support/http.ts';
 import { copyExample } from '../support/space-command.ts';
-import { pushNew, settleGuest, settleOwner, type Resident } from './people.ts';
+import { push, pushNew, settleGuest, settleOwner, type Resident } from './people.ts';
 
 let host: HostProcess;
 let ada: Resident;
@@ -155,6 +155,18 @@ test('a quota stops the writes of one app or Space, readably, and holds after a 
   expect(await write('k10', 'x'.repeat(2000))).toBe(507);
   expect((await send(`${host.url}/api/v0/spaces/${adas}/quota`, { method: 'PATCH', body: { limit_bytes: null }, headers: { authorization: `Bearer ${ada.token}` } })).status).toBe(200);
   expect(await write('k10', 'x'.repeat(2000))).toBe(207);
+});
+
+test('the commands of docs/updates.md run as written, and leave the app as it was', async () => {
+  await push(ada, project);
+  const before = await keys();
+  const text = await readFile(join(CHECKOUT, 'docs', 'updates.md'), 'utf8');
+  const ran = await bash([...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block).join('\n'));
+  expect(ran.code, ran.output).toBe(0);
+  expect(ran.output).toContain('takes the place of version');
+  expect(ran.output).toContain(`It is back at ${instance.url}`);
+  expect((await ada.api('GET', `/instances/${instance.id}`)).json()).toMatchObject({ status: 'ready', version: instance.version, url: instance.url });
+  expect(await keys()).toEqual(before);
 });
 
 function bash(script: string): Promise<{ code: number | null; output: string }> {

@@ -315,6 +315,35 @@ describe('a host, an app, two people', () => {
     expect(await pictureOf(bob.browser, bobsUrl, picture)).toEqual(await PICTURE);
   });
 
+  test('a version that does not start is taken back, and says why; its developer hears of it', async () => {
+    const [{ alias, version }] = await instancesOf(bob) as [WireInstance];
+    const api = join(guestbook, 'api', 'index.js');
+    const good = await readFile(api, 'utf8');
+    await writeFile(api, `throw new Error('it was never tried');\n${good}`);
+    expect((await ada.terminal.space(['push'], { cwd: guestbook })).code).toBe(0);
+    expect((await ada.terminal.space(['release', '--listed', '--confirm', '--notes', 'Untried.', '--version', '3.0.0'], { cwd: guestbook })).code).toBe(0);
+    const update = await bob.space(['update', alias, '--yes']);
+    expect(update.code).toBe(1);
+    expect(update.stderr).toContain('Untried.');
+    expect(update.stderr).toMatch(new RegExp(`Version 3\\.0\\.0 failed its check\\..*it was never tried.*back at version ${version}`));
+    expect(await messagesOf(bob.browser, bobsUrl)).toHaveLength(2);
+    expect((await ada.terminal.space(['logs'], { cwd: guestbook })).stdout).toContain('MICRO_START_FAILED');
+    await writeFile(api, good);
+    expect((await ada.terminal.space(['push'], { cwd: guestbook })).code).toBe(0);
+  });
+
+  test('space rollback brings back code and data of then, and what was put aside after that', async () => {
+    const [{ alias }] = await instancesOf(bob) as [WireInstance];
+    const back = await bob.space(['rollback', alias, '--with-data', '--yes']);
+    expect(back.code, back.stderr).toBe(0);
+    expect(back.stderr).toContain('1 Item and 1 File that changed since then');
+    expect(await messagesOf(bob.browser, bobsUrl)).toEqual(['from the second person']);
+    const { versions } = JSON.parse((await bob.space(['versions', alias, '--json'])).stdout) as { versions: { id: string }[] };
+    const forward = await bob.space(['rollback', alias, '--to', versions[0]?.id ?? '', '--with-data', '--yes']);
+    expect(forward.code, forward.stderr).toBe(0);
+    expect(await messagesOf(bob.browser, bobsUrl)).toEqual(['just before the lights went out', 'from the second person']);
+  });
+
   test('uninstalling keeps the data as a Collection, or takes it away, as the person says', async () => {
     const [first, second] = await instancesOf(bob) as [WireInstance, WireInstance];
     expect(first.url, 'oldest first').toBe(bobsUrl);
@@ -330,6 +359,9 @@ describe('a host, an app, two people', () => {
     await until(async () => (await instancesOf(bob)).length === 0, 'nothing is installed any more');
     expect((await bob.api('GET', '/collections')).text).not.toContain(second.collection_id);
     expect((await bob.api('POST', `/collections/${second.collection_id}/keys`, { name: 'heir' })).status).toBe(404);
+    const restored = await bob.space(['trash', 'restore', second.collection_id]);
+    expect(restored, restored.stderr).toMatchObject({ code: 0, stdout: `${second.url}\n` });
+    expect(await messagesOf(bob.browser, second.url)).toEqual([]);
   });
 
   test('the pair: Micros call each other by name and by address, and a Micro key from outside opens a private route', async () => {
