@@ -115,7 +115,7 @@ describe('ids of another person', () => {
   });
 });
 
-const STRANGE: unknown[] = [null, true, -1, 1e308, '', [], [[]], ['x', 3], {}, { toString: 'x' }, '\u0000', '../../etc/passwd', '__proto__', 'x'.repeat(70_000), '\ud800', '<script>alert(1)</script>'];
+const STRANGE: unknown[] = [null, true, -1e308, '', [[]], ['x', 3], { toString: 'x' }, '\u0000', '../../__proto__', 'x'.repeat(70_000), '\ud800'];
 const WORDS = ['%00', '..%2f..%2fhost.key', '__proto__', 'x'.repeat(4000), '%ff', '%0d%0ax-injected:%201'];
 
 describe('values of the wrong kind', () => {
