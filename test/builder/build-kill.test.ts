@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { createBuilder } from '../../builder/builder.ts';
 import type { Builder } from '../../builder/builder.ts';
+import type { Project } from '../../builder/project.ts';
+import type { Revision } from '../../builder/revision.ts';
 import { isAwaitingSource } from '../../builder/build-state.ts';
 import { systemClock } from '../../core/clock.ts';
 import { silentLog } from '../../core/log.ts';
@@ -33,13 +35,21 @@ async function assertWhole(builder: Builder, seen: Set<string>): Promise<void> {
     await collected(builder.builds.logs(id, { follow: true }));
     const build = await builder.builds.get(id);
     seen.add(build.status);
-    const releases = await builder.releases.listByRevision(id);
+    const releases = (await builder.releases.listByRevision(id)).filter(({ channel }) => channel === 'development');
     const revision = await builder.revisions.get(id).catch(() => undefined);
     expect([releases.length, revision !== undefined]).toEqual(build.status === 'complete' ? [1, true] : [0, false]);
+    if (project && revision) await assertReleasable(builder, { project, revision });
     for (const micro of revision?.micros ?? []) {
       for (const { hash, sizeBytes } of Object.values(micro.files)) expect(await builder.artifacts.readFile(hash)).toHaveLength(sizeBytes);
     }
   }
+}
+
+/** Its version was given to it or to nobody: releasing it once more says the same. */
+async function assertReleasable(builder: Builder, { project, revision }: { project: Project; revision: Revision }): Promise<void> {
+  const [released] = (await builder.releases.listByRevision(revision.id)).filter(({ channel }) => channel === 'experimental');
+  const version = released?.version ?? `again ${revision.id}`;
+  expect(await builder.releases.create({ project, revision, version })).toMatchObject({ version, revisionId: revision.id });
 }
 
 test('a host that is killed at any moment has whole Revisions or none when it starts again', { timeout: 60_000 }, async () => {

@@ -1,4 +1,4 @@
-// Owns a host in small, for the tests that kill one: pushes without end into the folder that it is given, and says when
+// Owns a host in small, for the tests that kill one: pushes and releases without end into the folder that it is given, and says when
 // it began.
 import { join } from 'node:path';
 import { createBuilder } from '../../builder/builder.ts';
@@ -22,6 +22,7 @@ async function pushForever(): Promise<never> {
     await builder.builds.putManifest(id, SOURCE.Spacefile);
     await builder.builds.putSource(id, chunks(await zipOf({ ...SOURCE, 'web/index.html': `${process.pid} ${count}` })));
     await collected(builder.builds.logs(id, { follow: true }));
+    await builder.releases.create({ project, revision: await builder.revisions.get(id), version: `${process.pid} ${id}`, listed: true });
     if (count === 0) process.stdout.write('pushed\n');
   }
 }

@@ -34,7 +34,7 @@ describe('every route of the control plane and of the pages', () => {
   /** Open to anybody on purpose; a new one has to be added here by somebody who thought about it. */
   const PUBLIC = [
     'GET /api/v0/health', 'GET /api/v0/time', 'POST /api/v0/setup', 'POST /api/v0/signup', 'POST /api/v0/login', 'GET /setup', 'POST /setup', 'GET /login',
-    'POST /login', 'GET /invites/:invite', 'POST /invites/:invite', 'GET /r', 'GET /r/:release', 'GET /r/:release/screenshots/:position', 'GET /icons/:release', 'GET /assets/:name',
+    'POST /login', 'GET /invites/:invite', 'POST /invites/:invite', 'GET /r', 'GET /r/:release', 'GET /r/:release/screenshots/:position', 'GET /api/v0/openapi.json', 'GET /icons/:release', 'GET /assets/:name',
   ];
 
   async function idsOf(): Promise<Record<RouteObject, string>> {
