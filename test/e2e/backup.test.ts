@@ -63,6 +63,18 @@ test('the commands of docs/backup.md run as written', async () => {
   expect((await stat(join(folder, 'guestbook.zip'))).size).toBeGreaterThan(200);
 });
 
+test('the commands of docs/updates.md run as written, and leave the app as it was', async () => {
+  await push(ada, project);
+  const before = await keys();
+  const text = await readFile(join(CHECKOUT, 'docs', 'updates.md'), 'utf8');
+  const ran = await bash([...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block).join('\n'));
+  expect(ran.code, ran.output).toBe(0);
+  expect(ran.output).toContain('takes the place of version');
+  expect(ran.output).toContain(`It is back at ${instance.url}`);
+  expect((await ada.api('GET', `/instances/${instance.id}`)).json()).toMatchObject({ status: 'ready', version: instance.version, url: instance.url });
+  expect(await keys()).toEqual(before);
+});
+
 test('a snapshot brings back what was deleted, and the restore can be undone', async () => {
   await write('k2', 'two');
   const made = await ada.space(['snapshot', 'create', '--instance', 'guestbook', '--json']);
@@ -155,18 +167,6 @@ test('a quota stops the writes of one app or Space, readably, and holds after a 
   expect(await write('k10', 'x'.repeat(2000))).toBe(507);
   expect((await send(`${host.url}/api/v0/spaces/${adas}/quota`, { method: 'PATCH', body: { limit_bytes: null }, headers: { authorization: `Bearer ${ada.token}` } })).status).toBe(200);
   expect(await write('k10', 'x'.repeat(2000))).toBe(207);
-});
-
-test('the commands of docs/updates.md run as written, and leave the app as it was', async () => {
-  await push(ada, project);
-  const before = await keys();
-  const text = await readFile(join(CHECKOUT, 'docs', 'updates.md'), 'utf8');
-  const ran = await bash([...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block]) => block).join('\n'));
-  expect(ran.code, ran.output).toBe(0);
-  expect(ran.output).toContain('takes the place of version');
-  expect(ran.output).toContain(`It is back at ${instance.url}`);
-  expect((await ada.api('GET', `/instances/${instance.id}`)).json()).toMatchObject({ status: 'ready', version: instance.version, url: instance.url });
-  expect(await keys()).toEqual(before);
 });
 
 function bash(script: string): Promise<{ code: number | null; output: string }> {
