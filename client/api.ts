@@ -53,8 +53,8 @@ function createEndpoint(transport: Transport, signal?: AbortSignal) {
       transport.call<Answer>('POST', path, { body, contentType }),
     open: (method: string, path: string, call?: CallOptions) => transport.open(method, path, call),
     /** Lines of a log; with `follow` until the job ends. */
-    async *lines(path: string, follow: boolean): AsyncGenerator<string> {
-      yield* readLines(await transport.open('GET', path, { query: follow ? { follow: true } : {} }), signal);
+    async *lines(path: string, follow: boolean, query: Query = {}): AsyncGenerator<string> {
+      yield* readLines(await transport.open('GET', path, { query: { ...query, ...(follow ? { follow: true } : {}) } }), signal);
     },
   };
 }
@@ -159,8 +159,8 @@ function instances({ get, post, patch, remove, lines }: Endpoint) {
       post<{ type: string; data: unknown }>(`/v0/actions/${id(instanceId)}/${id(name)}`, inputs),
     createInstanceKey: (instanceId: string, body: { name: string; kind: 'data' | 'api' }) =>
       post<{ name: string; value: string }>(`/v0/instances/${id(instanceId)}/keys`, body),
-    async *instanceLogs(instanceId: string, follow = false): AsyncGenerator<WireLogLine> {
-      for await (const line of lines(`/v0/instances/${id(instanceId)}/logs`, follow)) if (line !== '') yield JSON.parse(line) as WireLogLine;
+    async *instanceLogs(instanceId: string, follow = false, filter: { micro?: string | undefined; level?: string | undefined; request_id?: string | undefined } = {}): AsyncGenerator<WireLogLine> {
+      for await (const line of lines(`/v0/instances/${id(instanceId)}/logs`, follow, filter)) if (line !== '') yield JSON.parse(line) as WireLogLine;
     },
   };
 }

@@ -29,6 +29,8 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** DNS server, `address` or `address:port`; undefined: this machine's. */
   readonly dnsServer: string | undefined;
+  /** How long what apps print is kept. */
+  readonly logDays: number;
   /** Stores of Collections that a data worker holds open. */
   readonly openStores: number;
   readonly buildTools: BuildTools;
@@ -72,6 +74,7 @@ const SETTINGS = {
   setupSecret: { variable: 'OWNSPACE_SETUP_SECRET', fallback: '', meaning: 'one-time secret of the first set-up; random unless given' },
   log: { variable: 'OWNSPACE_LOG', fallback: 'info', meaning: 'debug, info, warn or error; JSON lines on stderr' },
   dns: { variable: 'OWNSPACE_DNS', fallback: '', meaning: 'DNS server that is asked for the proofs of custom domains, as 9.9.9.9 or 127.0.0.1:5353; those of this machine unless given' },
+  logDays: { variable: 'OWNSPACE_LOG_DAYS', fallback: '14', meaning: 'days for which what apps print is kept' },
   openStores: { variable: 'OWNSPACE_OPEN_STORES', fallback: '200', meaning: 'Stores of Collections that a data worker holds open' },
 } as const satisfies Record<string, Setting>;
 
@@ -118,6 +121,8 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
   if (!isIP(listenAddress)) problems.push(`${where('host')} is "${listenAddress}": use an IP address, such as 127.0.0.1 or 0.0.0.0`);
   const openStores = text('openStores');
   if (!/^[1-9]\d{0,5}$/.test(openStores)) problems.push(`OWNSPACE_OPEN_STORES is ${shown(openStores)}: use a number from 1 to 999999`);
+  const logDays = text('logDays');
+  if (!/^[1-9]\d{0,3}$/.test(logDays)) problems.push(`OWNSPACE_LOG_DAYS is ${shown(logDays)}: use a number from 1 to 9999`);
   const level = text('log');
   if (!LOG_LEVELS.includes(level)) problems.push(`OWNSPACE_LOG is "${level}": use one of ${LOG_LEVELS.join(', ')}`);
   const dns = text('dns');
@@ -140,6 +145,7 @@ export function loadConfig(env: Record<string, string | undefined>, args: readon
     setupSecret: secret === '' ? undefined : secret,
     logLevel: level as LogLevel,
     dnsServer: dns === '' ? undefined : dns,
+    logDays: Number(logDays),
     openStores: Number(openStores),
     buildTools: readBuildTools(env, readHosts(text('buildHosts'), (problem) => problems.push(`${where('buildHosts')}: ${problem}`))),
   };

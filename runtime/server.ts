@@ -189,7 +189,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
     live.forget(instanceId);
   }
   closers.push(() => engines.close());
-  const logs = createInstanceLogs({ folder: join(folder, 'spaces'), clock, log });
+  const logs = createInstanceLogs({ folder: join(folder, 'spaces'), clock, log, days: config.logDays });
   const places = createSourcePlaces({ log });
   closers.push(() => places.close(), () => logs.close());
   const collections = createCollections({ store, clock });
@@ -337,10 +337,11 @@ function titleOf(status: number): string {
 }
 
 /** @returns what ends it */
-function sweepRegularly({ trash, clock, log }: ApiParts): () => Promise<void> {
+function sweepRegularly({ trash, logs, clock, log }: ApiParts): () => Promise<void> {
   let cancel = (): void => {};
   const sweep = (): void => {
     trash.sweep().catch((error) => log.error('trash.sweep-failed', { error }));
+    logs.sweep().catch((error) => log.error('logs.sweep-failed', { error }));
     cancel = clock.after(SWEEP_MS, sweep);
   };
   sweep();

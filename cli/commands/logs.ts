@@ -7,7 +7,7 @@ import type { Colors } from '../io.ts';
 import { formatTime, plainText } from '../output.ts';
 import { findProjectDir, findProjectId } from '../project-dir.ts';
 
-interface Options { dir?: string; id?: string; instance?: string; follow?: true; micro?: string }
+interface Options { dir?: string; id?: string; instance?: string; follow?: true; micro?: string; level?: string; request?: string }
 
 export const logsCommand = defineCommand<Options>({
   summary: 'show what an app prints',
@@ -15,15 +15,16 @@ export const logsCommand = defineCommand<Options>({
     withProjectId(withDir(command))
       .option('-f, --follow', 'go on with what comes, until Ctrl-C')
       .option('--instance <instance>', 'id, alias or address (default: the Builder Instance of this project)')
-      .option('-m, --micro <name>', 'only this Micro'),
+      .option('-m, --micro <name>', 'only this Micro')
+      .option('-l, --level <level>', 'only this level and what is worse: debug, info, warn or error')
+      .option('-r, --request <id>', 'only what this request made it print'),
   async run(context, options) {
     const { io } = context;
     const projectId = options.instance === undefined ? await findProjectId(await findProjectDir(io, options.dir), options.id) : '';
     const api = await context.api();
     const instance = options.instance === undefined ? await findBuilderInstance(api, projectId) : await findInstance(api, options.instance);
     try {
-      for await (const line of api.instanceLogs(instance.id, options.follow)) {
-        if (options.micro !== undefined && line.micro !== options.micro) continue;
+      for await (const line of api.instanceLogs(instance.id, options.follow, { micro: options.micro, level: options.level, request_id: options.request })) {
         io.out(context.isJson ? JSON.stringify(line) : formatLine(line, io.colors));
       }
     } catch (error) {

@@ -103,7 +103,7 @@ export const DESCRIPTIONS: Readonly<Record<string, Description>> = {
   'POST /api/v0/instances/:id/keys': { summary: 'Make one; it is shown this once', body: { name: 'string', kind: 'string' }, answer: 'WireNewKey', status: 201 },
   'DELETE /api/v0/instances/:id/keys/:name': { summary: 'Withdraw one', query: { kind: '`data` or `api`' }, answer: { name: 'string' } },
   'POST /api/v0/instances/:id/api_keys': { summary: 'Make an API key', body: { name: 'string' }, answer: 'WireNewKey' },
-  'GET /api/v0/instances/:id/logs': { summary: 'What its Micros print', query: { follow: '`true`: go on with what comes' }, answer: { media: 'application/x-ndjson', lines: 'WireLogLine' } },
+  'GET /api/v0/instances/:id/logs': { summary: 'What its Micros print', query: { follow: '`true`: go on with what comes', micro: 'only this Micro', level: 'this level and what is worse', request_id: 'only what this request made it print' }, answer: { media: 'application/x-ndjson', lines: 'WireLogLine' } },
   'GET /api/v0/instances/:id/export': EXPORT,
   'POST /api/v0/instances/:id/import': IMPORT,
   'PATCH /api/v0/instances/:id/quota': { summary: 'What it may store; null is the default', body: LIMIT_BODY, answer: COLLECTION_QUOTA },

@@ -5,6 +5,7 @@ import { newSecret } from '../../core/ids.ts';
 import type { StoredKey } from '../auth/keyring.ts';
 import type { RevisionMicro } from '../../builder/revision.ts';
 import { ownEnv } from '../instance/env.ts';
+import type { LogFilter } from '../instance/log-files.ts';
 import type { EnvChange } from '../instance/settings.ts';
 import type { Instance } from '../instance/instance.ts';
 import { oneOf, perPage, requiredText } from './field.ts';
@@ -74,7 +75,8 @@ export function instanceRoutes(parts: ApiParts): Route[] {
       access: 'person', object: 'instance',
       async handle({ query, signal }, { id, spaceId }) {
         const owner = { spaceId, instanceId: id };
-        const lines = query.get('follow') === 'true' ? logs.follow(owner, signal) : listOf(await logs.read(owner));
+        const filter = logFilter(query);
+        const lines = query.get('follow') === 'true' ? logs.follow(owner, signal, filter) : listOf(await logs.read(owner, undefined, filter));
         return { lines: { source: jsonLines(lines), contentType: 'application/x-ndjson; charset=utf-8' } };
       },
     }),
@@ -92,6 +94,15 @@ export function instanceRoutes(parts: ApiParts): Route[] {
     const wanted = { app_id: instance.projectId, channel: channelOf(instance), alias: instance.label, id: instance.id };
     return Object.entries(wanted).every(([field, value]) => (query.get(field) ?? value) === value);
   }
+}
+
+/** `micro`, `level` (this one and what is worse) and `request_id`; empty ones ask for nothing. @throws INVALID_FIELD */
+export function logFilter(query: URLSearchParams): LogFilter {
+  const [micro, level, requestId] = ['micro', 'level', 'request_id'].map((name) => query.get(name)?.trim() || undefined);
+  return {
+    ...(micro === undefined ? {} : { micro }), ...(requestId === undefined ? {} : { requestId }),
+    ...(level === undefined ? {} : { level: oneOf(level, ['debug', 'info', 'warn', 'error'] as const, 'level') }),
+  };
 }
 
 const KEY_KINDS = ['data', 'api'] as const;

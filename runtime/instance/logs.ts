@@ -1,19 +1,21 @@
 // Owns the logs of Instances: what their Micros print and why one was ended. Product data, apart from the host's log.
-// Kept in two files of at most MAX_FILE_BYTES each, so a chatty Micro replaces its own past and nothing else.
-import { appendFile, mkdir, readFile, rename, rm, stat } from 'node:fs/promises';
+// Kept in two files of a few MB each, so a chatty Micro replaces its own past and nothing else, and for some days.
 import { join } from 'node:path';
 import { isoTime, type Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
 import type { WireLogLine } from '../../core/wire.ts';
 import type { MicroLogEntry } from '../engine/engine.ts';
+import { addToLog, isWanted, listLogs, type LogFilter, pruneLog, readLog, removeLog } from './log-files.ts';
 
 export interface InstanceLogs {
   /** @param text what the entry says in the end, when that has to be found out; what is said later waits for it */
   append(owner: LogOwner, entry: MicroLogEntry, text?: Promise<string>): void;
-  /** The newest `limit` lines, oldest first. */
-  read(owner: LogOwner, limit?: number): Promise<WireLogLine[]>;
+  /** The newest `limit` lines that are wanted, oldest first. */
+  read(owner: LogOwner, limit?: number, filter?: LogFilter): Promise<WireLogLine[]>;
   /** Those lines, then what comes, until `signal` aborts. */
-  follow(owner: LogOwner, signal: AbortSignal): AsyncIterable<WireLogLine>;
+  follow(owner: LogOwner, signal: AbortSignal, filter?: LogFilter): AsyncIterable<WireLogLine>;
+  /** Throw away what is older than it may get. */
+  sweep(): Promise<void>;
   remove(owner: LogOwner): Promise<void>;
   /** Write out what is pending. */
   close(): Promise<void>;
@@ -21,10 +23,12 @@ export interface InstanceLogs {
 
 export interface LogOwner { spaceId: string; instanceId: string }
 
-const MAX_FILE_BYTES = 4 * 1024 * 1024;
 const MAX_LINE_CHARS = 16_384;
 /** More than this waiting for the disk is dropped, with a line that says how much. */
 const MAX_PENDING_CHARS = 1024 * 1024;
+/** @source reference 3.8 */
+export const LOG_DAYS = 14;
+const DAY_MS = 86_400_000;
 const FLUSH_MS = 200;
 const MAX_FOLLOWER_LINES = 1000;
 const READ_LINES = 500;
@@ -39,7 +43,7 @@ interface Journal {
   followers: Set<(line: WireLogLine) => void>;
 }
 
-export function createInstanceLogs({ folder, clock, log }: { folder: string; clock: Clock; log: Log }): InstanceLogs {
+export function createInstanceLogs({ folder, clock, log, days = LOG_DAYS }: { folder: string; clock: Clock; log: Log; days?: number }): InstanceLogs {
   const journals = new Map<string, Journal>();
   const fileOf = ({ spaceId, instanceId }: LogOwner): string => join(folder, spaceId, 'logs', `${instanceId}.jsonl`);
 
@@ -82,7 +86,7 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
     journal.pendingChars = 0;
     journal.dropped = 0;
     try {
-      if (text !== '') await write(fileOf(owner), text);
+      if (text !== '') await addToLog(fileOf(owner), text);
     } catch (error) {
       log.warn('instance-log.failed', { instanceId: owner.instanceId, lines, error });
       // Said in the Instance's own log when there is room again.
@@ -104,18 +108,30 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
     while (journal?.arriving ?? journal?.writing) await (journal?.arriving ?? journal?.writing);
   }
 
-  async function read(owner: LogOwner, limit = READ_LINES): Promise<WireLogLine[]> {
+  const since = (): string => isoTime(Math.max(0, clock.now() - days * DAY_MS));
+
+  async function read(owner: LogOwner, limit = READ_LINES, filter: LogFilter = {}): Promise<WireLogLine[]> {
     await settle(owner);
-    return readFiles(fileOf(owner), limit);
+    return readLog(fileOf(owner), { limit, filter, since: since() });
+  }
+
+  /** Nothing is written meanwhile. */
+  async function prune(owner: LogOwner): Promise<void> {
+    await settle(owner);
+    const journal = journalOf(owner);
+    if (journal.arriving ?? journal.writing) return prune(owner);
+    const pruned = pruneLog(fileOf(owner), since()).catch((error) => log.warn('instance-log.failed', { instanceId: owner.instanceId, error }));
+    journal.writing = pruned.then(() => flush(owner, journal));
+    return journal.writing;
   }
 
   /** What was written so far, and from this very point on `follower` hears the rest: nothing is written meanwhile. */
-  async function readAndFollow(owner: LogOwner, follower: (line: WireLogLine) => void): Promise<{ past: WireLogLine[]; journal: Journal }> {
+  async function readAndFollow(owner: LogOwner, follower: (line: WireLogLine) => void, filter: LogFilter): Promise<{ past: WireLogLine[]; journal: Journal }> {
     await settle(owner);
     const journal = journalOf(owner);
-    if (journal.arriving ?? journal.writing) return readAndFollow(owner, follower);
+    if (journal.arriving ?? journal.writing) return readAndFollow(owner, follower, filter);
     journal.followers.add(follower);
-    const reading = readFiles(fileOf(owner), READ_LINES);
+    const reading = readLog(fileOf(owner), { limit: READ_LINES, filter, since: since() });
     journal.writing = reading.then(() => flush(owner, journal));
     return { journal, past: await reading };
   }
@@ -123,14 +139,15 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
   return {
     append,
     read,
-    async *follow(owner, signal) {
+    async *follow(owner, signal, filter = {}) {
+      const wanted = isWanted(filter);
       const queue: WireLogLine[] = [];
       let wake: () => void = () => {};
       const follower = (line: WireLogLine): void => {
-        if (queue.length < MAX_FOLLOWER_LINES) queue.push(line);
+        if (queue.length < MAX_FOLLOWER_LINES && wanted(line)) queue.push(line);
         wake();
       };
-      const { journal, past } = await readAndFollow(owner, follower);
+      const { journal, past } = await readAndFollow(owner, follower, filter);
       const onAbort = (): void => wake();
       signal.addEventListener('abort', onAbort);
       try {
@@ -147,34 +164,13 @@ export function createInstanceLogs({ folder, clock, log }: { folder: string; clo
     },
     async remove(owner) {
       await settle(owner);
-      await Promise.all([fileOf(owner), `${fileOf(owner)}.1`].map((path) => rm(path, { force: true })));
+      await removeLog(fileOf(owner));
+    },
+    async sweep() {
+      for (const owner of await listLogs(folder)) await prune(owner);
     },
     async close() {
       for (const journal of journals.values()) while (journal.arriving ?? journal.writing) await (journal.arriving ?? journal.writing);
     },
   };
-}
-
-async function write(file: string, text: string): Promise<void> {
-  await mkdir(join(file, '..'), { recursive: true });
-  const size = await stat(file).then((info) => info.size, () => 0);
-  // Each batch begins with a line end of its own, so that a line which a crash cut spoils no other.
-  const batch = `\n${text}`;
-  if (size + Buffer.byteLength(batch) > MAX_FILE_BYTES) await rename(file, `${file}.1`).catch(() => undefined);
-  await appendFile(file, batch);
-}
-
-/** The newest `limit` lines. */
-async function readFiles(file: string, limit: number): Promise<WireLogLine[]> {
-  const texts = await Promise.all([`${file}.1`, file].map((path) => readFile(path, 'utf8').catch(() => '')));
-  return texts.join('').split('\n').filter((line) => line !== '').slice(-limit).flatMap(parseLine);
-}
-
-/** A line that a crash cut in half is left out. */
-function parseLine(line: string): WireLogLine[] {
-  try {
-    return [JSON.parse(line) as WireLogLine];
-  } catch {
-    return [];
-  }
 }

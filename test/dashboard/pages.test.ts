@@ -103,7 +103,7 @@ describe.each(CASES)('$name', ({ view, render }) => {
     for (const form of readPage(render(view)).elements.filter((each) => each.tag === 'form')) {
       expect(form.attributes.action).toMatch(/^\/[\w/-]*$/);
       expect(form.attributes.enctype).toBeUndefined();
-      expect(form.attributes.method).toBe(['/r', '/discover'].includes(form.attributes.action ?? '') ? 'get' : 'post');
+      expect(form.attributes.method).toBe(/^\/(?:r|discover|apps\/[^/]+\/logs)$/.test(form.attributes.action ?? '') ? 'get' : 'post');
     }
   });
 });

@@ -104,8 +104,8 @@ export const CASES: readonly Case[] = [
     sandbox: { level: 'full', findings: [{ what: 'has no network', holds: true, detail: 'EPERM' }, { what: 'is not root', holds: false, detail: 'root' }] },
     spaces: [{ id: 's1', name: 'ada', cordon: 'instance' }, { id: 's2', name: 'bob', cordon: 'space' }],
   }),
-  page<LogsView>('logs', logsPage, { ...chrome, instance, lines }),
-  page<LogsView>('logs, empty', logsPage, { ...chrome, instance, lines: [] }),
+  page<LogsView>('logs', logsPage, { ...chrome, instance, micros: ['web', 'api'], filter: { micro: 'api', level: 'warn', requestId: 'q1' }, lines }),
+  page<LogsView>('logs, empty', logsPage, { ...chrome, instance, micros: [], filter: {}, lines: [] }),
   page<UninstallView>('uninstall', uninstallPage, { ...chrome, app }),
   page<UpdateView>('update', updatePage, {
     ...chrome, app, from: '1.0.0', to: '1.1.0', releaseId: 'r2', notes: [{ version: '1.1.0', text: 'Faster.' }, { version: '1.0.5', text: '' }],

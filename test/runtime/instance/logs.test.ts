@@ -1,5 +1,5 @@
 // Owns the proof that the log of an Instance keeps what was said last, whole, within its room on the disk.
-import { appendFile, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -158,4 +158,73 @@ test('fault 52: what the disk refuses is counted, and said when there is room ag
   await rm(folder);
   logs.append(OWNER, entry('four'));
   expect(texts(await logs.read(OWNER))).toEqual(['four', expect.stringMatching(/^3 lines were lost/)]);
+});
+
+describe('what is wanted', () => {
+  const say = (micro: string, level: MicroLogEntry['level'], requestId: string | null): void => logs.append(OWNER, { micro, level, text: `${micro} ${level} ${requestId}`, requestId });
+  beforeEach(() => {
+    for (const micro of ['web', 'api']) for (const level of ['debug', 'info', 'warn', 'error'] as const) say(micro, level, level === 'error' ? 'r2' : 'r1');
+  });
+
+  test.each([
+    [{ micro: 'web' }, ['web debug r1', 'web info r1', 'web warn r1', 'web error r2']],
+    [{ level: 'warn' as const }, ['web warn r1', 'web error r2', 'api warn r1', 'api error r2']],
+    [{ requestId: 'r2' }, ['web error r2', 'api error r2']],
+    [{ micro: 'api', level: 'info' as const, requestId: 'r1' }, ['api info r1', 'api warn r1']],
+    [{ micro: 'constructor' }, []],
+  ])('%o', async (filter, expected) => {
+    expect(texts(await logs.read(OWNER, 100, filter))).toEqual(expected);
+  });
+
+  test('is counted after it was chosen', async () => {
+    expect(texts(await logs.read(OWNER, 1, { micro: 'web' }))).toEqual(['web error r2']);
+  });
+
+  test('is what a follower hears', async () => {
+    const abort = new AbortController();
+    const heard: string[] = [];
+    for await (const { text } of logs.follow(OWNER, abort.signal, { level: 'error', micro: 'api' })) {
+      heard.push(text);
+      if (heard.length === 1) for (const level of ['info', 'error'] as const) say('api', level, 'r3');
+      if (heard.length === 2) abort.abort();
+    }
+    expect(heard).toEqual(['api error r2', 'api error r3']);
+  });
+});
+
+describe('what is older than it may get', () => {
+  const DAY_MS = 86_400_000;
+  test('is not shown, and goes from the disk', async () => {
+    const clock = createFakeClock();
+    logs = createInstanceLogs({ folder, clock, log: silentLog });
+    logs.append(OWNER, entry('old'));
+    await logs.read(OWNER);
+    clock.advance(10 * DAY_MS);
+    logs.append(OWNER, entry('newer'));
+    await logs.read(OWNER);
+    await logs.sweep();
+    expect(texts(await logs.read(OWNER))).toEqual(['old', 'newer']);
+    clock.advance(5 * DAY_MS);
+    expect(texts(await logs.read(OWNER))).toEqual(['newer']);
+    expect(await readFile(file(), 'utf8')).toContain('old');
+    await logs.sweep();
+    expect(await readFile(file(), 'utf8')).not.toContain('old');
+    logs.append(OWNER, entry('newest'));
+    expect(texts(await logs.read(OWNER))).toEqual(['newer', 'newest']);
+    clock.advance(20 * DAY_MS);
+    await logs.sweep();
+    expect(await readdir(join(folder, 'space-a', 'logs'))).toEqual([]);
+  });
+
+  test('goes while others write', async () => {
+    const clock = createFakeClock();
+    logs = createInstanceLogs({ folder, clock, log: silentLog, days: 1 });
+    logs.append(OWNER, entry('old'));
+    await logs.read(OWNER);
+    clock.advance(2 * DAY_MS);
+    const sweeping = logs.sweep();
+    for (let count = 0; count < 50; count += 1) logs.append(OWNER, entry(`line ${count}`));
+    await sweeping;
+    expect(texts(await logs.read(OWNER))).toEqual(Array.from({ length: 50 }, (_, count) => `line ${count}`));
+  });
 });
