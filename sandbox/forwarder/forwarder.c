@@ -322,6 +322,8 @@ static void reap(int signals) {
 }
 
 static void start(char **command) {
+  // Whoever made the socket may not have wanted to wait for it.
+  SYS(N_fcntl, control, 4, 0);
   uint32_t length = 0;
   char *at = (char *)&length;
   unsigned long left = sizeof length;

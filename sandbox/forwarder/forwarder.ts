@@ -26,11 +26,23 @@ function readEnvironment(): Record<string, string> {
 function readExactly(length: number): Buffer {
   const bytes = Buffer.alloc(length);
   for (let at = 0; at < length;) {
-    const read = readSync(control, bytes, at, length - at, null);
+    const read = readWaiting(bytes, at);
     if (read === 0) process.exit(137);
     at += read;
   }
   return bytes;
+}
+
+/** Whoever made the socket may not have wanted to wait for it. */
+function readWaiting(bytes: Buffer, at: number): number {
+  for (;;) {
+    try {
+      return readSync(control, bytes, at, bytes.length - at, null);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, RETRY_MS);
+    }
+  }
 }
 
 function open(flag: string): void {

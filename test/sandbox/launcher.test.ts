@@ -1,5 +1,6 @@
 // Covers the launcher: what is started by it loses nothing of what it says, and ends with it; the host goes on with another.
 import { readFileSync, readlinkSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { keepTail, launch } from '../../sandbox/launch.ts';
 import type { Launched } from '../../sandbox/launcher.ts';
@@ -26,6 +27,15 @@ it('waits with what nobody has read yet', async () => {
   expect((await exited).code).toBe(0);
   await closed();
   expect(bytes).toBe(100_000);
+});
+
+it.each([['forwarder-x64', []], ['forwarder.ts', [process.execPath]]])('lets %s wait for what it is told late', async (name, before) => {
+  const forwarder = fileURLToPath(new URL(`../../sandbox/forwarder/${name}`, import.meta.url));
+  const { stdio, closed } = await launch({ command: [...before, forwarder, 'control:3', '--', '/bin/sh', '-c', 'echo $LATE'], stdio: ['ignore', 'pipe', 'pipe', 'pipe'] });
+  const [said, errors] = [keepTail(stdio[1]), keepTail(stdio[2])];
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  stdio[3]!.write(Buffer.from('\x0c\0\0\0LATE=at all\0'));
+  expect([(await closed()).code, said(), errors().replace(/.*ExperimentalWarning.*\n.*\n/, '')]).toEqual([0, 'at all\n', '']);
 });
 
 it('says why a process could not be started', async () => {
