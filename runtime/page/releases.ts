@@ -113,6 +113,7 @@ export function releasePages(parts: ApiParts, shelf: Shelf): Route[] {
         const sort = query.get('sort') === 'recent' ? 'recent' : 'popular';
         const at = Math.max(1, Number.parseInt(query.get('page') ?? '1', 10) || 1);
         const { apps, total } = await shelf.find({ search, sort, offset: (at - 1) * APPS_A_PAGE, limit: APPS_A_PAGE });
+        if (apps.length === 0 && total > 0) return { redirect: '/discover' };
         const releases = await Promise.all(apps.map(async ({ release, installs }) => ({ ...(await card(release)), installs })));
         return { html: discoveryPage({ ...ownChrome(parts, person), releases, search, sort, page: at, pages: Math.ceil(total / APPS_A_PAGE) }) };
       },

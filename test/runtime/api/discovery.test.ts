@@ -57,6 +57,7 @@ describe('Discovery', () => {
   test('has pages', async () => {
     expect(await found('per_page=1&page=2')).toEqual(['Gästebuch']);
     expect(await found('per_page=1&page=9')).toEqual([]);
+    expect(await pageAt('/discover?page=99')).toContain('Gästebuch');
     expect((await space.member.call('GET /discovery/apps?sort=best')).json()).toMatchObject({ code: 'INVALID_FIELD' });
   });
 
