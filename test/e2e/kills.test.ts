@@ -1,4 +1,4 @@
-// A host that is killed at any moment of installs, updates and uninstalls: afterwards every Instance is complete or
+// A host that is killed at any moment of installs, updates, rollbacks and uninstalls: afterwards every Instance is complete or
 // gone, every job has ended, and no Collection is without its Instance unless somebody wanted that.
 import { cp, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -46,8 +46,7 @@ const secretOf = ({ id }: WireInstance): string => `secret-of-${id}`;
 const collections = async (): Promise<WireCollection[]> => (await ada.api('GET', '/collections')).json<{ collections: WireCollection[] }>().collections;
 
 /** Everything at once, as fast as the host takes it; what the kill cuts off was not acknowledged. */
-async function work(standing: WireInstance[]): Promise<Acknowledged> {
-  const done: Acknowledged = { uninstalling: [], installing: [] };
+async function work(standing: WireInstance[], done: Acknowledged): Promise<void> {
   const [first, second, ...others] = standing;
   const attempts = [
     ...[0, 1, 0, 1].map(async (which) => {
@@ -56,7 +55,9 @@ async function work(standing: WireInstance[]): Promise<Acknowledged> {
     }),
     ...others.map(async (instance) => {
       const which = instance.release_id === releases[0] ? 1 : 0;
-      const answer = await ada.api('POST', '/installations', { release_id: releases[which], instance_id: instance.id });
+      // What has no earlier version yet is refused.
+      const isBack = Math.random() < 0.5;
+      const answer = isBack ? await ada.api('POST', `/instances/${instance.id}/rollback`, { data: 'keep' }) : await ada.api('POST', '/installations', { release_id: releases[which], instance_id: instance.id });
       if (answer.status === 202) done.installing.push(answer.json());
     }),
     ...[first, second].map(async (instance, index) => {
@@ -67,7 +68,6 @@ async function work(standing: WireInstance[]): Promise<Acknowledged> {
     }),
   ];
   await Promise.allSettled(attempts);
-  return done;
 }
 
 async function checkEverything({ uninstalling, installing }: Acknowledged, labels: Set<string>): Promise<void> {
@@ -113,14 +113,17 @@ test(`killed ${ROUNDS} times at random moments, everything is complete or gone`,
       expect(remembered.status, remembered.text).toBe(200);
       kept.set(instance.collection_id, secretOf(instance));
     }
-    // Most of it is done within 30 ms; every other kill comes before that.
-    const delayMs = Math.round(Math.random() * (round % 2 === 0 ? 10 : 40));
-    const working = work(standing);
-    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    // Every other kill comes while the first answers come, the others when a few were given.
+    const acknowledged: Acknowledged = { uninstalling: [], installing: [] };
+    const given = (): number => acknowledged.installing.length + acknowledged.uninstalling.length;
+    const wanted = round % 2 === 0 ? 1 : 2 + Math.floor(Math.random() * 3);
+    let isOver = false;
+    const working = work(standing, acknowledged).finally(() => { isOver = true; });
+    while (given() < wanted && !isOver) await new Promise((resolve) => setTimeout(resolve, 1));
     await host.kill();
-    const acknowledged = await working;
+    await working;
     cutOff += standing.length + 4 - acknowledged.installing.length - acknowledged.uninstalling.length;
-    console.log(`round ${round}: killed after ${delayMs} ms; acknowledged ${acknowledged.installing.length} installs and updates, ${acknowledged.uninstalling.length} uninstalls`);
+    console.log(`round ${round}: killed; acknowledged ${acknowledged.installing.length} installs, updates and rollbacks, ${acknowledged.uninstalling.length} uninstalls`);
     host = await startAgain(host);
     await checkEverything(acknowledged, labels);
     for (const instance of await instancesOf(ada)) {

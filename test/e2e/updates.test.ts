@@ -1,5 +1,7 @@
 // Owns the proof that an update can be trusted: it says what it brings, it is tried before anybody reaches it, what fails is
 // undone with its data, and people go back, delete and bring back as they like. Faults 5, 36, 40 and 41.
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { WireInstallation, WireInstance, WireRollback, WireSnapshot, WireTrashed, WireUpdate, WireVersion } from '../../core/wire.ts';
 import { send, type TestResponse } from '../support/http.ts';
@@ -135,6 +137,32 @@ describe('fault 40: an update that fails its check', () => {
     expect(aside?.note).toBe('What version 4 wrote before it failed its check');
     expect(job.error).toContain(aside?.id);
   });
+
+  test.each([
+    ['a program that ends', 'nodejs16', 'console.error("no way"); process.exit(3);', 'Micro `web`'],
+    ['a program that answers with an error', 'nodejs16', 'require("node:http").createServer((request, response) => response.writeHead(502).end()).listen(process.env.PORT);', 'with status 502'],
+    ['a page whose content is gone', 'static', '', 'missing'],
+  ])('%s is taken back as well', async (what, engine, broken, reason) => {
+    const spacefile = ['v: 0', 'micros:', '  - name: web', '    src: .', `    engine: ${engine}`, engine === 'static' ? '    serve: .' : '    run: node index.cjs', '    public_routes:', '      - /*', ''].join('\n');
+    const files = (content: string): Record<string, string> => ({ Spacefile: spacefile, [engine === 'static' ? 'index.html' : 'index.cjs']: content });
+    const good = 'require("node:http").createServer((request, response) => response.end("fine")).listen(process.env.PORT);';
+    const first = await pushApp(developer, { name: 'other', files: files(engine === 'static' ? 'fine' : good) });
+    const { instance } = await installApp(person, await releaseApp(developer, first));
+    expect((await send(instance.url)).text).toBe('fine');
+    const second = await pushApp(developer, { projectId: first.projectId, files: files(broken || `gone: ${what}`) });
+    if (engine === 'static') await removeContent(`gone: ${what}`);
+    const job = (await person.call('POST /installations', { release_id: await releaseApp(developer, second), instance_id: instance.id })).json<WireInstallation>();
+    expect(await installationEnd(person, job.id)).toMatchObject({ status: 'failed', error: expect.stringContaining(reason) });
+    expect((await send(instance.url)).text).toBe('fine');
+  }, 60_000);
+
+  async function removeContent(content: string): Promise<void> {
+    const folder = join(space.dataFolder, 'artifacts');
+    for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name);
+      if (entry.isFile() && (await readFile(path, 'utf8')).includes(content)) await rm(path);
+    }
+  }
 
   test('the control: unchecked, the same version stays', async () => {
     const to = (await get<WireUpdate>(`/instances/${app.id}/update`)).to!.release_id;
