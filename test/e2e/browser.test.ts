@@ -201,13 +201,15 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
     const [, appPath] = /href="(\/apps\/[a-z0-9]+)"/.exec(await (await bobs.context.request.get(host.url)).text()) ?? [];
     const state = await bobs.context.storageState();
     const signedOut = ['/login', '/nowhere', new URL(releaseUrl).pathname];
-    const signedIn = ['/', '/discover', '/tokens', '/collections', '/trash', new URL(releaseUrl).pathname, `${appPath}`, ...['versions', 'settings', 'data', 'logs', 'rollback', 'uninstall'].map((tab) => `${appPath}/${tab}`)];
+    const signedIn = ['/', '/discover', '/tokens', '/collections', '/trash', new URL(releaseUrl).pathname, `${appPath}`, `${appPath}/uninstall`];
+    // Those have no look of their own beyond what the others have: once wide and light, once narrow and dark.
+    const tabs = ['versions', 'settings', 'data', 'logs', 'rollback'].map((tab) => `${appPath}/${tab}`);
     for (const [name, options] of Object.entries({
       desktop: {}, 'desktop-dark': { colorScheme: 'dark' as const }, phone: { viewport: { width: 360, height: 740 } }, 'phone-dark': { viewport: { width: 360, height: 740 }, colorScheme: 'dark' as const },
     })) {
       for (const [paths, storageState] of [[signedOut, undefined], [signedIn, state]] as const) {
         const { context, page, complaints } = await openContext(browser, { ...options, storageState });
-        for (const path of paths) {
+        for (const path of [...paths, ...(storageState && (name === 'desktop' || name === 'phone-dark') ? tabs : [])]) {
           await page.goto(host.url + path);
           expect(await overflowPx(page), `${name} ${path} scrolls sideways`).toBe(0);
           expect(await page.locator('h1').count(), `${name} ${path} has one heading`).toBe(1);

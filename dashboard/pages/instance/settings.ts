@@ -65,9 +65,9 @@ ${field({ name: 'domain', label: 'A new domain', maxLength: 253, placeholder: 'n
 function domainRow(instanceId: string, { domain, shown, isActive, txt }: SettingsView['domains'][number]): Markup {
   const hidden = html`<input type="hidden" name="domain" value="${domain}">`;
   return html`<li><p><strong><bdi>${shown}</bdi></strong>${shown === domain ? '' : html` <code>${domain}</code>`} <span class="tag">${isActive ? 'leads here' : 'not proven yet'}</span></p>
-${isActive ? '' : html`<p class="muted">TXT record <code>${txt.name}</code> with the text <code>${txt.value}</code></p>
-<form method="post" action="${path`/apps/${instanceId}/domains/verify`}">${hidden}<button type="submit" aria-label="Check ${shown}">Check</button></form>`}
-<form method="post" action="${path`/apps/${instanceId}/domains/remove`}">${hidden}<button class="quiet danger" type="submit" aria-label="Remove ${shown}">Remove</button></form></li>`;
+${isActive ? '' : html`<p class="muted">TXT record <code>${txt.name}</code> with the text <code>${txt.value}</code></p>`}
+<div class="buttons">${isActive ? '' : html`<form method="post" action="${path`/apps/${instanceId}/domains/verify`}">${hidden}<button type="submit" aria-label="Check ${shown}">Check</button></form>`}
+<form method="post" action="${path`/apps/${instanceId}/domains/remove`}">${hidden}<button class="quiet danger" type="submit" aria-label="Remove ${shown}">Remove</button></form></div></li>`;
 }
 
 function limits({ instance, limits: rows, problems, person }: SettingsView): Markup {
