@@ -136,7 +136,10 @@ export async function startFakeHost(): Promise<FakeHost> {
     ['GET', /^\/instances$/, (_, _call, query) => ({ json: { instances: host.instances.filter((one) => (query.get('app_id') ?? one.app_id) === one.app_id && (query.get('channel') ?? one.channel) === one.channel) } })],
     ['GET', /^\/instances\/([^/]+)$/, ([id]) => ({ json: host.instances.find((one) => one.id === id) })],
     ['PATCH', /^\/instances\/([^/]+)$/, () => ({ json: {} })],
-    ['GET', /^\/instances\/([^/]+)\/logs$/, () => ({ lines: host.logLines })],
+    ['GET', /^\/instances\/([^/]+)\/logs$/, (_, _call, query) => {
+      const micro = query.get('micro');
+      return { lines: host.logLines.filter((line) => micro === null || (JSON.parse(line) as { micro: string }).micro === micro) };
+    }],
   ];
 
   const answer = (call: Call): Answer => {
