@@ -18,6 +18,8 @@ const nothing = openSync('/dev/null', 'r');
 const leaked = findLeaked();
 
 process.on('disconnect', () => {
+  // What has not come to the point yet at which the system ends it with this process.
+  for (const child of running.values()) killGroup(child);
   rmSync(dirname(door), { recursive: true, force: true });
   process.exit();
 });
