@@ -75,8 +75,9 @@ async function scopeOf(work: ToolchainJob): Promise<Scope> {
 /** What installing packages reads. */
 const INSTALL_FILES = ['package.json', 'package-lock.json', 'npm-shrinkwrap.json', 'yarn.lock', 'pnpm-lock.yaml', 'pnpm-workspace.yaml', '.npmrc', '.yarnrc', '.yarnrc.yml', 'requirements.txt'];
 
-/** Scripts that run at installation, packages that lie beside this one, other files of requirements. */
-const RUNS_OR_LEADS_OUT = /"(?:pre|post)?(?:install|prepare)"\s*:|"prepublish"\s*:|"dependencies"\s*:\s*"|"workspaces"\s*:|\.\.[/\\]|\b(?:file|link|portal|workspace|git\+file):|^\s*-(?:e|-editable|r|-requirement|c|-constraint)\b|^\s*\.{0,2}\//m;
+/** Tried on files of strangers in the main process: nothing in it may go over ends of lines, or its time grows with the square of
+ *  their number. Scripts that run at installation, packages that lie beside this one, other files of requirements. */
+const RUNS_OR_LEADS_OUT = /"(?:pre|post)?(?:install|prepare)"\s*:|"prepublish"\s*:|"dependencies"\s*:\s*"|"workspaces"\s*:|\.\.[/\\]|\b(?:file|link|portal|workspace|git\+file):|^[^\S\r\n]*-(?:e|-editable|r|-requirement|c|-constraint)\b|^[^\S\r\n]*\.{0,2}\//m;
 
 async function keyFor(work: ToolchainJob, works: readonly ToolchainJob[], { files, identity, scope }: ReuseParts & { scope: Scope }): Promise<string> {
   const { presets: _, publicRoutes: _routes, provideActions: _provides, actions: _actions, path: _path, primary: _primary, ...built } = work.micro;

@@ -63,6 +63,8 @@ function rendered(text: string, { headingsFrom, keepsBreaks = false }: ProseOpti
 
 /** Never to a path of ours, whatever that is called. */
 function linkAttributes(href: string): sanitizeHtml.Attributes {
-  const isElsewhere = SCHEMES.includes(URL.parse(href)?.protocol.slice(0, -1) ?? '');
-  return isElsewhere ? { href, rel: 'noopener noreferrer nofollow' } : {};
+  // As it was understood here: `https:path` is an address alone, and a path of ours on a page of ours.
+  const url = URL.parse(href);
+  const isElsewhere = SCHEMES.includes(url?.protocol.slice(0, -1) ?? '');
+  return url && isElsewhere ? { href: url.href, rel: 'noopener noreferrer nofollow' } : {};
 }

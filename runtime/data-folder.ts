@@ -91,9 +91,12 @@ export async function lockedError(folder: string, cause: unknown): Promise<Space
   return new SpaceError('DATA_LOCKED', { folder, pid: owner?.pid, since: owner?.since }, { cause });
 }
 
+/** Two that write the same file at once have a draft each. */
+let lastDraft = 0;
+
 /** Write a small file whole or not at all. */
 export async function writeDurably(file: string, content: string | Uint8Array, mode = 0o600): Promise<void> {
-  const temporary = `${file}.${process.pid}.tmp`;
+  const temporary = `${file}.${process.pid}.${lastDraft += 1}.tmp`;
   const handle = await open(temporary, 'w', mode);
   try {
     await handle.writeFile(content);

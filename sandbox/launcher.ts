@@ -3,7 +3,7 @@
 // what is started from ever being a copy of the host.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,6 +58,7 @@ interface Job {
 const LOST: LaunchEnd = { code: null, signal: 'SIGKILL' };
 const PASS_BYTES = 16;
 const PLACE_CHARS = 2;
+const START_MAX_MS = 30_000;
 let lastJob = 0;
 
 export class Launcher {
@@ -67,7 +68,8 @@ export class Launcher {
   /** Pipes arrive here. Nobody else can reach it. */
   #door: Server;
   #folder = mkdtempSync(join(tmpdir(), 'ownspace-launcher-'));
-  isOver = false;
+  #isOver = false;
+  #isBroken = false;
 
   constructor() {
     const path = join(this.#folder, 'door');
@@ -85,6 +87,11 @@ export class Launcher {
     this.#keepAwake(false);
   }
 
+  /** It starts nothing more; what runs goes on, unless the launcher itself is gone. */
+  get isOver(): boolean {
+    return this.#isOver || this.#isBroken || !existsSync(join(this.#folder, 'door'));
+  }
+
   /** @throws Error whose `code` is what the system says, when the process could not be started */
   start(launch: Launch, handle?: Handle): Promise<Launched> {
     return new Promise((resolve, reject) => {
@@ -94,6 +101,7 @@ export class Launcher {
       if (this.#jobs.size === 0) this.#keepAwake(true);
       this.#jobs.set(id, job);
       this.#passes.set(pass, job);
+      this.#expect(id);
       const order: Order = { ...launch, id, pass };
       this.#process.send(order, handle as Socket | undefined, (error) => { if (error) this.#fail(id, error); });
     });
@@ -112,6 +120,17 @@ export class Launcher {
       this.#tellOf(job);
     };
     socket.on('readable', read);
+  }
+
+  /** A start that hangs is none, and neither is one whose door is gone: the next one is tried by a new launcher. */
+  #expect(id: number): NodeJS.Timeout {
+    return setTimeout(() => {
+      const job = this.#jobs.get(id);
+      if (!job || (job.pid !== undefined && job.missing === 0)) return;
+      this.#process.send({ kill: id } satisfies ToLauncher, () => {});
+      this.#fail(id, new Error('a process could not be started in time'));
+      this.#isBroken = true;
+    }, START_MAX_MS).unref();
   }
 
   #hear(message: FromLauncher): void {
@@ -158,8 +177,8 @@ export class Launcher {
 
   /** All that it started ends with it. */
   #lose(): void {
-    if (this.isOver) return;
-    this.isOver = true;
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#process.kill('SIGKILL');
     this.#door.close();
     rmSync(this.#folder, { recursive: true, force: true });

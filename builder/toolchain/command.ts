@@ -2,6 +2,7 @@
 // line by line, and it ends with everything it started. Knows not which programs there are.
 import { StringDecoder } from 'node:string_decoder';
 import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 
 export interface Command {
@@ -18,6 +19,9 @@ export interface Command {
 
 export type CommandEnd = 'ok' | 'failed' | 'timeout' | 'missing';
 
+/** What a program said last may arrive after its end. */
+const OUTPUT_PATIENCE_MS = 1_000;
+
 /** Rejects only when `signal` aborts. `missing`: there is no such program. */
 export async function runCommand(command: Command): Promise<CommandEnd> {
   command.signal.throwIfAborted();
@@ -30,8 +34,10 @@ export async function runCommand(command: Command): Promise<CommandEnd> {
   command.signal.addEventListener('abort', kill, { once: true });
   // What it left running keeps the pipes open: it ends with it.
   child.once('exit', kill);
-  void reportLines([child.stdout, child.stderr], command);
+  const reported = reportLines([child.stdout, child.stderr], command);
   const result = await child;
+  // What has left its group may hold its pipes open for ever.
+  await Promise.race([reported, sleep(OUTPUT_PATIENCE_MS, undefined, { ref: false })]);
   command.signal.removeEventListener('abort', kill);
   command.signal.throwIfAborted();
   if (result.timedOut) return 'timeout';
@@ -59,8 +65,9 @@ export async function reportLines(streams: Readable[], rules: OutputRules): Prom
       left -= chunk.length;
       if (left < 0) rules.onFlood?.();
       if (room < 0) return;
+      const kept = chunk.subarray(0, room);
       room -= chunk.length;
-      const lines = (rest + decoder.write(chunk)).split('\n');
+      const lines = (rest + decoder.write(kept)).split('\n');
       rest = lines.pop() ?? '';
       for (const line of lines) rules.report(line);
       if (room < 0) rules.report('(further output is left out)');

@@ -65,6 +65,8 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
   const history = createScheduleRuns(parts.store);
   const plans = createPlans({ ...parts, runs: history });
   const running = new Map<string, Running>();
+  /** What could not be recorded is not tried again at once: the disk may be full. */
+  const resting = new Map<string, number>();
   let cancelTimer = (): void => {};
   let starting: Promise<void> | undefined;
   let looking: Promise<void> | undefined;
@@ -113,7 +115,10 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       look();
       return begun && run(instance, begun.run, begun.schedule);
     })();
-    entry.ended = work.catch((error) => log.error('schedule.not-run', { instanceId: instance.id, error })).finally(() => {
+    entry.ended = work.catch((error) => {
+      log.error('schedule.not-run', { instanceId: instance.id, error });
+      resting.set(key, clock.now() + RETRY_MS);
+    }).finally(() => {
       running.delete(key);
       look();
     });
@@ -127,6 +132,7 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
 
   /** Begin what is due, so far as there is room. @returns when to look again */
   async function beginDue(): Promise<number> {
+    for (const [key, until] of resting) if (until <= clock.now()) resting.delete(key);
     const listed = await plans.byDue(DUE_LISTED);
     for (const set of listed) {
       const due = dueIn(set, clock.now());
@@ -137,12 +143,13 @@ export function createScheduler(parts: SchedulerParts): Scheduler {
       if (isClosed || running.size >= RUNNING_MAX) break;
     }
     // Somebody else's end makes room, and asks anew.
-    return LOOK_MS;
+    return resting.size > 0 ? RETRY_MS : LOOK_MS;
   }
 
   async function beginOne(instance: Instance, schedule: Schedule): Promise<void> {
-    const before = running.get(keyOf(instance.id, schedule.id));
-    if (isClosed || before?.isTaken === false) return;
+    const key = keyOf(instance.id, schedule.id);
+    const before = running.get(key);
+    if (isClosed || before?.isTaken === false || resting.has(key)) return;
     if (instance.state !== 'ready' || before) await plans.take(instance.id, schedule.id, 'plan', null);
     else if (hasRoom(instance.spaceId)) void begin(instance, schedule.id, 'plan').catch(() => undefined);
   }

@@ -17,6 +17,7 @@ import type { CellProcess } from './cell/process.ts';
 import { CHUNK_BYTES } from './cell/protocol.ts';
 import { RunningCell } from './cell/running-cell.ts';
 import { CellSupply } from './cell/supply.ts';
+import { Stops } from './stops.ts';
 import type { Engine, InstanceSpec, MicroRequest, MicroResponse } from './engine.ts';
 import { Quarantine } from './quarantine.ts';
 
@@ -78,6 +79,7 @@ class IsolateEngine implements CellEngine {
   #quarantine: Quarantine;
   #codeCache: CodeCache;
   #supply: CellSupply;
+  #stops = new Stops();
   #stopSweep: (() => void) | undefined;
   #sweeps = 0;
   #isClosed = false;
@@ -122,7 +124,11 @@ class IsolateEngine implements CellEngine {
     // One frame is cheaper than a stream, and can be sent again.
     const length = Number(headerValue(request.headers, 'content-length') ?? Infinity);
     if (length > CHUNK_BYTES) return this.#dispatch(instance, micro, request, body);
-    return collectBody(body, CHUNK_BYTES).then((bytes) => this.#dispatch(instance, micro, request, bytes));
+    const isStopped = this.#stops.since(instance.instanceId);
+    return collectBody(body, CHUNK_BYTES).then((bytes) => {
+      if (isStopped()) throw new SpaceError('MICRO_CRASHED');
+      return this.#dispatch(instance, micro, request, bytes);
+    });
   }
 
   #dispatch(instance: InstanceSpec, micro: string, request: MicroRequest, body: Uint8Array | Readable | null): Promise<MicroResponse> {
@@ -282,6 +288,7 @@ class IsolateEngine implements CellEngine {
   }
 
   async stop(instanceId: string, graceMs = 5_000): Promise<void> {
+    this.#stops.note(instanceId);
     const mine = [...this.#running].filter(([running]) => running.serves(instanceId));
     const ended = mine.map(([running, { isShared }]) => (isShared ? this.#part(running, instanceId, graceMs) : this.#end(running, graceMs)));
     this.#quarantine.forgive(instanceId);

@@ -15,6 +15,7 @@ import { NotTaken, Program } from './process/program.ts';
 import { Starts } from './process/starts.ts';
 import type { SurroundingsOf } from './process/surroundings.ts';
 import { Quarantine } from './quarantine.ts';
+import { Stops } from './stops.ts';
 
 export interface ProcessEngineOptions {
   log: Log;
@@ -59,6 +60,7 @@ class ProgramEngine implements ProcessEngine {
   #options: ProcessEngineOptions;
   #limits: IsolateLimits;
   #quarantine: Quarantine;
+  #stops = new Stops();
   #packages: Packages;
   #hasSwap: () => Promise<boolean>;
   /** Those that come up want a processor each, and so do those who are up. */
@@ -84,9 +86,10 @@ class ProgramEngine implements ProcessEngine {
 
   async fetch(instance: InstanceSpec, micro: string, request: MicroRequest): Promise<MicroResponse> {
     if (request.hops > this.#limits.hopsMax) throw new SpaceError('MICRO_LOOP', { limit: this.#limits.hopsMax });
+    const isStopped = this.#stops.since(instance.instanceId);
     const boxes = await this.#options.boxes();
     for (let attempt = 1; ; attempt += 1) {
-      if (this.#isClosed) throw new SpaceError('MICRO_CRASHED');
+      if (this.#isClosed || isStopped()) throw new SpaceError('MICRO_CRASHED');
       this.#assertMayRun(instance, micro);
       try {
         return await this.#programFor(instance, micro, boxes).fetch(request);
@@ -190,6 +193,7 @@ class ProgramEngine implements ProcessEngine {
   }
 
   async stop(instanceId: string, graceMs = 5_000): Promise<void> {
+    this.#stops.note(instanceId);
     this.#quarantine.forgive(instanceId);
     const mine = [...this.#all].filter(({ instance }) => instance.instanceId === instanceId);
     await Promise.all(mine.map((program) => program.retire(graceMs)));

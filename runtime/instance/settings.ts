@@ -59,8 +59,9 @@ export function createSettings({ store, clock, vault }: { store: Store; clock: C
     const remembered = known.get(id);
     if (remembered) return remembered;
     const found = (await table.get(id)) ?? plain(id);
-    known.set(id, found);
-    return found;
+    // Somebody may have changed them meanwhile.
+    if (!known.has(id)) known.set(id, found);
+    return known.get(id) ?? found;
   }
 
   async function change(id: string, how: (before: InstanceSettings) => InstanceSettings): Promise<InstanceSettings> {

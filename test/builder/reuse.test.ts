@@ -63,6 +63,12 @@ describe('a push again', () => {
     expect((await pushed({ ...SOURCE, 'web/inner/a.html': 'a', ...more })).built).toEqual(expected);
   });
 
+  test('with a file of a million lines holds nothing up', async () => {
+    const files = { ...SOURCE, 'api/requirements.txt': '\n'.repeat(1_000_000), 'api/.npmrc': ' '.repeat(1_000_000) };
+    await pushed(files);
+    expect(await pushed(files)).toMatchObject({ built: [] });
+  });
+
   test('of which a file is lost builds it again', async () => {
     const { revision } = await pushed(SOURCE);
     await host.blobs.delete(revision.micros[1]?.files['index.js']?.hash as string);

@@ -72,6 +72,10 @@ describe('what is Markdown is shown', () => {
     expect(elements.some(({ text: inner }) => inner.includes('<b>'))).toBe(true);
   });
 
+  test.each([['https:settings', 'https://settings/'], ['http:logout', 'http://logout/']])('a link to %s, which on a page of ours would be one of ours, leads to %s', (address, at) => {
+    expect(shown(`[x](${address})`)).toContain(`href="${at}"`);
+  });
+
   test('line breaks of notes are kept, those of files are not', () => {
     expect(String(prose('a\nb', { headingsFrom: 3, keepsBreaks: true }))).toContain('<br');
     expect(shown('a\nb')).not.toContain('<br');

@@ -1,5 +1,5 @@
 // Covers the launcher: what is started by it loses nothing of what it says, and ends with it; the host goes on with another.
-import { readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { keepTail, launch } from '../../sandbox/launch.ts';
@@ -54,6 +54,20 @@ it('takes all that it started along when it is killed, and the next is started b
   await closed();
   expect(said()).toBe('again\n');
   expect(launchers()).not.toContain(first);
+});
+
+it('starts the next by a new one when somebody has taken its door away, and what runs goes on', async () => {
+  const one = await sh('exec sleep 1000');
+  const [first] = launchers();
+  const door = readFileSync(`/proc/${first}/cmdline`, 'latin1').split('\0').find((part) => part.endsWith('/door'))!;
+  rmSync(door);
+  const { stdio, closed } = await sh('echo again');
+  const said = keepTail(stdio[1]);
+  await closed();
+  expect(said()).toBe('again\n');
+  expect(readUsage(one.pid)).toBeDefined();
+  one.kill();
+  await one.closed();
 });
 
 it('has nothing of this process: neither its variables nor its descriptors', async () => {

@@ -107,6 +107,9 @@ describe('what nobody gets (attacks E19, E20)', () => {
 
   test('a name above the host, which could set cookies for it', async () => {
     expect(await codeOf((async () => checkDomain('example.org', ['space.example.org']))())).toBe('DOMAIN_INVALID');
+    // What takes its time with every letter is not begun.
+    const letters = Array.from({ length: 300_000 }, (_, at) => String.fromCodePoint(0x4e00 + (at % 20_000))).join('');
+    expect(() => checkDomain(letters, [])).toThrow(/too long/);
     expect(checkDomain('other.example.org', ['space.example.org'])).toBe('other.example.org');
   });
 

@@ -5,6 +5,7 @@ import { once } from 'node:events';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { createTestInstance, type IsolateBench, openIsolateBench } from '../../support/isolate-instance.ts';
 import { startedBy } from '../../support/started.ts';
@@ -131,6 +132,21 @@ function statOf(pid: number): boolean {
     return false;
   }
 }
+
+it('a request whose body comes after its app was stopped wakes nothing any more', async () => {
+  bench = await openIsolateBench({ limits: { poolSize: 0 } });
+  const instance = createTestInstance(bench.engine, HELLO);
+  await instance.call('/');
+  const body = new PassThrough();
+  const answer = instance.call('/', { method: 'POST', headers: ['content-length', '4'], body }).catch((error: { code: string }) => error.code);
+  body.write('ab');
+  await bench.engine.stop(instance.spec.instanceId, 0);
+  expect(cellsOf()).toEqual([]);
+  body.end('cd');
+  expect(await answer).toBe('MICRO_CRASHED');
+  expect(cellsOf()).toEqual([]);
+  expect((await instance.call('/')).text, 'the control: a new one does').toBe('hello 1');
+});
 
 describe('what a Cell has', () => {
   it('no environment, no file beyond its socket, a group of its own, no listening socket, limits', async () => {

@@ -2,6 +2,7 @@
 // ends and what is left of them, packages that are not what they should be.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { MicroResponse } from '../../../runtime/engine/engine.ts';
 import { createProcessInstance, openProcessBench, packed, type ProcessBench, type ProcessInit, type ProcessInstance, SERVER, type TestFile } from '../../support/process-instance.ts';
@@ -248,6 +249,20 @@ describe('stopping', () => {
     await app.call('/');
     await bench.engine.stop(app.spec.instanceId, 5_000);
     expect((await answer).text).toBe('late');
+  });
+
+  it('is for good: a request whose body comes after it wakes nothing any more', async () => {
+    const app = await serving();
+    await app.call('/');
+    const body = new PassThrough();
+    const answer = refusal(app.call('/echo', { method: 'POST', headers: ['content-length', '4'], body }));
+    body.write('ab');
+    await bench.engine.stop(app.spec.instanceId, 0);
+    const before = (await bench.engine.programs()).running;
+    body.end('cd');
+    expect((await answer).code).toBe('MICRO_CRASHED');
+    expect((await bench.engine.programs()).running).toBe(before);
+    expect((await app.call('/')).text, 'the control: a new one does').toBe('hello');
   });
 
   it('ends whatever it started, though it fights (B16)', async () => {
