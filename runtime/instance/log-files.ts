@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import type { WireLogLine } from '../../core/wire.ts';
 
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
+const ROWS_IN_A_TURN = 500;
 const LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 
 export type LogLevelName = (typeof LEVELS)[number];
@@ -26,15 +27,33 @@ export async function addToLog(file: string, text: string): Promise<void> {
   await appendFile(file, batch);
 }
 
-/** The newest `limit` lines that are wanted and no older than `since`. */
-export async function readLog(file: string, { limit, filter, since }: { limit: number; filter: LogFilter; since: string }): Promise<WireLogLine[]> {
+interface Wanted { limit: number; filter: LogFilter; since: string }
+
+let reading: Promise<unknown> = Promise.resolve();
+
+/** The newest `limit` lines that are wanted and no older than `since`. One log at a time is read, whoever asks: each is a few
+ *  megabytes, and there may be hundreds who ask. */
+export function readLog(file: string, wanted: Wanted): Promise<WireLogLine[]> {
+  const found = reading.then(() => readNewest(file, wanted));
+  reading = found.catch(() => {});
+  return found;
+}
+
+async function readNewest(file: string, { limit, filter, since }: Wanted): Promise<WireLogLine[]> {
   const wanted = isWanted(filter);
+  const words = [filter.micro, filter.requestId].filter((word) => word !== undefined).map((word) => JSON.stringify(word));
   const found: WireLogLine[] = [];
-  const rows = (await Promise.all(filesOf(file).map((path) => readFile(path, 'utf8').catch(() => '')))).join('').split('\n');
-  // From the end: most of a long log is not asked for.
-  for (let at = rows.length - 1; at >= 0 && found.length < limit; at -= 1) {
-    const line = rows[at] === '' ? undefined : parseLine(rows[at] ?? '');
-    if (line && line.time >= since && wanted(line)) found.push(line);
+  for (const path of filesOf(file).toReversed()) {
+    const rows = (await readFile(path, 'utf8').catch(() => '')).split('\n');
+    // From the end: most of a long log is not asked for.
+    for (let at = rows.length - 1; at >= 0 && found.length < limit; at -= 1) {
+      // Requests of everybody come in between.
+      if (at % ROWS_IN_A_TURN === 0) await new Promise((resolve) => { setImmediate(resolve); });
+      const row = rows[at]!;
+      const line = row === '' || words.some((word) => !row.includes(word)) ? undefined : parseLine(row);
+      if (line && line.time >= since && wanted(line)) found.push(line);
+    }
+    if (found.length >= limit) break;
   }
   return found.toReversed();
 }
