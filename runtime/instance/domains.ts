@@ -133,6 +133,8 @@ export function createDomains({ store, clock, instances, own, readTxt, secretFor
       assertFree(await holders.get(domain), instance);
       await assertProven(instance, domain);
       await hold(instance, domain);
+      // Looking took its time: it may have been removed, with its app or alone.
+      if (!(await instances.get(instance.id)) || !(await claims.get(claim.id))) await release(domain, instance.id);
       return shown(instance, claim);
     },
     async remove(instance, domain) {
