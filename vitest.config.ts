@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 
 const CHECK = 'test/architecture.test.ts';
 /** They compare times: nothing else may run beside them. */
-const ALONE = ['test/hostile/front-door.test.ts', 'test/e2e/disk.test.ts'];
+const ALONE = ['test/hostile/front-door.test.ts', 'test/e2e/disk.test.ts', 'test/e2e/crash.test.ts'];
 
 /** Most tests wait for disks, clocks and other processes: on two cores, two files at a time take little more than half as long. */
 const WORKERS = Math.max(2, availableParallelism() - 1);
