@@ -2,8 +2,8 @@
 // must not import anything of ours, since all of that needs Node 24 already.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { constants } from 'node:os';
+import module, { createRequire } from 'node:module';
+import { constants, homedir } from 'node:os';
 import { dirname, join, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -18,6 +18,7 @@ export async function runOnNode24(entryPath, { nodeFlags = [] } = {}) {
   const isNewEnough = majorOf(process.versions.node) >= NEEDED_MAJOR;
   if (isNewEnough && nodeFlags.every((flag) => process.execArgv.includes(flag))) {
     process.argv[1] = entry;
+    module.enableCompileCache?.(compileCache());
     await import(pathToFileURL(entry).href);
     return;
   }
@@ -29,6 +30,12 @@ export async function runOnNode24(entryPath, { nodeFlags = [] } = {}) {
     return;
   }
   await runChild(node24, [...nodeFlags, entry, ...process.argv.slice(2)]);
+}
+
+/** Half of a start is reading sources: what Node makes of them is kept, where this user alone can write. It runs what it finds
+ *  there, so a folder that everybody shares will not do. */
+function compileCache() {
+  return process.env.NODE_COMPILE_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'ownspace', 'code');
 }
 
 /** A checkout runs its sources; Node strips no types below node_modules, so a published package runs `dist/`. */
@@ -57,7 +64,7 @@ function majorOf(version) {
 }
 
 function runChild(node, args) {
-  const child = spawn(node, args, { stdio: 'inherit' });
+  const child = spawn(node, args, { stdio: 'inherit', env: { ...process.env, NODE_COMPILE_CACHE: compileCache() } });
   const stopForwarding = forwardSignals(child);
   return new Promise((resolve) => {
     child.on('error', (error) => {
