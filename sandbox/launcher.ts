@@ -18,7 +18,8 @@ export interface Launched {
   readonly stdio: readonly (Socket | undefined)[];
   /** It ended. What it said last may still be on its way. */
   readonly exited: Promise<LaunchEnd>;
-  /** @returns when it ended and nobody holds its pipes any more; what nobody reads by then is thrown away */
+  /** @returns when it ended and its pipes are closed: by those who held them, or a little later by this side. What nobody reads by
+   *  then is thrown away */
   readonly closed: () => Promise<LaunchEnd>;
   /** SIGKILL to the process and all of its group. Never throws. */
   kill(): void;
@@ -59,6 +60,7 @@ const LOST: LaunchEnd = { code: null, signal: 'SIGKILL' };
 const PASS_BYTES = 16;
 const PLACE_CHARS = 2;
 const START_MAX_MS = 30_000;
+const CLOSE_MAX_MS = 5_000;
 let lastJob = 0;
 
 export class Launcher {
@@ -154,7 +156,10 @@ export class Launcher {
     const exited = end.promise;
     const close = async (): Promise<LaunchEnd> => {
       const how = await exited;
+      // Something of it may have outlived it, or nobody reads on: whoever waits for the end shall have it.
+      const late = setTimeout(() => { for (const socket of stdio) socket?.destroy(); }, CLOSE_MAX_MS);
       await Promise.all(stdio.map(silence));
+      clearTimeout(late);
       return how;
     };
     resolve({ pid, stdio, exited, closed: close, kill: () => { if (this.#jobs.has(id)) this.#process.send({ kill: id } satisfies ToLauncher, () => {}); } });

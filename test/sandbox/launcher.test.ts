@@ -1,4 +1,5 @@
 // Covers the launcher: what is started by it loses nothing of what it says, and ends with it; the host goes on with another.
+import { execFileSync } from 'node:child_process';
 import { readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
@@ -68,6 +69,15 @@ it('starts the next by a new one when somebody has taken its door away, and what
   expect(readUsage(one.pid)).toBeDefined();
   one.kill();
   await one.closed();
+});
+
+it('is closed soon after its end, whoever still holds its pipes', async () => {
+  const { stdio, closed } = await sh('setsid sleep 1003 & echo up');
+  const said = keepTail(stdio[1]);
+  const begin = performance.now();
+  expect((await closed()).code).toBe(0);
+  expect([said(), performance.now() - begin < 15_000]).toEqual(['up\n', true]);
+  execFileSync('pkill', ['-f', '^sleep 1003$']);
 });
 
 it('has nothing of this process: neither its variables nor its descriptors', async () => {
