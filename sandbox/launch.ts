@@ -39,17 +39,46 @@ const BWRAP = findTool('bwrap');
 /** What this machine has beside a plain process. */
 export const launchSupport = { limits: PRLIMIT !== undefined, dieWithParent: SETPRIV !== undefined, jail: BWRAP !== undefined && SETPRIV !== undefined } as const;
 
+/** What runs, and who runs in the jail around it, where there is one. */
+export interface Jailed extends Launched { inside?: Promise<number | undefined> }
+
+/** bubblewrap tells whom it started a few milliseconds after its own start. */
+const INSIDE_PATIENCE_MS = 500;
 let launcher: Launcher | undefined;
 
 /** Start an untrusted process. It leads a process group of its own, dumps no core, gains no privileges, is the first to go
  *  when memory is short, and on Linux dies with this one.
  *  @throws Error whose `code` is what the system says, when it could not be started */
-export function launch(spec: LaunchSpec): Promise<Launched> {
+export async function launch(spec: LaunchSpec): Promise<Jailed> {
   const { stdio, jail, env = {}, cwd = '/', handle } = spec;
   if (launcher === undefined || launcher.isOver) launcher = new Launcher();
   if (!jail) return launcher.start({ command: wrap(spec, spec.command), env: { ...env }, cwd, stdio: [...stdio] }, handle);
   const { command, places } = jailed(BWRAP!, spec.command, jail, stdio.length);
-  return launcher.start({ command: wrap(spec, command), env: { ...env }, cwd, stdio: [...stdio, 'pipe', ...places] }, handle);
+  return jailedAs(await launcher.start({ command: wrap(spec, command), env: { ...env }, cwd, stdio: [...stdio, 'pipe', ...places] }, handle), stdio.length);
+}
+
+/** bubblewrap, killed in the moment in which it makes its child, leaves that behind: the child goes first, once it is known. */
+function jailedAs(outer: Launched, at: number): Jailed {
+  const inside = jailedPid(outer, at);
+  let hasExited = false;
+  void outer.exited.then(() => { hasExited = true; });
+  return {
+    ...outer, inside,
+    kill() {
+      void Promise.race([inside, new Promise<undefined>((resolve) => { setTimeout(() => resolve(undefined), INSIDE_PATIENCE_MS).unref(); })]).then((pid) => {
+        if (pid !== undefined && !hasExited) endProcess(pid);
+        outer.kill();
+      });
+    },
+  };
+}
+
+function endProcess(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended by itself.
+  }
 }
 
 function wrap({ limits = {}, jail, isOnItsOwn = false }: LaunchSpec, command: readonly string[]): string[] {

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findAddon } from '../../runtime/engine/cell/build.ts';
 import type { Jail } from '../../sandbox/jail.ts';
-import { jailedPid, keepTail, launch } from '../../sandbox/launch.ts';
+import { keepTail, launch } from '../../sandbox/launch.ts';
 import { INSIDE, type SandboxReport, testSandbox } from '../../sandbox/self-test.ts';
 import { readUsage } from '../../sandbox/watch.ts';
 
@@ -86,7 +86,7 @@ it('hands on no descriptor that this process inherited itself', async () => {
 
 it('runs as nobody of this machine, can be watched, and is gone when it is ended', async () => {
   const child = await launch({ command: [INSIDE.node, '-e', 'console.log("up"); setInterval(() => {}, 1000)'], stdio: ['ignore', 'pipe', 'pipe'], jail: report.jail! });
-  const pid = (await jailedPid(child, 3))!;
+  const pid = (await child.inside)!;
   await once(child.stdio[1]!, 'data');
   expect(pid).not.toBe(child.pid);
   expect(readUsage(pid)!.residentBytes).toBeGreaterThan(10e6);
@@ -99,6 +99,23 @@ it('runs as nobody of this machine, can be watched, and is gone when it is ended
   child.kill();
   await child.closed();
   await expect.poll(() => readUsage(pid)?.residentBytes ?? 0).toBe(0);
+});
+
+it('is ended itself, and not only what stands around it: that has a moment in which it would leave it behind', async () => {
+  const setpriv = '/usr/bin/setpriv';
+  const libraries = [...execFileSync('ldd', [setpriv], { encoding: 'utf8' }).matchAll(/(\/\S+)/g)].map(([, path]) => path!);
+  const jail = { ...report.jail!, filter: undefined, nests: true, show: { ...report.jail!.show, [setpriv]: setpriv, ...Object.fromEntries(libraries.map((path) => [path, path])) } };
+  // As it is in that moment: its parent's end does not concern it yet.
+  const child = await launch({ command: [setpriv, '--pdeathsig', 'clear', '--', INSIDE.node, '-e', 'console.log("up"); setInterval(() => {}, 1000)'], stdio: ['ignore', 'pipe', 'pipe'], jail });
+  const pid = (await child.inside)!;
+  await once(child.stdio[1]!, 'data');
+  child.kill();
+  await child.closed();
+  try {
+    await expect.poll(() => readUsage(pid)?.residentBytes ?? 0, { timeout: 3_000 }).toBe(0);
+  } finally {
+    if (readUsage(pid)) process.kill(pid, 'SIGKILL');
+  }
 });
 
 describe('the self-test', () => {

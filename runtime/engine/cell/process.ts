@@ -3,8 +3,7 @@
 import { basename, dirname } from 'node:path';
 import type { Log } from '../../../core/log.ts';
 import type { Jail } from '../../../sandbox/jail.ts';
-import { jailedPid, keepTail, launch, type LaunchSpec } from '../../../sandbox/launch.ts';
-import type { Launched } from '../../../sandbox/launcher.ts';
+import { type Jailed, keepTail, launch, type LaunchSpec } from '../../../sandbox/launch.ts';
 import { INSIDE } from '../../../sandbox/self-test.ts';
 import { CELL_FLAGS, type CellParts } from './build.ts';
 import { type IsolateLimits, LIMITS } from './limits.ts';
@@ -39,7 +38,7 @@ export class CellProcess {
   readonly exited: Promise<void>;
   isReady = false;
   isDead = false;
-  #launched: Launched;
+  #launched: Jailed;
   #isJailed: boolean;
   #innerPid: number | undefined;
   #writer: FrameWriter;
@@ -54,11 +53,11 @@ export class CellProcess {
     return new CellProcess(options, await launch({ ...cellProgram(options), env: {}, stdio: STDIO, limits: cellLimits(options) }));
   }
 
-  private constructor(options: CellProcessOptions, launched: Launched) {
+  private constructor(options: CellProcessOptions, launched: Jailed) {
     this.#log = options.log;
     this.#isJailed = options.jail !== undefined;
     this.#launched = launched;
-    if (options.jail) void jailedPid(launched, STDIO.length).then((pid) => { this.#innerPid = pid; });
+    void launched.inside?.then((pid) => { this.#innerPid = pid; });
     const socket = launched.stdio[3]!;
     this.#writer = new FrameWriter(socket);
     this.#reader = new FrameReader(LIMITS.dataMaxBytes.max + LIMITS.bodyMaxBytes.max, (frame) => this.#take(frame));
