@@ -53,6 +53,8 @@ interface Job {
   resolve(launched: Launched): void;
   reject(error: Error): void;
   end: PromiseWithResolvers<LaunchEnd>;
+  /** A start that hangs is none. */
+  patience: NodeJS.Timeout;
 }
 
 /** What the launcher's own end did to all others. */
@@ -99,13 +101,13 @@ export class Launcher {
     return new Promise((resolve, reject) => {
       const id = lastJob += 1;
       const pass = randomBytes(PASS_BYTES).toString('hex');
-      const job: Job = { id, pass, stdio: launch.stdio.map(() => undefined), missing: launch.stdio.filter((place) => place === 'pipe').length, pid: undefined, resolve, reject, end: Promise.withResolvers() };
+      const patience = setTimeout(() => this.#giveUp(job), START_MAX_MS).unref();
+      const job: Job = { id, pass, stdio: launch.stdio.map(() => undefined), missing: launch.stdio.filter((place) => place === 'pipe').length, pid: undefined, resolve, reject, end: Promise.withResolvers(), patience };
       if (this.#jobs.size === 0) this.#keepAwake(true);
       this.#jobs.set(id, job);
       this.#passes.set(pass, job);
-      this.#expect(id);
       const order: Order = { ...launch, id, pass };
-      this.#process.send(order, handle as Socket | undefined, (error) => { if (error) this.#fail(id, error); });
+      this.#process.send(order, handle as Socket | undefined, (error) => { if (error) this.#fail(job, error); });
     });
   }
 
@@ -124,15 +126,11 @@ export class Launcher {
     socket.on('readable', read);
   }
 
-  /** A start that hangs is none, and neither is one whose door is gone: the next one is tried by a new launcher. */
-  #expect(id: number): NodeJS.Timeout {
-    return setTimeout(() => {
-      const job = this.#jobs.get(id);
-      if (!job || (job.pid !== undefined && job.missing === 0)) return;
-      this.#process.send({ kill: id } satisfies ToLauncher, () => {});
-      this.#fail(id, new Error('a process could not be started in time'));
-      this.#isBroken = true;
-    }, START_MAX_MS).unref();
+  /** The next one is tried by a new launcher. */
+  #giveUp(job: Job): void {
+    this.#process.send({ kill: job.id } satisfies ToLauncher, () => {});
+    this.#fail(job, new Error('a process could not be started in time'));
+    this.#isBroken = true;
   }
 
   #hear(message: FromLauncher): void {
@@ -143,15 +141,16 @@ export class Launcher {
       job.pid = message.pid;
       this.#tellOf(job);
     } else if ('error' in message) {
-      this.#fail(id, Object.assign(new Error(`a process could not be started: ${message.error}`), { code: message.error }));
+      this.#fail(job, Object.assign(new Error(`a process could not be started: ${message.error}`), { code: message.error }));
     } else {
       this.#settle(id, { code: message.code, signal: message.signal });
     }
   }
 
   /** Once it runs and all of its pipes are here; it may have ended meanwhile. */
-  #tellOf({ id, pass, pid, stdio, missing, resolve, end }: Job): void {
+  #tellOf({ id, pass, pid, stdio, missing, resolve, end, patience }: Job): void {
     if (pid === undefined || missing > 0) return;
+    clearTimeout(patience);
     this.#passes.delete(pass);
     const exited = end.promise;
     const close = async (): Promise<LaunchEnd> => {
@@ -165,13 +164,12 @@ export class Launcher {
     resolve({ pid, stdio, exited, closed: close, kill: () => { if (this.#jobs.has(id)) this.#process.send({ kill: id } satisfies ToLauncher, () => {}); } });
   }
 
-  #fail(id: number, error: Error): void {
-    const job = this.#jobs.get(id);
-    if (!job) return;
-    this.#passes.delete(job.pass);
-    if (job.pid === undefined || job.missing > 0) for (const socket of job.stdio) socket?.destroy();
+  /** Whoever runs already only ends. */
+  #fail(job: Job, error: Error): void {
+    clearTimeout(job.patience);
+    if (this.#passes.delete(job.pass)) for (const socket of job.stdio) socket?.destroy();
     job.reject(error);
-    this.#settle(id, LOST);
+    this.#settle(job.id, LOST);
   }
 
   #settle(id: number, end: LaunchEnd): void {
@@ -187,7 +185,7 @@ export class Launcher {
     this.#process.kill('SIGKILL');
     this.#door.close();
     rmSync(this.#folder, { recursive: true, force: true });
-    for (const id of this.#jobs.keys()) this.#fail(id, new Error('the launcher ended'));
+    for (const job of [...this.#jobs.values(), ...this.#passes.values()]) this.#fail(job, new Error('the launcher ended'));
   }
 
   /** Only what runs is a reason for this process to go on. */
