@@ -1,10 +1,9 @@
 // Owns what is stored of schedules: each Instance's set, as its Revision has it, and taking one of them to be run. Knows no
 // timer and no Micro.
-import { isSpaceError } from '../../core/errors.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Revision } from '../../builder/revision.ts';
 import type { Store } from '../../sandbox-data/store/store.ts';
-import { commit, createTable } from '../../sandbox-data/store/table.ts';
+import { commit, contended, createTable } from '../../sandbox-data/store/table.ts';
 import type { Instance } from '../instance/instance.ts';
 import { newRun, type ScheduleRun, type ScheduleRuns } from './runs.ts';
 import { changeSchedule, dueIn, followRevision, lastDue, realigned, rested, scheduleIn, taken, type Schedule, type ScheduleChange, type ScheduleSet } from './schedule.ts';
@@ -40,7 +39,6 @@ export interface Plans {
 
 /** Later than this it is a catch-up. */
 const LATE_MS = 60_000;
-const ATTEMPTS = 20;
 
 export function createPlans({ store, clock, runs, revision }: PlansParts): Plans {
   const sets = createTable<ScheduleSet>(store, 'schedules', {
@@ -93,15 +91,4 @@ function whyOf(schedule: Schedule, trigger: 'manual' | 'plan', nowMs: number): {
   if (trigger === 'manual') return { trigger, scheduledMs: nowMs };
   const isLate = nowMs - Date.parse(schedule.dueAt ?? '') > LATE_MS;
   return { trigger: isLate ? 'catch-up' : 'due', scheduledMs: lastDue(schedule, nowMs) };
-}
-
-/** Read, change and write, again where somebody else was faster. */
-async function contended<T>(attempt: () => Promise<T>): Promise<T> {
-  for (let count = 1; ; count += 1) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!isSpaceError(error, 'STORE_CONDITION_FAILED') || count === ATTEMPTS) throw error;
-    }
-  }
 }

@@ -135,17 +135,6 @@ export function createTable<T extends { id: string }>(store: Store, name: string
     return found.filter((record) => record !== undefined);
   }
 
-  /** Retry `attempt` while somebody else changes the same record. */
-  async function contended<R>(attempt: () => Promise<R>): Promise<R> {
-    for (let count = 1; ; count += 1) {
-      try {
-        return await attempt();
-      } catch (error) {
-        if (!isSpaceError(error, 'STORE_CONDITION_FAILED') || count === ATTEMPTS) throw error;
-      }
-    }
-  }
-
   return {
     get,
     list,
@@ -174,6 +163,17 @@ export function createTable<T extends { id: string }>(store: Store, name: string
 
 function undefinedIfCorrupt(error: unknown): undefined {
   if (!isSpaceError(error, 'RECORD_CORRUPT')) throw error;
+}
+
+/** Read, change and write, again while somebody else is faster. @throws STORE_CONDITION_FAILED when that has no end */
+export async function contended<R>(attempt: () => Promise<R>): Promise<R> {
+  for (let count = 1; ; count += 1) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!isSpaceError(error, 'STORE_CONDITION_FAILED') || count === ATTEMPTS) throw error;
+    }
+  }
 }
 
 /** Commit several Writes as one batch. @throws STORE_CONDITION_FAILED */
