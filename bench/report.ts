@@ -49,7 +49,8 @@ function goalFor({ goals }: RowResult, name: string): string {
 function valueOf(unit: RowResult['unit'], value: number): string {
   switch (unit) {
     case 's': case 'ms': return `${value.toFixed(2)} ${unit}`;
-    case 'MB': case 'MB/s': return `${Math.round(value)} ${unit}`;
+    // What a box takes is less than one.
+    case 'MB': case 'MB/s': return `${value < 10 ? value.toFixed(2) : Math.round(value)} ${unit}`;
     case 'Items/s': return `${Math.round(value)} Items/s`;
     case 'requests/s': return `${Math.round(value)}/s`;
   }
