@@ -47,9 +47,20 @@ export function treeOf(pid: number): number[] {
 
 /** None when it is gone. */
 export function childrenOf(pid: number): number[] {
+  let threads: string[];
   try {
-    // Each thread has the children that it started.
-    return readdirSync(`/proc/${pid}/task`).flatMap((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, 'latin1').split(' ').filter((text) => text !== '').map(Number));
+    threads = readdirSync(`/proc/${pid}/task`);
+  } catch {
+    return [];
+  }
+  // Each thread has the children that it started.
+  return threads.flatMap((thread) => readChildren(`/proc/${pid}/task/${thread}/children`));
+}
+
+/** A thread that ended since it was listed has none: its children went to the others. */
+function readChildren(path: string): number[] {
+  try {
+    return readFileSync(path, 'latin1').split(' ').filter((text) => text !== '').map(Number);
   } catch {
     return [];
   }
