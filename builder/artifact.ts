@@ -17,13 +17,15 @@ export interface ArtifactFile extends Artifact { encodings?: Partial<Record<Enco
 /** Path inside a Micro's package -> its content; paths are in byte order. */
 export type ArtifactFiles = Record<string, ArtifactFile>;
 
+const HEADS_AT_ONCE = 64;
+
 /** Something to store: bytes in memory, or a file on disk. */
 export type ArtifactSource = { content: Uint8Array } | { path: string };
 
 export interface Artifacts {
   put(source: ArtifactSource): Promise<Artifact>;
-  /** Whether it is stored, by its size. */
-  has(artifact: Artifact): Promise<boolean>;
+  /** Whether each is stored, by its size. */
+  haveAll(artifacts: readonly Artifact[]): Promise<boolean>;
   /** Store all of `sources`, path -> content. */
   putFiles(sources: Map<string, ArtifactSource>, signal?: AbortSignal): Promise<ArtifactFiles>;
   /** @throws BLOB_NOT_FOUND, RANGE_NOT_SATISFIABLE */
@@ -45,7 +47,13 @@ export function createArtifacts(blobs: BlobStore): Artifacts {
 
   return {
     put,
-    has,
+    async haveAll(wanted) {
+      for (let at = 0; at < wanted.length; at += HEADS_AT_ONCE) {
+        const found = await Promise.all(wanted.slice(at, at + HEADS_AT_ONCE).map(has));
+        if (found.includes(false)) return false;
+      }
+      return true;
+    },
     async putFiles(sources, signal) {
       const files: [string, Artifact][] = [];
       for (const [path, source] of [...sources].sort(byPath)) {

@@ -56,7 +56,9 @@ function isWorthTrying(path: string, { sizeBytes }: Artifact): boolean {
 async function codingsOnce({ hash }: Artifact, source: ArtifactSource, { artifacts, quality }: { artifacts: Artifacts; quality: Quality }): Promise<Encodings> {
   const memory = known.get(artifacts) ?? new LRUCache<string, Encodings>({ max: REMEMBERED });
   known.set(artifacts, memory);
-  const encodings = memory.get(`${hash} ${quality}`) ?? (await codingsOf('content' in source ? Buffer.from(source.content) : await readFile(source.path), quality, artifacts));
+  const remembered = memory.get(`${hash} ${quality}`);
+  if (remembered && (await artifacts.haveAll(Object.values(remembered)))) return remembered;
+  const encodings = await codingsOf('content' in source ? Buffer.from(source.content) : await readFile(source.path), quality, artifacts);
   memory.set(`${hash} ${quality}`, encodings);
   return encodings;
 }

@@ -183,8 +183,8 @@ async function iconOfSource(job: PipelineJob, spacefile: Spacefile, { artifacts,
 }
 
 /** What no icon can be made of is shown as it is. */
-async function pwaIconsOf({ report, signal }: PipelineJob, { hash }: Icon, artifacts: Artifacts): Promise<PwaIcon[]> {
-  const icons = await createPwaIcons(await artifacts.readFile(hash), { artifacts, signal });
+async function pwaIconsOf({ report, signal }: PipelineJob, icon: Icon, artifacts: Artifacts): Promise<PwaIcon[]> {
+  const icons = await createPwaIcons(icon, { artifacts, signal });
   signal.throwIfAborted();
   if (icons.length === 0) report('The icon could not be brought to the sizes of an installed app; it is offered as it is.');
   return icons;

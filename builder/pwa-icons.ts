@@ -1,5 +1,6 @@
 // Owns the icons of an installed app: the picture of the Spacefile in the sizes that phones and desktops ask for.
 import { Worker } from 'node:worker_threads';
+import { LRUCache } from 'lru-cache';
 import type { Artifact, Artifacts } from './artifact.ts';
 import type { IconsWanted } from './icon-thread.ts';
 
@@ -10,11 +11,21 @@ const SIZES_PX = [180, 192, 512] as const;
 const THREAD_MAX_MS = 10_000;
 const THREAD_MAX_MB = 64;
 
-/** PNGs, square. @returns none for a picture that cannot be read */
-export async function createPwaIcons(picture: Uint8Array, { artifacts, signal }: { artifacts: Artifacts; signal: AbortSignal }): Promise<PwaIcon[]> {
-  const pictures = await resized({ picture, sizesPx: SIZES_PX }, signal).catch(() => undefined);
+/** The picture of most pushes is that of the push before, and this takes longer than all the rest of a push that changes little. */
+const REMEMBERED = 1_000;
+const known = new WeakMap<Artifacts, LRUCache<string, PwaIcon[]>>();
+
+/** PNGs, square, of a picture that is stored. @returns none for one that cannot be read */
+export async function createPwaIcons({ hash }: Pick<Artifact, 'hash'>, { artifacts, signal }: { artifacts: Artifacts; signal: AbortSignal }): Promise<PwaIcon[]> {
+  const memory = known.get(artifacts) ?? new LRUCache<string, PwaIcon[]>({ max: REMEMBERED });
+  known.set(artifacts, memory);
+  const remembered = memory.get(hash);
+  if (remembered && (await artifacts.haveAll(remembered))) return remembered;
+  const pictures = await resized({ picture: await artifacts.readFile(hash), sizesPx: SIZES_PX }, signal).catch(() => undefined);
   if (!pictures) return [];
-  return Promise.all(SIZES_PX.map(async (sizePx, at) => ({ sizePx, ...(await artifacts.put({ content: pictures[at] ?? new Uint8Array() })) })));
+  const icons = await Promise.all(SIZES_PX.map(async (sizePx, at) => ({ sizePx, ...(await artifacts.put({ content: pictures[at] ?? new Uint8Array() })) })));
+  memory.set(hash, icons);
+  return icons;
 }
 
 async function resized(wanted: IconsWanted, signal: AbortSignal): Promise<Uint8Array[]> {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { lstat, opendir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ENGINES } from '../spacefile-schema/engines.ts';
-import type { Artifact, Artifacts } from './artifact.ts';
+import type { Artifacts } from './artifact.ts';
 import type { RevisionMicro } from './revision.ts';
 import type { SourceFiles } from './source.ts';
 import { commandsOf } from './toolchain/build-commands.ts';
@@ -37,8 +37,6 @@ export interface Reuse {
  *  too. `whole`: programs of the source run in its build, and these see everything. */
 type Scope = 'own' | 'shared' | 'whole';
 
-const HEADS_AT_ONCE = 64;
-
 export async function createReuse(works: readonly ToolchainJob[], parts: ReuseParts): Promise<Reuse> {
   const scopes = new Map(await Promise.all(works.map(async (work) => [work, await scopeOf(work)] as const)));
   const keys = new Map(await Promise.all(works.map(async (work) => [work, await keyFor(work, works, { ...parts, scope: scopes.get(work)! })] as const)));
@@ -51,7 +49,7 @@ export async function createReuse(works: readonly ToolchainJob[], parts: ReusePa
     async find(work) {
       if (isEntangled) return undefined;
       const known = (await (earlier ??= parts.earlier())).find(({ micro }) => micro.sourceKey !== undefined && micro.sourceKey === keys.get(work));
-      return known && (await isThere(known.micro, parts.artifacts)) ? known : undefined;
+      return known && (await parts.artifacts.haveAll(Object.values(known.micro.files).flatMap((file) => [file, ...Object.values(file.encodings ?? {})]))) ? known : undefined;
     },
     async watch(work, build) {
       if (isEntangled || works.length === 1 || !runsPrograms(work)) return build();
@@ -104,15 +102,6 @@ function holds({ micro }: ToolchainJob, path: string): boolean {
 function isAbove(path: string, { micro }: ToolchainJob): boolean {
   const folder = path.slice(0, Math.max(path.lastIndexOf('/'), 0));
   return !path.endsWith('/') && path.endsWith('package.json') && (folder === '' || micro.src.startsWith(`${folder}/`));
-}
-
-async function isThere({ files }: RevisionMicro, artifacts: Artifacts): Promise<boolean> {
-  const wanted: Artifact[] = Object.values(files).flatMap((file) => [file, ...Object.values(file.encodings ?? {})]);
-  for (let at = 0; at < wanted.length; at += HEADS_AT_ONCE) {
-    const found = await Promise.all(wanted.slice(at, at + HEADS_AT_ONCE).map((artifact) => artifacts.has(artifact)));
-    if (found.includes(false)) return false;
-  }
-  return true;
 }
 
 /** Names, sizes and times of everything outside of the Micro's folder. Links are not followed. */

@@ -4,95 +4,67 @@ import { createContext } from './command.ts';
 import type { CliCommand } from './command.ts';
 import { factsOf } from './command-facts.ts';
 import type { CommandFacts } from './command-facts.ts';
-import { apiCommand } from './commands/api.ts';
-import { builderEnvCommand } from './commands/builder-env.ts';
-import { completionCommand } from './commands/completion.ts';
-import { devCommand, devProxyCommand } from './commands/dev.ts';
-import { devTriggerCommand } from './commands/dev-trigger.ts';
-import { devUpCommand } from './commands/dev-up.ts';
-import { envCommand, envSetCommand, envUnsetCommand } from './commands/env.ts';
-import { execCommand } from './commands/exec.ts';
-import { exportCommand } from './commands/export.ts';
-import { importCommand } from './commands/import.ts';
-import { installCommand } from './commands/install.ts';
-import { instancesCommand } from './commands/instances.ts';
-import { linkCommand } from './commands/link.ts';
-import { loginCommand } from './commands/login.ts';
-import { logsCommand } from './commands/logs.ts';
-import { newCommand } from './commands/new.ts';
-import { openCommand } from './commands/open.ts';
-import { pushCommand } from './commands/push.ts';
-import { printAccessTokenCommand } from './commands/print-access-token.ts';
-import { releaseCommand } from './commands/release.ts';
-import { rollbackCommand, versionsCommand } from './commands/rollback.ts';
-import { trashEmptyCommand, trashListCommand, trashRestoreCommand, uninstallCommand } from './commands/uninstall.ts';
-import { updateCommand } from './commands/update.ts';
-import { triggerCommand } from './commands/trigger.ts';
-import { validateCommand } from './commands/validate.ts';
-import { snapshotCreateCommand, snapshotDropCommand, snapshotListCommand, snapshotRestoreCommand } from './commands/snapshot.ts';
-import { verifyCommand } from './commands/verify.ts';
-import { versionCommand } from './commands/version.ts';
 import { EXIT_FAILED, EXIT_INTERRUPTED, EXIT_OK, EXIT_USAGE, Failure, Interrupted, describeFailure, usageFailure } from './failure.ts';
 import type { Io } from './io.ts';
 import { formatFailure } from './output.ts';
 import { VERSION } from './version.ts';
 
-/** Name -> command; a name of two words is a command of a group. */
-const COMMANDS: Record<string, CliCommand> = {
-  login: loginCommand,
-  new: newCommand,
-  link: linkCommand,
-  validate: validateCommand,
-  dev: devCommand,
-  'dev up': devUpCommand,
-  'dev proxy': devProxyCommand,
-  'dev trigger': devTriggerCommand,
-  exec: execCommand,
-  push: pushCommand,
-  open: openCommand,
-  logs: logsCommand,
-  release: releaseCommand,
-  install: installCommand,
-  instances: instancesCommand,
-  update: updateCommand,
-  versions: versionsCommand,
-  rollback: rollbackCommand,
-  uninstall: uninstallCommand,
-  'trash list': trashListCommand,
-  'trash restore': trashRestoreCommand,
-  'trash empty': trashEmptyCommand,
-  export: exportCommand,
-  import: importCommand,
-  verify: verifyCommand,
-  'snapshot create': snapshotCreateCommand,
-  'snapshot list': snapshotListCommand,
-  'snapshot restore': snapshotRestoreCommand,
-  'snapshot drop': snapshotDropCommand,
-  env: envCommand,
-  'env set': envSetCommand,
-  'env unset': envUnsetCommand,
-  trigger: triggerCommand,
-  'builder env': builderEnvCommand,
-  api: apiCommand,
-  completion: completionCommand,
-  'print-access-token': printAccessTokenCommand,
-  version: versionCommand,
+/** Name -> command; a name of two words is a command of a group. Reading the code of all of them takes longer than most of them take. */
+const COMMANDS: Record<string, () => Promise<CliCommand>> = {
+  login: async () => (await import('./commands/login.ts')).loginCommand,
+  new: async () => (await import('./commands/new.ts')).newCommand,
+  link: async () => (await import('./commands/link.ts')).linkCommand,
+  validate: async () => (await import('./commands/validate.ts')).validateCommand,
+  dev: async () => (await import('./commands/dev.ts')).devCommand,
+  'dev up': async () => (await import('./commands/dev-up.ts')).devUpCommand,
+  'dev proxy': async () => (await import('./commands/dev.ts')).devProxyCommand,
+  'dev trigger': async () => (await import('./commands/dev-trigger.ts')).devTriggerCommand,
+  exec: async () => (await import('./commands/exec.ts')).execCommand,
+  push: async () => (await import('./commands/push.ts')).pushCommand,
+  open: async () => (await import('./commands/open.ts')).openCommand,
+  logs: async () => (await import('./commands/logs.ts')).logsCommand,
+  release: async () => (await import('./commands/release.ts')).releaseCommand,
+  install: async () => (await import('./commands/install.ts')).installCommand,
+  instances: async () => (await import('./commands/instances.ts')).instancesCommand,
+  update: async () => (await import('./commands/update.ts')).updateCommand,
+  versions: async () => (await import('./commands/rollback.ts')).versionsCommand,
+  rollback: async () => (await import('./commands/rollback.ts')).rollbackCommand,
+  uninstall: async () => (await import('./commands/uninstall.ts')).uninstallCommand,
+  'trash list': async () => (await import('./commands/uninstall.ts')).trashListCommand,
+  'trash restore': async () => (await import('./commands/uninstall.ts')).trashRestoreCommand,
+  'trash empty': async () => (await import('./commands/uninstall.ts')).trashEmptyCommand,
+  export: async () => (await import('./commands/export.ts')).exportCommand,
+  import: async () => (await import('./commands/import.ts')).importCommand,
+  verify: async () => (await import('./commands/verify.ts')).verifyCommand,
+  'snapshot create': async () => (await import('./commands/snapshot.ts')).snapshotCreateCommand,
+  'snapshot list': async () => (await import('./commands/snapshot.ts')).snapshotListCommand,
+  'snapshot restore': async () => (await import('./commands/snapshot.ts')).snapshotRestoreCommand,
+  'snapshot drop': async () => (await import('./commands/snapshot.ts')).snapshotDropCommand,
+  env: async () => (await import('./commands/env.ts')).envCommand,
+  'env set': async () => (await import('./commands/env.ts')).envSetCommand,
+  'env unset': async () => (await import('./commands/env.ts')).envUnsetCommand,
+  trigger: async () => (await import('./commands/trigger.ts')).triggerCommand,
+  'builder env': async () => (await import('./commands/builder-env.ts')).builderEnvCommand,
+  api: async () => (await import('./commands/api.ts')).apiCommand,
+  completion: async () => (await import('./commands/completion.ts')).completionCommand,
+  'print-access-token': async () => (await import('./commands/print-access-token.ts')).printAccessTokenCommand,
+  version: async () => (await import('./commands/version.ts')).versionCommand,
 };
 
 /** First word of commands of two words -> what they are for. */
 const GROUPS: Record<string, string> = { builder: 'commands for the Builder Instance', snapshot: 'commands for moments of an app\'s data to go back to', trash: 'commands for what was uninstalled or deleted' };
 
 /** Every command, for its reference. */
-export function commandFacts(io: Io): CommandFacts[] {
-  return factsOf(createProgram(io, () => {}));
+export async function commandFacts(io: Io): Promise<CommandFacts[]> {
+  return factsOf(await createProgram(io, { argv: [], onExit: () => {} }));
 }
 
 /** Run one command. @param argv without the names of Node and the program  @returns the exit code; never throws */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
   const isJson = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined).includes('--json');
   let exitCode: number = EXIT_OK;
-  const program = createProgram(io, (code) => { exitCode = code; });
   try {
+    const program = await createProgram(io, { argv, onExit: (code) => { exitCode = code; } });
     await program.parseAsync(argv.length === 0 ? ['--help'] : [...argv], { from: 'user' });
     return exitCode;
   } catch (error) {
@@ -100,7 +72,9 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   }
 }
 
-function createProgram(io: Io, onExit: (code: number) => void): Command {
+interface Call { argv: readonly string[]; onExit(code: number): void }
+
+async function createProgram(io: Io, { argv, onExit }: Call): Promise<Command> {
   const program = new Command('space')
     .description('Build apps for a Space, and install them.')
     .version(VERSION, '--version', 'print the version')
@@ -110,8 +84,16 @@ function createProgram(io: Io, onExit: (code: number) => void): Command {
     .enablePositionalOptions()
     .configureOutput({ writeOut: (text) => io.out(text.trimEnd()), writeErr: () => {} })
     .showSuggestionAfterError();
-  for (const [name, command] of Object.entries(COMMANDS)) addCommand(program, name, { command, io, onExit });
+  const commands = await Promise.all(namesFor(argv).map(async (name) => [name, await COMMANDS[name]!()] as const));
+  for (const [name, command] of commands) addCommand(program, name, { command, io, onExit });
   return program;
+}
+
+/** Which commands a call can be about: those of its first word, or all, where that is none or is about all. */
+function namesFor([first = '']: readonly string[]): string[] {
+  const names = Object.keys(COMMANDS);
+  const meant = first === 'completion' ? [] : names.filter((name) => name.split(' ')[0] === first);
+  return meant.length > 0 ? meant : names;
 }
 
 interface Addition { command: CliCommand; io: Io; onExit(code: number): void }

@@ -12,7 +12,7 @@ const BLOCK = /(<!-- space --help -->\n)[\s\S]*?(<!-- end -->)/;
 export async function renderCliPage(): Promise<string> {
   const page = await readFile(FILE, 'utf8');
   if (!BLOCK.test(page)) throw new TypeError('docs/cli.md has lost the place of its list');
-  const facts = commandFacts(createTerminal({ env: {}, cwd: '/', homeDir: '/', signal: new AbortController().signal }));
+  const facts = await commandFacts(createTerminal({ env: {}, cwd: '/', homeDir: '/', signal: new AbortController().signal }));
   const commands = facts.filter(({ name, args, options, children }) => name !== '' && (children.length === 0 || args.length > 0 || options.length > 0));
   return page.replace(BLOCK, (_all, begin: string, end: string) => `${begin}${overview(commands)}\n${commands.map(section).join('\n')}${end}`);
 }

@@ -15,7 +15,8 @@ const ENTRIES_LIMIT = 200;
 let compiled: ValidateFunction | undefined;
 
 export function shapeIssues(document: SpacefileDocument): SpacefileIssue[] {
-  compiled ??= new Ajv({ allErrors: true, verbose: true, strict: true }).compile(schema);
+  // That the schema itself is one, a test sees to: here it would take as long as all the rest of a short command.
+  compiled ??= new Ajv({ allErrors: true, verbose: true, strict: true, meta: false, validateSchema: false }).compile(schema);
   if (compiled(withShortLists(document.value))) return [];
   const issues = (compiled.errors ?? []).slice(0, FINDINGS_LIMIT).map((error) => issueOf(error, document));
   // A value of the wrong type also fails the rules for the right one: its first finding says enough.

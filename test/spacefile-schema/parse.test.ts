@@ -1,4 +1,5 @@
 // Owns the proof that a Spacefile becomes its values, or issues at the right place, and never anything else.
+import { Ajv } from 'ajv';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ENGINE_ALIASES, ENGINE_NAMES } from '../../spacefile-schema/engines.ts';
@@ -22,6 +23,12 @@ function valid(text: string): Spacefile {
 }
 
 const brief = (text: string) => parseSpacefile(text).issues.map(({ code, path, line, column }) => `${code} ${path} ${line}:${column}`);
+
+it('is checked by a schema that is one itself, which no reader of a Spacefile looks at again', () => {
+  const checked = new Ajv({ strict: true });
+  expect(checked.validateSchema(schema), checked.errorsText()).toBe(true);
+  expect(checked.validateSchema({ ...schema, required: 'v' })).toBe(false);
+});
 
 describe('a valid Spacefile', () => {
   it('gets every default', () => {
