@@ -3,6 +3,7 @@ import { accountPages } from './page/account.ts';
 import { appPages } from './page/apps.ts';
 import type { Assets } from './http/assets.ts';
 import { assetPages } from './page/assets.ts';
+import { collectionPages } from './page/collections.ts';
 import { instancePages } from './page/instance/tabs.ts';
 import { trashPages } from './page/trash.ts';
 import { releasePages } from './page/releases.ts';
@@ -35,7 +36,7 @@ export function apiRoutes(parts: ApiParts, assets: Assets): Route[] {
     ...installationRoutes(parts), ...instanceRoutes(parts), ...collectionRoutes(parts),
     ...versionRoutes(parts), ...trashRoutes(parts), ...snapshotRoutes(parts), ...archiveRoutes(parts), ...quotaRoutes(parts), ...settingsRoutes(parts),
     ...scheduleRoutes(parts), ...actionRoutes(parts), ...domainRoutes(parts),
-    ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...instancePages(parts), ...releasePages(parts, shelf), ...trashPages(parts), ...assetPages(assets),
+    ...accountPages(parts), ...hostPages(parts), ...appPages(parts), ...instancePages(parts), ...releasePages(parts, shelf), ...collectionPages(parts), ...trashPages(parts), ...assetPages(assets),
     openApiRoute(() => parts.version, () => routes),
   ];
   return routes;

@@ -15,7 +15,7 @@ export interface InstallingView extends Chrome {
   app: { id?: string; name: string; iconUrl?: string };
   /** The Instance's address. */
   url: string;
-  /** Path that takes the POST of another attempt; for a rollback the page that asks again. */
+  /** Path that takes the POST of another installation; for an update or a rollback the page that asks again. */
   retryPath?: string;
   /** Path that takes `release` and `check=no`: an update that is not tried before it counts. */
   unchecked?: { path: string; releaseId: string };
@@ -60,7 +60,7 @@ function failed(view: InstallingView): Markup {
   const retryPath = ownPath(view.retryPath);
   return html`<p class="notice bad" role="alert">${SYMBOLS.warning}<span>${view.installation.error ?? 'The reason is not known.'}</span></p>
 <p class="muted">It stopped at: ${view.installation.step || 'the beginning'}.</p>
-<div class="buttons">${retryPath && view.installation.kind === 'rollback' ? html`<a class="button primary" href="${retryPath}">Try again</a>` : retryPath ? html`<form method="post" action="${retryPath}"><button class="primary" type="submit">Try again</button></form>` : ''}
+<div class="buttons">${retryPath && view.installation.kind !== 'install' ? html`<a class="button primary" href="${retryPath}">Try again</a>` : retryPath ? html`<form method="post" action="${retryPath}"><button class="primary" type="submit">Try again</button></form>` : ''}
 ${view.app.id ? html`<a class="button" href="${path`/apps/${view.app.id}/logs`}">See the logs</a>` : ''}</div>
 ${view.unchecked ? uncheckedForm(view.unchecked) : ''}
 <p><a href="/">Back to my apps</a></p>`;

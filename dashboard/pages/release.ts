@@ -35,8 +35,7 @@ export interface ReleaseView extends Chrome {
   permissions: string[];
 }
 
-/** `GET /r/<release id>`. Installing posts to `/r/<release id>/install`, updating posts `release` to
- *  `/apps/<instance id>/update`. */
+/** `GET /r/<release id>`. Installing posts to `/r/<release id>/install`; an update is looked at first, on a page of its own. */
 export function releasePage(view: ReleaseView): string {
   const { release } = view;
   return layout({
@@ -138,6 +137,5 @@ function installedRow(instance: ReleaseView['installed'][number], release: Relea
   const url = webUrl(instance.url);
   return html`<li><p>Version <bdi>${instance.version}</bdi>${url ? html` at <a href="${url}">${url}</a>` : ''}</p>
 ${instance.upToDate ? html`<span class="state ready">Up to date</span>`
-    : html`<form method="post" action="${path`/apps/${instance.id}/update`}"><input type="hidden" name="release" value="${release.id}">
-<button class="primary" type="submit">Update to <bdi>${release.version}</bdi></button></form>`}</li>`;
+    : html`<a class="button primary" href="${path`/apps/${instance.id}/update`}?release=${encodeURIComponent(release.id)}">Update to <bdi>${release.version}</bdi>…</a>`}</li>`;
 }

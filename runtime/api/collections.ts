@@ -2,7 +2,8 @@
 import type { WireCollection, WireDamage, WireUsage, WireVerified } from '../../core/wire.ts';
 import { SpaceError } from '../../core/errors.ts';
 import type { Collection, CollectionUsage, DamageReport } from '../../sandbox-data/data.ts';
-import type { CollectionRecord } from '../instance/collection.ts';
+import type { CollectionRecord, Collections } from '../instance/collection.ts';
+import type { Trash } from '../instance/trash.ts';
 import { requiredText } from './field.ts';
 import type { ApiParts } from './parts.ts';
 import { api, type Route } from './route.ts';
@@ -20,17 +21,15 @@ export function collectionRoutes({ collections, trash, dataKeys, data }: ApiPart
     api('POST /api/v0/collections', {
       access: 'person',
       async handle(request) {
-        const name = requiredText(await request.json(), 'name').trim();
-        if (name === '' || name.length > NAME_MAX) throw new SpaceError('INVALID_FIELD', { field: 'name', reason: `has 1 to ${NAME_MAX} characters` });
-        return { status: 201, json: wireCollection(await collections.create(request.person.id, name)) };
+        const name = requiredText(await request.json(), 'name');
+        return { status: 201, json: wireCollection(await createCollection(collections, request.person.id, name)) };
       },
     }),
     api('GET /api/v0/collections/:id', { access: 'person', object: 'collection', handle: async (_, record) => ({ json: wireCollection(record) }) }),
     api('DELETE /api/v0/collections/:id', {
       access: 'person', object: 'collection',
       async handle(_, record) {
-        if (record.instanceId !== null) throw new SpaceError('CONFLICT', { reason: 'This Collection belongs to an app: uninstall the app to delete it.' });
-        await trash.discard(record);
+        await discardCollection(trash, record);
         return { status: 202, json: { id: record.id } };
       },
     }),
@@ -84,6 +83,19 @@ export function collectionRoutes({ collections, trash, dataKeys, data }: ApiPart
       },
     }),
   ];
+}
+
+/** @throws INVALID_FIELD, COUNT_LIMIT */
+export async function createCollection(collections: Collections, spaceId: string, wanted: string): Promise<CollectionRecord> {
+  const name = wanted.trim();
+  if (name === '' || name.length > NAME_MAX) throw new SpaceError('INVALID_FIELD', { field: 'name', reason: `has 1 to ${NAME_MAX} characters` });
+  return collections.create(spaceId, name);
+}
+
+/** Into the trash. @throws CONFLICT when it is an app's */
+export async function discardCollection(trash: Trash, record: CollectionRecord): Promise<void> {
+  if (record.instanceId !== null) throw new SpaceError('CONFLICT', { reason: 'This Collection belongs to an app: uninstall the app to delete it.' });
+  await trash.discard(record);
 }
 
 function wireUsage({ bases, drives }: CollectionUsage): WireUsage {

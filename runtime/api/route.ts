@@ -7,6 +7,7 @@ import type { Release } from '../../builder/release.ts';
 import type { Revision } from '../../builder/revision.ts';
 import type { Session } from '../auth/session.ts';
 import type { Space } from '../auth/space.ts';
+import type { Upload } from '../http/upload.ts';
 import type { CollectionRecord } from '../instance/collection.ts';
 import type { Installation } from '../instance/installation.ts';
 import type { Trashed } from '../instance/trash.ts';
@@ -50,6 +51,8 @@ export interface RouteRequest {
   json(): Promise<Record<string, unknown>>;
   /** A submitted form. */
   form(): Promise<Record<string, string>>;
+  /** A submitted form with a file. @throws INVALID_FIELD, UNSUPPORTED_MEDIA_TYPE */
+  upload(): Promise<Upload>;
   bytes(limitBytes: number): Promise<Buffer>;
   /** The body as it arrives. */
   stream(): AsyncIterable<Uint8Array>;

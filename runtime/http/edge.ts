@@ -15,6 +15,7 @@ import { createOpenRequests, type CountOpen } from './open-requests.ts';
 import { errorBody, errorHeaders, logError, SERVER_NAME } from './reply.ts';
 import { render } from './render.ts';
 import { spool, type Spooled } from './spool.ts';
+import { readUpload } from './upload.ts';
 
 export interface EdgeParts {
   routes: readonly Route[];
@@ -156,6 +157,7 @@ function routeRequest(ctx: Koa.Context, { identity, isSecure, origin }: { identi
       if (request.contentType !== 'application/x-www-form-urlencoded') throw new SpaceError('UNSUPPORTED_MEDIA_TYPE', { expected: 'a form, with Content-Type: application/x-www-form-urlencoded' });
       return Object.fromEntries(new URLSearchParams((await request.bytes(FORM_LIMIT_BYTES)).toString()));
     },
+    upload: () => readUpload(request.stream(), ctx.req.headers['content-type'] ?? ''),
   };
   return request;
 }

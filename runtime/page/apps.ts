@@ -61,7 +61,7 @@ function retryOf({ kind, instanceId, releaseId, problem }: Installation): { retr
   if (kind === 'install') return { retryPath: `/r/${releaseId}/install` };
   if (kind === 'rollback') return { retryPath: `/apps/${instanceId}/rollback` };
   const path = `/apps/${instanceId}/update`;
-  return { retryPath: path, ...(problem && { unchecked: { path, releaseId } }) };
+  return { retryPath: `${path}?release=${releaseId}`, ...(problem && { unchecked: { path, releaseId } }) };
 }
 
 /** Most jobs are done before a person would see a progress page move. */

@@ -1,6 +1,5 @@
-// Owns the pages of Releases: one to install, the shelf of listed ones, and the Collections that uninstalled apps left.
+// Owns the pages of Releases: one to install, and the shelf of listed ones.
 import { orMissing, SpaceError } from '../../core/errors.ts';
-import { collectionsPage } from '../../dashboard/pages/collections.ts';
 import { discoveryPage } from '../../dashboard/pages/discovery.ts';
 import { releasePage, type ReleaseView } from '../../dashboard/pages/release.ts';
 import type { Release } from '../../builder/release.ts';
@@ -19,7 +18,7 @@ const VERSIONS_LOOKED_AT = 100;
 const VERSIONS_SHOWN = 10;
 
 export function releasePages(parts: ApiParts, shelf: Shelf): Route[] {
-  const { builder, spaces, installations, lifecycle, collections } = parts;
+  const { builder, spaces, installations, lifecycle } = parts;
 
   async function open(id: string): Promise<Release> {
     const release = await builder.releases.get(id);
@@ -116,13 +115,6 @@ export function releasePages(parts: ApiParts, shelf: Shelf): Route[] {
         if (apps.length === 0 && total > 0) return { redirect: '/discover' };
         const releases = await Promise.all(apps.map(async ({ release, installs }) => ({ ...(await card(release)), installs })));
         return { html: discoveryPage({ ...ownChrome(parts, person), releases, search, sort, page: at, pages: Math.ceil(total / APPS_A_PAGE) }) };
-      },
-    }),
-    page('GET /collections', {
-      access: 'person',
-      async handle({ person }) {
-        const headless = (await collections.list(person.id)).filter((record) => record.instanceId === null);
-        return { html: collectionsPage({ ...ownChrome(parts, person), collections: headless }) };
       },
     }),
   ];

@@ -46,6 +46,7 @@ const OWNERS: Record<string, { within: readonly string[]; files?: number }> = {
   yauzl: { within: ['builder/source.ts', 'sandbox-data/archive-import.ts'] },
   ws: { within: ['runtime/', 'sandbox/egress-socket.ts'] },
   '@silvia-odwyer/photon-node': { within: ['builder/icon-thread.ts'] },
+  '@fastify/busboy': { within: ['runtime/http/upload.ts'] },
   'markdown-it': { within: ['dashboard/prose.ts'] },
   'sanitize-html': { within: ['dashboard/prose.ts'] },
   '@peculiar/x509': { within: ['runtime/http/certificate.ts'] },

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { generatedIcon } from '../../dashboard/icon.ts';
 import { day, ownPath, path, second, webUrl } from '../../dashboard/markup.ts';
+import { outputCard } from '../../dashboard/card.ts';
 import { homePage, type HomeApp } from '../../dashboard/pages/home.ts';
 import { installingPage, type InstallingView } from '../../dashboard/pages/installing.ts';
 import { loginPage } from '../../dashboard/pages/login.ts';
@@ -99,7 +100,9 @@ describe('a Release', () => {
   test('installs, updates what is behind, and leaves what is up to date', () => {
     expect(formsOf(view({ person: owner }))).toContain('post /r/r1/install');
     const installed = [{ id: 'i1', url, version: '1', upToDate: false }, { id: 'i2', url, version: '2', upToDate: true }];
-    expect(formsOf(view({ person: owner, installed }))).toEqual(['post /logout', 'post /apps/i1/update', 'post /r/r1/install']);
+    const document = view({ person: owner, installed });
+    expect(formsOf(document)).toEqual(['post /logout', 'post /r/r1/install']);
+    expect(linksOf(document)).toContain('/apps/i1/update?release=r1');
   });
   test('that is not listed says so', () => {
     expect(view({ release: { ...release, listed: false } })).toContain('not listed');
@@ -139,4 +142,32 @@ test('pages on other hosts load from the reserved folder only, and name the dash
   const document = troublePage({ appName: 'G', trouble: 'installing', dashboardUrl: 'http://localhost:4400/' });
   expect(elementsOf(document, 'link').map((each) => each.attributes.href)).toEqual(['/__space/assets/favicon.svg', '/__space/assets/style.css']);
   expect(linksOf(document)).toContain('http://localhost:4400/');
+});
+
+describe('what an App Action answered', () => {
+  const shown = (type: string, data: unknown) => readPage(`<!doctype html><title>x</title>${outputCard({ type, data })}`).elements;
+  const addresses = (type: string, data: unknown) => shown(type, data).flatMap(({ tag, attributes }) => (tag === 'a' ? [attributes.href] : attributes.src ?? []));
+  const item = (url: string) => ({ title: 'One', description: 'First', url });
+
+  test.each([
+    ['@deta/detail', { title: 'T', text: 'x', url: 'https://a.example/' }], ['@deta/detail', { image_url: 'https://a.example/' }],
+    ['@deta/file', { url: 'https://a.example/', name: 'f' }], ['@deta/list', { items: [item('https://a.example/')] }],
+  ])('%s %o links to the web, and says where to', (type, data) => {
+    expect(addresses(type, data)).toEqual(['https://a.example/']);
+    expect(shown(type, data).find(({ tag }) => tag === 'a')).toMatchObject({ attributes: { rel: 'noopener noreferrer nofollow' }, text: expect.stringContaining('a.example') });
+  });
+
+  test.each(['javascript:alert(1)', 'data:text/html,x', '/logout', '//evil.example', ' javascript:alert(1)', 'file:///etc/passwd', ''])('%j is no link', (url) => {
+    for (const [type, data] of [['@deta/detail', { url, image_url: url }], ['@deta/file', { url }], ['@deta/list', { items: [item(url)] }]] as const) expect(addresses(type, data)).toEqual([]);
+  });
+
+  test('that is no card as it says is shown as it came, and never at any length', () => {
+    for (const [type, data] of [['@deta/detail', 'text'], ['@deta/list', { items: 'none' }], ['@deta/list', [1]], ['own', { title: 'x' }], ['@deta/raw', '<b>bold']] as const) {
+      expect(shown(type, data).filter(({ tag }) => tag === 'pre').map(({ text }) => text)).toEqual([typeof data === 'string' ? data : JSON.stringify(data, null, 2)]);
+    }
+    expect(shown('@deta/raw', null).some(({ text }) => text === 'Nothing.')).toBe(true);
+    expect(String(outputCard({ type: '@deta/raw', data: 'x'.repeat(1e6) })).length).toBeLessThan(25_000);
+    expect(String(outputCard({ type: '@deta/list', data: { items: Array.from({ length: 10_000 }, () => ({ title: 'x' })) } })).length).toBeLessThan(25_000);
+    expect(String(outputCard({ type: '@deta/detail', data: { title: { toString: 'x' }, text: ['a'] } }))).not.toContain('object');
+  });
 });

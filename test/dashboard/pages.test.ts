@@ -102,7 +102,8 @@ describe.each(CASES)('$name', ({ view, render }) => {
   test('has only forms and links of the dashboard, and plain form posts', () => {
     for (const form of readPage(render(view)).elements.filter((each) => each.tag === 'form')) {
       expect(form.attributes.action).toMatch(/^\/[\w/-]*$/);
-      expect(form.attributes.enctype).toBeUndefined();
+      const isUpload = (form.attributes.action ?? '').endsWith('/import');
+      expect(form.attributes.enctype).toBe(isUpload ? 'multipart/form-data' : undefined);
       expect(form.attributes.method).toBe(/^\/(?:r|discover|apps\/[^/]+\/logs)$/.test(form.attributes.action ?? '') ? 'get' : 'post');
     }
   });

@@ -1,10 +1,12 @@
 // Owns one full view for each page: every optional field filled, so that a walk over it reaches every field there is.
+import { collectionPage, type CollectionView } from '../../dashboard/pages/collection.ts';
 import { collectionsPage, type CollectionsView } from '../../dashboard/pages/collections.ts';
 import { discoveryPage, type DiscoveryView } from '../../dashboard/pages/discovery.ts';
 import { errorPage, troublePage, unknownHostPage, type ErrorView, type TroubleView, type UnknownHostView } from '../../dashboard/pages/error.ts';
 import { homePage, type HomeView } from '../../dashboard/pages/home.ts';
 import { hostPage, type HostView } from '../../dashboard/pages/host.ts';
 import { installingPage, type InstallingView } from '../../dashboard/pages/installing.ts';
+import { actionsPage, type ActionsView } from '../../dashboard/pages/instance/actions.ts';
 import { dataPage, type DataView } from '../../dashboard/pages/instance/data.ts';
 import type { InstanceFrame } from '../../dashboard/pages/instance/frame.ts';
 import { logsPage, type LogsView } from '../../dashboard/pages/instance/logs.ts';
@@ -43,7 +45,7 @@ const homeApps: HomeView['apps'] = [
   { id: 'i2', name: 'Photos', url, state: 'installing', builder: false, version: '2', installationId: 'j1' },
   { id: 'i3', name: 'Ledger', url, state: 'failed', builder: true, version: 'otter-x1y2' },
 ];
-const instance: InstanceFrame['instance'] = { id: 'i1', name: 'Guestbook', url, iconUrl, state: 'ready', builder: true, version: '1.0.0', hasSchedules: true };
+const instance: InstanceFrame['instance'] = { id: 'i1', name: 'Guestbook', url, iconUrl, state: 'ready', builder: true, version: '1.0.0', hasSchedules: true, hasActions: true };
 const release: ReleaseView['release'] = {
   id: 'r1', name: 'Guestbook', title: 'Guestbook for all', tagline: 'Leave a line.', version: '1.1.0', notes: 'Faster.', author: 'ada', iconUrl, listed: false, releasedAt: time,
   about: 'A book for guests.', color: '#a1b2c3', homepage: 'https://example.org/', git: 'https://git.example/x', portedFrom: 'https://example.net/', worksWith: ['Photos', 'Ledger'],
@@ -54,6 +56,9 @@ const shelf: Pick<DiscoveryView, 'releases'> = { releases: [{ id: 'r1', name: 'G
 const app = { id: 'i1', name: 'Guestbook', iconUrl };
 const installation = (status: InstallingView['installation']['status']): InstallingView =>
   ({ ...chrome, installation: { id: 'j1', status, step: 'Starting', error: 'It threw.', kind: 'update' }, app, url, retryPath: '/r/r1/install', unchecked: { path: '/apps/i1/update', releaseId: 'r2' } });
+
+const contents: Pick<CollectionView, 'bases' | 'drives'> = { bases: [{ name: 'notes', items: 1, bytes: 20 }], drives: [{ name: 'photos', files: 2, bytes: 2e6 }] };
+const imported: CollectionView['imported'] = { isRehearsal: true, bases: [{ name: 'notes', added: 1, changed: 2, unchanged: 3 }], drives: [{ name: 'photos', added: 1, changed: 0, unchanged: 0 }], ignored: ['x.txt'] };
 
 export const CASES: readonly Case[] = [
   page<SetupView>('setup', setupPage, { ...chrome, secret: 's3cret', error: 'Wrong.', username: 'ada' }),
@@ -96,7 +101,20 @@ export const CASES: readonly Case[] = [
     limits: [{ name: 'wallMs', meaning: 'time', unit: 'ms', value: 20_000, isSet: true }, { name: 'heapMb', meaning: 'memory', unit: 'MB', value: 128, isSet: false }], egress: { policy: 'list', hosts: ['api.example.org', '*.example.net'], total: 12, refused: 1 },
     keys: [{ name: 'backup', kind: 'data', createdAt: time, lastUsedAt: time }, { name: 'x', kind: 'api', createdAt: time, lastUsedAt: null }], created: { name: 'backup', kind: 'api', value: 'c1_secret' },
   }),
-  page<DataView>('data', dataPage, { ...chrome, instance, collectionId: 'c1', bases: [{ name: 'notes', items: 1, bytes: 20 }], drives: [{ name: 'photos', files: 2, bytes: 2e6 }] }),
+  page<DataView>('data', dataPage, { ...chrome, instance, collectionId: 'c1', ...contents, imported, importError: 'No zip.' }),
+  page<ActionsView>('actions', actionsPage, {
+    ...chrome, instance, actions: [
+      {
+        name: 'save', title: 'Save a note', micro: 'web', error: 'Wrong.', output: { type: '@deta/raw', data: { kept: ['a', 1] } },
+        input: [{ name: 'text', type: 'string', optional: false, value: 'milk' }, { name: 'count', type: 'number', optional: true, value: '2' }, { name: 'pin', type: 'boolean', optional: true, value: 'true' }, { name: 'loud', type: 'boolean', optional: false }],
+      },
+      { name: 'look', title: 'Look', micro: 'web', input: [], output: { type: '@deta/detail', data: { title: 'One', text: 'Text.', url: 'https://example.org/', image_url: 'https://example.org/a.png' } } },
+      { name: 'file', title: 'File', micro: 'web', input: [], output: { type: '@deta/file', data: { url: 'https://example.org/f', name: 'f.txt', type: 'text/plain' } } },
+      { name: 'list', title: 'List', micro: 'web', input: [], output: { type: '@deta/list', data: { title: 'All', description: 'Of them.', items: [{ title: 'One', description: 'First.', url: 'https://example.org/1' }, 'odd'] } } },
+      { name: 'text', title: 'Text', micro: 'web', input: [], output: { type: 'own-card', data: 'plain' } },
+    ],
+  }),
+  page<ActionsView>('actions, not known', actionsPage, { ...chrome, instance, actions: [] }),
   page<DataView>('data, empty', dataPage, { ...chrome, instance, collectionId: 'c1', bases: [], drives: [] }),
   page<HostView>('host', hostPage, {
     ...chrome, version: '0.1.0', cells: { running: 2, ready: 2, usedMb: 80, limitMb: 8000 },
@@ -127,7 +145,12 @@ export const CASES: readonly Case[] = [
     ...chrome, spaceRoot: 'http://localhost:4400/api', created: { name: 'ci', access_token: 'aaaa_bbbb' }, error: 'Wrong.',
     tokens: [{ id: 't1', name: 'laptop', createdAt: time, lastUsedAt: time }, { id: 't2', name: 'ci', createdAt: time, lastUsedAt: null }],
   }),
-  page<CollectionsView>('collections', collectionsPage, { ...chrome, collections: [{ id: 'c1', name: 'Old', createdAt: time }] }),
+  page<CollectionsView>('collections', collectionsPage, { ...chrome, collections: [{ id: 'c1', name: 'Old', createdAt: time }], error: 'Too long.' }),
+  page<CollectionsView>('collections, none', collectionsPage, { ...chrome, collections: [] }),
+  page<CollectionView>('collection', collectionPage, {
+    ...chrome, ...contents, imported, importError: 'No zip.', keyError: 'Taken.', dataUrl: 'http://localhost:4400/base/v1/', collection: { id: 'c1', name: 'Old', createdAt: time },
+    keys: [{ name: 'backup', createdAt: time, lastUsedAt: time }, { name: 'x', createdAt: time, lastUsedAt: null }], created: { name: 'backup', value: 'c1_secret' },
+  }),
   page<DiscoveryView>('discovery', discoveryPage, { ...chrome, ...shelf, search: 'guest', sort: 'recent', page: 2, pages: 3 }),
   page<DiscoveryView>('discovery, popular', discoveryPage, { ...chrome, ...shelf, search: '', sort: 'popular', page: 1, pages: 1 }),
   page<DiscoveryView>('discovery, empty', discoveryPage, { ...chrome, releases: [], search: '', sort: 'popular', page: 1, pages: 0 }),

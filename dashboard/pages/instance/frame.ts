@@ -13,12 +13,14 @@ export interface InstanceFrame extends Chrome {
     state: State; builder: boolean; version: string;
     /** Its Spacefile has some: the tab of schedules appears. */
     hasSchedules: boolean;
+    /** Some Micro says what it can be asked to do: the tab of actions appears. */
+    hasActions: boolean;
   };
 }
 
-export type Tab = 'overview' | 'versions' | 'schedules' | 'settings' | 'data' | 'logs';
+export type Tab = 'overview' | 'versions' | 'actions' | 'schedules' | 'settings' | 'data' | 'logs';
 
-const LABELS: Record<Tab, string> = { overview: 'Overview', versions: 'Versions', schedules: 'Schedules', settings: 'Settings', data: 'Data', logs: 'Logs' };
+const LABELS: Record<Tab, string> = { overview: 'Overview', versions: 'Versions', actions: 'Actions', schedules: 'Schedules', settings: 'Settings', data: 'Data', logs: 'Logs' };
 const TABS = Object.keys(LABELS) as Tab[];
 
 /** A whole page: `GET /apps/<id>` for the overview, `GET /apps/<id>/<tab>` for the others. */
@@ -40,7 +42,7 @@ ${url ? html`<p><a class="address" href="${url}">${url}</a></p>` : ''}</div>
 }
 
 function tabs({ instance }: InstanceFrame, here: Tab): Markup {
-  const shown = TABS.filter((tab) => tab !== 'schedules' || instance.hasSchedules);
+  const shown = TABS.filter((tab) => (tab !== 'schedules' || instance.hasSchedules) && (tab !== 'actions' || instance.hasActions));
   return html`<nav class="tabs" aria-label="${instance.name}"><ul>
 ${shown.map((tab) => html`<li><a href="${tab === 'overview' ? path`/apps/${instance.id}` : path`/apps/${instance.id}/${tab}`}"${tab === here ? html` aria-current="page"` : ''}>${LABELS[tab]}</a></li>`)}
 </ul></nav>`;

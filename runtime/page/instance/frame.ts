@@ -15,6 +15,7 @@ export async function frameOf(parts: ApiParts, { person, origin }: PersonalReque
       ...(await appOf(parts, instance)), url: parts.addresses.instanceUrl(instance.label, origin), state: pageState(instance),
       builder: instance.kind === 'builder', version: instance.version,
       hasSchedules: (revision?.micros ?? []).some(({ actions }) => actions.length > 0),
+      hasActions: (revision?.micros ?? []).some(({ provideActions }) => provideActions),
     },
   };
 }

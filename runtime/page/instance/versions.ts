@@ -52,9 +52,9 @@ export function versionPages(parts: ApiParts): Route[] {
     page('POST /apps/:id/update', {
       access: 'person', object: 'instance',
       async handle(request, instance) {
-        // A Release's own page names it: one that is not listed is never offered, but may be taken by its link.
-        const { release = (await lifecycle.offer(instance))?.id, check } = request.contentType === '' ? {} : await request.form();
-        if (release === undefined) return { redirect: `/apps/${instance.id}` };
+        const { release, check } = request.contentType === '' ? {} : await request.form();
+        // Nobody takes what they were not shown: what is offered may be another one by now.
+        if (release === undefined) return { redirect: `/apps/${instance.id}/update` };
         return progress(await lifecycle.update(instance, release, { isUnchecked: check === 'no' }));
       },
     }),

@@ -1,5 +1,5 @@
 // Owns the proof that App Actions are found, asked for and kept in bounds on a real host.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { WireAction, WireInstance } from '../../../core/wire.ts';
 import { send, type TestResponse } from '../../support/http.ts';
 import { pushApp, startTestHost, until, type TestHost } from '../../support/start-host.ts';
@@ -70,6 +70,36 @@ test.each<[string, object, number, string]>([
 ])('%s with %o gives %i %s', async (name, inputs, status, code) => {
   const answer = await run(name, inputs);
   expect([answer.status, answer.json().code]).toEqual([status, code]);
+});
+
+describe('the tab of actions', () => {
+  const tab = (): string => `${space.url}/apps/${app.id}/actions`;
+  const submit = (fields: Record<string, string>): Promise<TestResponse> => space.owner.visitor.submit(tab(), fields);
+
+  test('has a form for each, and shows what came back', async () => {
+    const page = await space.owner.visitor.visit(tab());
+    for (const text of ['Greet', 'name="input.who"', 'name="input.loud"', 'aria-current="page">Actions']) expect(page.text).toContain(text);
+    const answer = await submit({ action: 'greet', 'input.who': '<b>world', 'input.loud': 'true' });
+    expect([answer.status, answer.text.includes('&lt;B&gt;WORLD'), answer.text.includes('<B>')]).toEqual([200, true, false]);
+    // What may be left out is left out, and a No is no.
+    expect((await submit({ action: 'greet', 'input.who': 'ann', 'input.loud': '' })).text).toContain('&quot;ann&quot;');
+    expect((await submit({ action: 'greet', 'input.who': 'ann', 'input.loud': 'false' })).text).toContain('&quot;ann&quot;');
+  });
+
+  test.each([
+    [{ action: 'greet' }, 400, '`who` of the action `greet` is missing'], [{ action: 'fail' }, 200, 'answered 409: not today'], [{ action: 'throw' }, 200, 'The app ran into an error. The tab Logs says more.'], [{ action: 'flood' }, 200, 'MB at most'],
+    [{ action: 'nothing' }, 404, 'offers no action'], [{}, 404, 'offers no action'],
+  ])('with %o it gives %i and says why', async (fields, status, text) => {
+    const answer = await submit(fields);
+    expect(answer.status).toBe(status);
+    expect(answer.text).toContain(text);
+    expect(answer.headers['content-type']).toContain('text/html');
+  });
+
+  test('is not there for an app without actions, and nobody else\'s', async () => {
+    expect((await space.member.visitor.visit(tab())).status).toBe(404);
+    expect((await space.member.visitor.submit(tab(), { action: 'greet', 'input.who': 'x' })).status).toBe(404);
+  });
 });
 
 test('a Micro that says nonsense, too much or nothing offers nothing, its log says why, and it is asked again later', async () => {
