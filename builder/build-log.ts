@@ -1,14 +1,15 @@
 // Owns the lines that a Build writes: one file per Build, and who is reading along. Knows no Build record.
 import { appendFile, mkdir, open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { createWakers } from '../core/wakers.ts';
 
 export interface BuildLogs {
   /** Append one line; line breaks split it, long lines and long logs are cut. */
   write(id: string, line: string): void;
   /** The Build has ended: resolves when its lines are in the file and its readers look again. */
   finish(id: string): Promise<void>;
-  /** Lines from the first on. With `follow`, ends when `isDone` says so and everything was read. */
-  read(id: string, options: { follow: boolean; isDone: () => Promise<boolean> }): AsyncIterable<string>;
+  /** Lines from the first on. With `follow`, ends when `isDone` says so and everything was read, or nobody reads any more. */
+  read(id: string, options: ReadOptions): AsyncIterable<string>;
   delete(id: string): Promise<void>;
   /** End every reader. */
   close(): Promise<void>;
@@ -20,31 +21,17 @@ const MAX_LOG_BYTES = 4 * 1024 * 1024;
 const READ_BYTES = 64 * 1024;
 const FULL_NOTE = '(The log is full; further lines are left out.)\n';
 
+interface ReadOptions { follow: boolean; isDone: () => Promise<boolean>; signal: AbortSignal | undefined }
+
 interface OpenLog { sizeBytes: number; pending: Promise<void> }
 
 export async function createBuildLogs(folder: string): Promise<BuildLogs> {
   await mkdir(folder, { recursive: true });
   const logs = new Map<string, OpenLog>();
-  const readers = new Map<string, Set<() => void>>();
-  /** Counts the changes of all logs, so that a reader sees that it missed one between reading and waiting. */
-  let version = 0;
+  const wakers = createWakers();
   let isClosed = false;
 
   const pathOf = (id: string): string => join(folder, `${id}.log`);
-
-  function wake(id: string): void {
-    version += 1;
-    const waiting = readers.get(id) ?? [];
-    readers.delete(id);
-    for (const resume of waiting) resume();
-  }
-
-  function changed(id: string, seen: number): Promise<void> {
-    if (version !== seen || isClosed) return Promise.resolve();
-    return new Promise((resolve) => {
-      readers.set(id, (readers.get(id) ?? new Set()).add(resolve));
-    });
-  }
 
   function write(id: string, line: string): void {
     const log = logs.get(id) ?? { sizeBytes: 0, pending: Promise.resolve() };
@@ -53,18 +40,18 @@ export async function createBuildLogs(folder: string): Promise<BuildLogs> {
     let text = `${cleanLines(line).join('\n')}\n`;
     log.sizeBytes += Buffer.byteLength(text);
     if (log.sizeBytes > MAX_LOG_BYTES) text = FULL_NOTE;
-    log.pending = log.pending.then(() => appendFile(pathOf(id), text)).catch(() => {}).then(() => wake(id));
+    log.pending = log.pending.then(() => appendFile(pathOf(id), text)).catch(() => {}).then(() => wakers.changed(id));
   }
 
-  async function* read(id: string, options: { follow: boolean; isDone: () => Promise<boolean> }): AsyncIterable<string> {
+  async function* read(id: string, options: ReadOptions): AsyncIterable<string> {
     const position = { offset: 0 };
-    for (;;) {
-      const seen = version;
+    while (!options.signal?.aborted) {
+      const seen = wakers.count();
       const isLast = !options.follow || isClosed || (await options.isDone());
       if (isLast) await logs.get(id)?.pending;
       yield* linesFrom(pathOf(id), position);
       if (isLast) return;
-      await changed(id, seen);
+      if (!isClosed) await wakers.next(id, seen, options.signal);
     }
   }
 
@@ -74,7 +61,7 @@ export async function createBuildLogs(folder: string): Promise<BuildLogs> {
     async finish(id) {
       await logs.get(id)?.pending;
       logs.delete(id);
-      wake(id);
+      wakers.changed(id);
     },
     async delete(id) {
       await logs.get(id)?.pending;
@@ -83,7 +70,7 @@ export async function createBuildLogs(folder: string): Promise<BuildLogs> {
     async close() {
       isClosed = true;
       await Promise.all([...logs.values()].map((log) => log.pending));
-      for (const id of readers.keys()) wake(id);
+      wakers.all();
     },
   };
 }

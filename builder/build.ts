@@ -58,8 +58,9 @@ export interface Builds {
   get(id: string, spaceId?: string): Promise<Build>;
   /** Newest first. */
   listByProject(projectId: string, options?: PageOptions): Promise<Build[]>;
-  /** Lines of the log; with `follow`, until the job has ended, and then its status is final. @throws NOT_FOUND at the first line */
-  logs(id: string, options?: { follow?: boolean }): AsyncIterable<string>;
+  /** Lines of the log; with `follow`, until the job has ended, and then its status is final, or until nobody reads any more.
+   *  @throws NOT_FOUND at the first line */
+  logs(id: string, options?: { follow?: boolean; signal?: AbortSignal }): AsyncIterable<string>;
   /** Cancelling what has failed already changes nothing. @throws BUILD_STATE once there is a Revision */
   cancel(id: string): Promise<Build>;
   /** Cancel and forget all Builds of a Project. */
@@ -212,10 +213,10 @@ export function createBuilds(parts: BuildParts): Builds {
     },
     listByProject: (projectId, { after, limit = 50 } = {}) =>
       table.list({ by: { index: 'project', value: projectId }, reverse: true, after, limit }),
-    async *logs(id, { follow = false } = {}) {
+    async *logs(id, { follow = false, signal } = {}) {
       await get(id);
       const isDone = async (): Promise<boolean> => isFinished((await table.get(id))?.state ?? 'failed');
-      yield* logs.read(id, { follow, isDone });
+      yield* logs.read(id, { follow, isDone, signal });
     },
     async removeProject(projectId) {
       for (const build of await table.list({ by: { index: 'project', value: projectId } })) {

@@ -59,8 +59,8 @@ export function buildRoutes({ builder }: ApiParts): Route[] {
     }),
     api('GET /api/v0/builds/:id/logs', {
       access: 'person', object: 'build',
-      handle: async ({ query }, build) => ({
-        lines: { source: builder.builds.logs(build.id, { follow: query.get('follow') === 'true' }), contentType: 'text/plain; charset=utf-8' },
+      handle: async ({ query, signal }, build) => ({
+        lines: { source: builder.builds.logs(build.id, { follow: query.get('follow') === 'true', signal }), contentType: 'text/plain; charset=utf-8' },
       }),
     }),
     api('POST /api/v0/builds/:id/cancel', {

@@ -35,7 +35,7 @@ export function installationRoutes({ installations, instances, lifecycle }: ApiP
     }),
     api('GET /api/v0/installations/:id/logs', {
       access: 'person', object: 'installation',
-      handle: async (_, { id }) => ({ lines: { source: installations.follow(id), contentType: 'text/plain; charset=utf-8' } }),
+      handle: async ({ signal }, { id }) => ({ lines: { source: installations.follow(id, signal), contentType: 'text/plain; charset=utf-8' } }),
     }),
   ];
 }

@@ -23,6 +23,8 @@ export interface CollectionRecord {
   trashedInstance?: Instance;
   /** It is being deleted for good; nobody brings it back. */
   isPurging?: true;
+  /** The Instance that it belonged to, gone for good, while what was the Instance's is not removed yet. */
+  leaving?: Instance;
 }
 
 export interface Collections {
@@ -46,8 +48,12 @@ export interface Collections {
   /** The record of a new Instance's Collection, to be written with the Instance. A Builder Instance names its Project:
    *  what was reserved for it in the meantime makes the write fail. */
   forInstance(owner: { spaceId: string; instanceId: string; name: string; projectId?: string; reserved?: CollectionRecord }): { record: CollectionRecord; write: Write };
-  /** Its Instance goes, its data stay as a headless Collection. */
-  detachWrite(record: CollectionRecord): Write;
+  /** Its Instance goes for good, its data stay as a headless Collection. */
+  detachWrite(record: CollectionRecord, leaving: Instance): Write;
+  /** Those whose Instance left something. */
+  listLeaving(): Promise<CollectionRecord[]>;
+  /** What this Instance left is removed. */
+  hasLeft(id: string, instanceId: string): Promise<void>;
   /** It goes into the trash, with its Instance where it has one. */
   trashWrite(record: CollectionRecord, instance?: Instance): Write;
   /** What is in the trash, of one Space or of all. */
@@ -65,6 +71,7 @@ export function createCollections({ store, clock }: { store: Store; clock: Clock
     space: { of: (record) => record.spaceId },
     trash: { of: (record) => (record.trashedAt === null ? undefined : 'trash') },
     project: { of: (record) => record.projectId, unique: true },
+    leaving: { of: (record) => (record.leaving ? 'yes' : undefined) },
   });
   const known = new LRUCache<string, CollectionRecord>({ max: 10_000 });
   /** Rises with every change, so that what was read before it is not remembered after it. */
@@ -126,7 +133,11 @@ export function createCollections({ store, clock }: { store: Store; clock: Clock
       const record = { ...newRecord(spaceId, name, instanceId), ...(projectId !== undefined && { projectId }) };
       return { record, write: records.insertWrite(record) };
     },
-    detachWrite: (record) => records.replaceWrite(record, headless(record)),
+    detachWrite: (record, leaving) => records.replaceWrite(record, { ...headless(record), leaving }),
+    listLeaving: () => records.list({ by: { index: 'leaving', value: 'yes' } }),
+    async hasLeft(id, instanceId) {
+      await records.update(id, ({ leaving, ...record }) => (leaving?.id === instanceId ? record : undefined));
+    },
     trashWrite: (record, instance) => records.replaceWrite(record, { ...headless(record), trashedAt: isoTime(clock.now()), ...(instance && { trashedInstance: instance }) }),
     async listTrash(spaceId) {
       const found = await records.list({ by: { index: 'trash', value: 'trash' } });

@@ -38,7 +38,8 @@ export interface InstallationGround {
 /** Snapshots that updates and rollbacks took of one Collection; older ones go. */
 export const AUTOMATIC_SNAPSHOTS_KEPT = 10;
 
-export function createGround(table: Table<Installation>, parts: InstallationParts): InstallationGround {
+/** @param changed the job of this id is at another step */
+export function createGround(table: Table<Installation>, parts: InstallationParts, changed: (id: string) => void): InstallationGround {
   const { instances, log, store } = parts;
   const ground: InstallationGround = {
     table, parts,
@@ -65,7 +66,10 @@ export function createGround(table: Table<Installation>, parts: InstallationPart
     },
     begun: async (job, line) => (job.state === 'pending' ? ground.write(ground.step(job, 'start', {}, line)) : job),
     hold: ({ job, instance }, change, line) => ground.both({ job, instance }, ground.step(job, 'hold', { ...change, before: codeOf(instance) }, line), { state: 'updating' }),
-    reached: ({ id, kind }, what) => log.debug('installation.step', { installationId: id, kind, reached: what }),
+    reached({ id, kind }, what) {
+      log.debug('installation.step', { installationId: id, kind, reached: what });
+      changed(id);
+    },
     async instanceOf(job) {
       const instance = await instances.get(job.instanceId);
       if (!instance || instance.state === 'removing') throw new SpaceError('INSTANCE_NOT_FOUND');

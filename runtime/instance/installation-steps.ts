@@ -7,9 +7,11 @@ import { rollBack, undoRestore } from './installation-rollback.ts';
 import { isFinal } from './installation-state.ts';
 import { giveBack, place, rejected } from './installation-update.ts';
 import type { Installation, InstallationParts } from './installation.ts';
+import { letGo } from './trash.ts';
 
-export function createSteps(table: Table<Installation>, parts: InstallationParts): { run(job: Installation): Promise<void> } {
-  const ground = createGround(table, parts);
+/** @param changed the job of this id is at another step */
+export function createSteps(table: Table<Installation>, parts: InstallationParts, changed: (id: string) => void): { run(job: Installation): Promise<void> } {
+  const ground = createGround(table, parts, changed);
   const stepsOf = { install: place, update: place, rollback: rollBack, uninstall: remove };
   return {
     async run(job) {
@@ -35,22 +37,23 @@ async function remove(ground: InstallationGround, given: Installation): Promise<
   await parts.onChanged(instance.id);
   ground.reached(job, 'stopped');
   // In the trash it keeps its keys and settings, so that it can come back as it was.
-  if (job.data === 'keep') await parts.onRemoved(instance);
   const collection = await parts.collections.get(instance.collectionId);
-  const fate = collection ? [job.data === 'keep' ? parts.collections.detachWrite(collection) : parts.collections.trashWrite(collection, instance)] : [];
+  const fate = collection ? [job.data === 'keep' ? parts.collections.detachWrite(collection, instance) : parts.collections.trashWrite(collection, instance)] : [];
   const done = ground.step(job, 'placed', {}, job.data === 'keep' ? 'the data was kept as a Collection' : 'the app and its data were put into the trash');
   await commit(parts.store, parts.instances.deleteWrite(instance), table.replaceWrite(job, done), ...fate);
-  ground.reached(job, done.state);
   parts.collections.forget(instance.collectionId);
+  ground.reached(job, 'decided');
   await parts.onChanged(instance.id);
+  await letGo(parts, instance.collectionId);
+  ground.reached(job, done.state);
 }
 
 async function fail(ground: InstallationGround, id: string, error: unknown): Promise<void> {
   const { parts: { log }, table } = ground;
-  const job = await table.get(id);
-  if (!job || isFinal(job.state)) return;
   const known = toSpaceError(error);
   if (known.blame === 'platform') log.error('installation.failed', { installationId: id, error });
+  const job = await table.get(id);
+  if (!job || isFinal(job.state)) return;
   if (job.state !== 'checking') return giveUp(ground, id, known);
   try {
     await giveBack(ground, await rejected(ground, job, { micro: '', code: known.code, text: known.message }));

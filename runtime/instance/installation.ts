@@ -5,6 +5,7 @@ import { isSpaceError, SpaceError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
 import { isoTime, type Clock } from '../../core/clock.ts';
 import type { Log } from '../../core/log.ts';
+import { createWakers } from '../../core/wakers.ts';
 import type { Release } from '../../builder/release.ts';
 import type { Revision } from '../../builder/revision.ts';
 import type { Snapshots } from '../../sandbox-data/data.ts';
@@ -67,7 +68,7 @@ export interface InstallationParts {
   check(instance: Instance): Promise<HealthProblem | undefined>;
   /** An update was undone. @param text for its owner */
   onReturned(instance: Instance, told: { problem: HealthProblem; text: string; version: string }): Promise<void>;
-  /** The Instance is gone: keys, logs. Called again after a restart, so it must bear repetition. */
+  /** The Instance is gone for good: its keys, logs, settings go too. Called again after a restart, so it must bear repetition. */
   onRemoved(instance: Instance): Promise<void>;
   urlOf(instance: Instance): string;
 }
@@ -89,10 +90,10 @@ export interface Installations {
   rollback(instance: Instance, spec: RollbackSpec): Promise<Installation>;
   /** @throws INSTALLATION_RUNNING */
   uninstall(instance: Instance, data: 'keep' | 'delete'): Promise<Installation>;
-  /** Lines until the job has ended; its state is final then. */
-  follow(id: string): AsyncIterable<string>;
-  /** Resolves when the job has ended. */
-  ended(id: string): Promise<Installation>;
+  /** Lines until the job has ended, and its state is final then; or until nobody reads them any more. */
+  follow(id: string, signal?: AbortSignal): AsyncIterable<string>;
+  /** Resolves when the job has ended, or with what it is when nobody waits any more. */
+  ended(id: string, signal?: AbortSignal): Promise<Installation>;
   /** Resolves when no job of this host works on the Instance. */
   settled(instanceId: string): Promise<void>;
   /** Take up what a kill cut off. */
@@ -103,6 +104,9 @@ export interface Installations {
 
 /** Of one Instance, as far back as anybody looks. */
 const HISTORY_MAX = 100;
+/** A job that could not even be written down as failed, say on a full disk, is taken up again after so long, later ever later. */
+const RETRY_MS = 5000;
+const RETRY_MAX_MS = 300_000;
 
 export function createInstallations(parts: InstallationParts): Installations {
   const table: Table<Installation> = createTable<Installation>(parts.store, 'installation', {
@@ -113,12 +117,13 @@ export function createInstallations(parts: InstallationParts): Installations {
     open: { of: (job) => (isFinal(job.state) ? undefined : job.instanceId), unique: true },
     unfinished: { of: (job) => (isFinal(job.state) ? undefined : 'yes') },
   });
-  const steps = createSteps(table, parts);
+  const wakers = createWakers();
+  const steps = createSteps(table, parts, wakers.changed);
   const running = new Map<string, Promise<void>>();
-  const waiting = new Map<string, Set<() => void>>();
+  /** Jobs that wait to be taken up again, and what ends that. */
+  const resting = new Map<string, () => void>();
   const resumed = Promise.withResolvers<void>();
-
-  const notify = (id: string): void => waiting.get(id)?.forEach((wake) => wake());
+  let isClosed = false;
 
   function draft(kind: Installation['kind'], instance: Instance, more: { releaseId: string } & Partial<Installation>): Installation {
     const now = isoTime(parts.clock.now());
@@ -128,14 +133,29 @@ export function createInstallations(parts: InstallationParts): Installations {
     };
   }
 
-  function start(job: Installation): void {
+  function start(job: Installation, attempt = 0): void {
     const work = steps.run(job)
-      .catch((error) => parts.log.error('installation.failed', { installationId: job.id, error }))
+      .catch((error) => {
+        parts.log.error('installation.not-ended', { installationId: job.id, attempt, error });
+        rest(job.id, attempt);
+      })
       .finally(() => {
         running.delete(job.id);
-        notify(job.id);
+        wakers.changed(job.id);
       });
     running.set(job.id, work);
+  }
+
+  /** What is stored of it is open, so that it goes on as after a restart. */
+  function rest(id: string, attempt: number): void {
+    if (isClosed) return;
+    const again = async (): Promise<void> => {
+      resting.delete(id);
+      const job = await table.get(id);
+      if (job && !isFinal(job.state) && !isClosed) start(job, attempt + 1);
+    };
+    const waitMs = Math.min(RETRY_MS * 2 ** attempt, RETRY_MAX_MS);
+    resting.set(id, parts.clock.after(waitMs, () => void again().catch(() => rest(id, attempt + 1))));
   }
 
   async function record(job: Installation, ...writes: Parameters<typeof commit>[1][]): Promise<Installation> {
@@ -148,29 +168,14 @@ export function createInstallations(parts: InstallationParts): Installations {
     return job;
   }
 
-  async function ended(id: string): Promise<Installation> {
+  async function ended(id: string, signal?: AbortSignal): Promise<Installation> {
     for (;;) {
+      const seen = wakers.count();
       const job = await table.get(id);
       if (!job) throw new SpaceError('INSTALLATION_NOT_FOUND');
-      if (isFinal(job.state)) return job;
-      await changed(id);
+      if (isFinal(job.state) || signal?.aborted) return job;
+      await wakers.next(id, seen, signal);
     }
-  }
-
-  /** Resolves at the next change of the job, or after a moment, whichever comes first. */
-  function changed(id: string): Promise<void> {
-    return new Promise((resolve) => {
-      const wakers = waiting.get(id) ?? new Set();
-      waiting.set(id, wakers);
-      const wake = (): void => {
-        clearTimeout(timer);
-        wakers.delete(wake);
-        if (wakers.size === 0) waiting.delete(id);
-        resolve();
-      };
-      const timer = setTimeout(wake, 200);
-      wakers.add(wake);
-    });
   }
 
   return {
@@ -199,14 +204,15 @@ export function createInstallations(parts: InstallationParts): Installations {
       const leaving = parts.instances.replaceWrite(instance, parts.instances.touched(instance, { state: 'removing' }));
       return record(draft('uninstall', instance, { releaseId: instance.releaseId, data }), leaving);
     },
-    async *follow(id) {
-      for (let shown = 0; ;) {
+    async *follow(id, signal) {
+      for (let shown = 0; !signal?.aborted;) {
+        const seen = wakers.count();
         const job = await table.get(id);
         if (!job) return;
         yield* job.lines.slice(shown);
         shown = job.lines.length;
         if (isFinal(job.state)) return;
-        await changed(id);
+        await wakers.next(id, seen, signal);
       }
     },
     ended,
@@ -220,6 +226,8 @@ export function createInstallations(parts: InstallationParts): Installations {
       resumed.resolve();
     },
     async close() {
+      isClosed = true;
+      for (const cancel of resting.values()) cancel();
       await Promise.allSettled(running.values());
     },
   };

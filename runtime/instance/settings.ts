@@ -5,7 +5,7 @@ import { SpaceError } from '../../core/errors.ts';
 import { isoTime, type Clock } from '../../core/clock.ts';
 import { checkReach, type Reach } from '../../sandbox/reach.ts';
 import type { Store } from '../../sandbox-data/store/store.ts';
-import { createTable } from '../../sandbox-data/store/table.ts';
+import { contended, createTable } from '../../sandbox-data/store/table.ts';
 import { limitProblem } from '../engine/cell/limits.ts';
 import type { Vault } from '../auth/vault.ts';
 import { changedEnv, type EnvValues } from './env.ts';
@@ -54,24 +54,35 @@ export function createSettings({ store, clock, vault }: { store: Store; clock: C
   const table = createTable<InstanceSettings>(store, 'instance-settings');
   const spaces = createTable<SpaceSettings>(store, 'space-settings');
   const known = new LRUCache<string, InstanceSettings>({ max: REMEMBERED });
+  /** Rises with every change, so that what was read before it is not remembered after it. */
+  let changes = 0;
+  const forget = (id: string): void => {
+    changes += 1;
+    known.delete(id);
+  };
 
   async function of(id: string): Promise<InstanceSettings> {
     const remembered = known.get(id);
     if (remembered) return remembered;
+    const before = changes;
     const found = (await table.get(id)) ?? plain(id);
-    // Somebody may have changed them meanwhile.
-    if (!known.has(id)) known.set(id, found);
-    return known.get(id) ?? found;
+    if (before === changes) known.set(id, found);
+    return found;
   }
 
+  /** Of several at once each has the others' change before it, the very first ones too. */
   async function change(id: string, how: (before: InstanceSettings) => InstanceSettings): Promise<InstanceSettings> {
-    let after = await table.update(id, how);
-    if (!after) {
-      after = how(plain(id));
-      await table.insert(after);
+    try {
+      return await contended(async () => {
+        const changed = await table.update(id, how);
+        if (changed) return changed;
+        const first = how(plain(id));
+        await table.insert(first);
+        return first;
+      });
+    } finally {
+      forget(id);
     }
-    known.set(id, after);
-    return after;
   }
 
   const envOf = ({ id, sealedEnv }: InstanceSettings): EnvValues =>
@@ -109,12 +120,12 @@ export function createSettings({ store, clock, vault }: { store: Store; clock: C
       await change(id, (before) => ({ ...before, paused: [] }));
     },
     cordonOf: async (spaceId) => (await spaces.get(spaceId))?.cordon ?? 'instance',
-    async setCordon(id, cordon) {
+    setCordon: (id, cordon) => contended(async () => {
       if (!(await spaces.update(id, () => ({ id, cordon })))) await spaces.insert({ id, cordon });
-    },
+    }),
     async remove(id) {
-      known.delete(id);
       await table.delete(id);
+      forget(id);
     },
   };
 }

@@ -36,7 +36,7 @@ export interface Trash {
   restore(trashed: Trashed, as?: 'app' | 'collection'): Promise<Instance | undefined>;
   /** Delete for good. @throws TRASH_NOT_FOUND */
   purge(trashed: Trashed): Promise<void>;
-  /** Delete for good what has lain there for 30 days, and what a kill left half deleted. */
+  /** Delete for good what has lain there for 30 days, and what a kill left half deleted or half gone. */
   sweep(): Promise<void>;
 }
 
@@ -47,7 +47,7 @@ export function createTrash(parts: TrashParts): Trash {
     const going: Trashed = { ...trashed, isPurging: true };
     // From here on nobody brings it back, and whoever starts next goes on.
     if (!trashed.isPurging) await change(collections.replaceWrite(trashed, going));
-    if (trashed.trashedInstance) await parts.onRemoved(trashed.trashedInstance);
+    for (const instance of [trashed.trashedInstance, trashed.leaving]) if (instance) await parts.onRemoved(instance);
     await parts.onPurged(trashed.id);
     await data.remove({ spaceId: trashed.spaceId, collectionId: trashed.id });
     await collections.remove(trashed.id);
@@ -88,9 +88,9 @@ export function createTrash(parts: TrashParts): Trash {
       if (gone && as === 'app') {
         instance = await restoreInstance(trashed, gone);
       } else {
-        // First: a kill after it leaves an app without keys in the trash, and not keys without an app.
-        if (gone) await parts.onRemoved(gone);
-        await change(collections.replaceWrite(trashed, withoutTrash(trashed)));
+        await change(collections.replaceWrite(trashed, { ...withoutTrash(trashed), ...(gone && { leaving: gone }) }));
+        // The data are back in any case; what fails here is done by the next sweep.
+        await letGo(parts, trashed.id).catch(() => undefined);
       }
       collections.forget(trashed.id);
       return instance;
@@ -101,8 +101,18 @@ export function createTrash(parts: TrashParts): Trash {
         const isOld = clock.now() - Date.parse(trashed.trashedAt!) >= TRASH_MS;
         if (isOld || trashed.isPurging) await purge(trashed as Trashed).catch((error: unknown) => { if (!isSpaceError(error, 'TRASH_NOT_FOUND')) throw error; });
       }
+      for (const { id } of await collections.listLeaving()) await letGo(parts, id);
     },
   };
+}
+
+/** An Instance is gone for good by what is written: what was its goes after that, and after a kill in between, so that it
+ *  never lacks what is its while it is there. */
+export async function letGo({ collections, onRemoved }: Pick<TrashParts, 'collections' | 'onRemoved'>, collectionId: string): Promise<void> {
+  const leaving = (await collections.get(collectionId))?.leaving;
+  if (!leaving) return;
+  await onRemoved(leaving);
+  await collections.hasLeft(collectionId, leaving.id);
 }
 
 function isTrashed(record: CollectionRecord): record is Trashed {

@@ -38,7 +38,7 @@ export function appPages(parts: ApiParts): Route[] {
         const { data } = await request.form();
         if (data !== 'keep' && data !== 'delete') throw new SpaceError('INVALID_FIELD', { field: 'data', reason: 'is keep or delete' });
         const job = await installations.uninstall(instance, data);
-        await shortly(installations.ended(job.id));
+        await shortly((signal) => installations.ended(job.id, signal));
         return { redirect: `/?removed=${encodeURIComponent(instance.appName)}` };
       },
     }),
@@ -64,10 +64,11 @@ function retryOf({ kind, instanceId, releaseId, problem }: Installation): { retr
   return { retryPath: `${path}?release=${releaseId}`, ...(problem && { unchecked: { path, releaseId } }) };
 }
 
-/** Most jobs are done before a person would see a progress page move. */
-export async function shortly(work: Promise<unknown>): Promise<void> {
-  const late = new Promise((resolve) => setTimeout(resolve, SHORT_WAIT_MS).unref());
-  await Promise.race([work.catch(() => undefined), late]);
+/** Most jobs are done before a person would see a progress page move.
+ *  @param work is told when nobody waits for it any more */
+export async function shortly(work: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
+  const late = AbortSignal.timeout(SHORT_WAIT_MS);
+  await Promise.race([work(late).catch(() => undefined), new Promise((resolve) => late.addEventListener('abort', resolve))]);
 }
 
 async function homeApp(parts: ApiParts, instance: Instance, origin: string): Promise<HomeApp> {

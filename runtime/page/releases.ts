@@ -74,7 +74,7 @@ export function releasePages(parts: ApiParts, shelf: Shelf): Route[] {
       access: 'person',
       async handle({ person, params }) {
         const job = await lifecycle.install(person, params['release'] ?? '');
-        await shortly(installations.ended(job.id));
+        await shortly((signal) => installations.ended(job.id, signal));
         return { redirect: `/installations/${job.id}` };
       },
     }),

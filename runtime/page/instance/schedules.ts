@@ -46,7 +46,7 @@ export function schedulePages(parts: ApiParts): Route[] {
         const { schedule = '' } = await request.form();
         // What is refused is refused at once; what runs long is seen on the tab.
         const running = schedules.runNow(instance, schedule);
-        return done(request, instance, schedule, () => Promise.race([running, shortly(running)]));
+        return done(request, instance, schedule, () => Promise.race([running, shortly(() => running)]));
       },
     }),
   ];

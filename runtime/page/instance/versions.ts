@@ -16,7 +16,7 @@ export function versionPages(parts: ApiParts): Route[] {
   const { versions, lifecycle, installations } = parts;
 
   async function progress(job: Installation): Promise<Reply> {
-    await shortly(installations.ended(job.id));
+    await shortly((signal) => installations.ended(job.id, signal));
     return { redirect: `/installations/${job.id}` };
   }
 

@@ -9,11 +9,11 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Instance } from '../../../runtime/instance/instance.ts';
-import { begin, install, note, only, openSmallHost, pairOf, recover, SPACE, type Found, type Scenario } from './small-host.ts';
+import { begin, giveKeys, install, note, only, openSmallHost, pairOf, recover, SPACE, type Found, type Scenario } from './small-host.ts';
 
 /** `starts`: what is there before. `pairs`: code and data that may be seen at all. `ends`: what has to be there in the end;
- *  `snapshots` by their kind. */
-interface Case { starts: 'nothing' | 'installed' | 'updated'; pairs: string[]; ends: string; state: 'complete' | 'failed'; snapshots: string[] }
+ *  `snapshots` by their kind, `keys` and the like where the job decides about them. */
+interface Case { starts: 'nothing' | 'installed' | 'updated' | 'trashed'; pairs: string[]; ends: string; state: 'complete' | 'failed'; snapshots: string[]; keys?: string }
 
 const OLD = 'good-1 a=1 format=-';
 const NEW = 'good-2 a=2 format=2';
@@ -23,8 +23,9 @@ const CASES: Record<Scenario, Case> = {
   'bad update': { starts: 'installed', pairs: [OLD], ends: OLD, state: 'failed', snapshots: ['automatic', 'replaced'] },
   rollback: { starts: 'updated', pairs: [NEW, 'good-1 a=2 format=2'], ends: 'good-1 a=2 format=2', state: 'complete', snapshots: ['automatic', 'automatic'] },
   'rollback with data': { starts: 'updated', pairs: [NEW, OLD], ends: OLD, state: 'complete', snapshots: ['automatic', 'replaced'] },
-  'uninstall, data kept': { starts: 'installed', pairs: [OLD], ends: 'kept a=1 format=-', state: 'complete', snapshots: [] },
-  'uninstall into the trash': { starts: 'installed', pairs: [OLD], ends: 'trashed a=1 format=-', state: 'complete', snapshots: [] },
+  'uninstall, data kept': { starts: 'installed', pairs: [OLD], ends: 'kept a=1 format=-', state: 'complete', snapshots: [], keys: 'none' },
+  'uninstall into the trash': { starts: 'installed', pairs: [OLD], ends: 'trashed a=1 format=-', state: 'complete', snapshots: [], keys: 'an app with its keys' },
+  'restore as a Collection': { starts: 'trashed', pairs: [], ends: 'kept a=1 format=-', state: 'complete', snapshots: [], keys: 'none' },
 };
 
 const folders: string[] = [];
@@ -38,17 +39,22 @@ async function newFolder(): Promise<string> {
 }
 
 beforeAll(async () => {
-  const [nothing, installed, updated] = [await newFolder(), await newFolder(), await newFolder()];
+  const [nothing, installed, updated, trashed] = [await newFolder(), await newFolder(), await newFolder(), await newFolder()];
   const host = await openSmallHost(installed);
   await host.installations.ended((await install(host)).id);
   await note(host.data, (await only(host)) as Instance, { key: 'a', n: 1 });
+  await giveKeys(host, (await only(host)) as Instance);
   await host.close();
   await cp(installed, updated, { recursive: true });
+  await cp(installed, trashed, { recursive: true });
+  const without = await openSmallHost(trashed);
+  await without.installations.ended((await begin(without, 'uninstall into the trash')).id);
+  await without.close();
   const later = await openSmallHost(updated);
   await later.installations.ended((await begin(later, 'update')).id);
   await note(later.data, (await only(later)) as Instance, { key: 'a', n: 2 });
   await later.close();
-  templates = { nothing, installed, updated, cache: await newFolder() };
+  templates = { nothing, installed, updated, trashed, cache: await newFolder() };
   await run(await newFolder()); // one that is not killed keeps its modules for the others
 }, 60_000);
 afterAll(() => Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true }))));
@@ -66,13 +72,16 @@ async function run(left: string, folder = '', scenario = '', step = 0): Promise<
   return { wasKilled: signal !== null, found: printed === '' ? undefined : JSON.parse(printed) as Found };
 }
 
-function check({ atStart, end, state, snapshots }: Found, expected: Case): void {
+function check({ atStart, end, state, snapshots, keys }: Found, expected: Case): void {
   if (atStart !== undefined) expect(expected.pairs).toContain(atStart);
   expect({ end, state, snapshots }).toEqual({ end: expected.ends, state: expected.state, snapshots: expected.snapshots });
+  if (expected.keys === undefined) return;
+  expect(keys.atStart).not.toBe('an app without its keys');
+  expect(keys.end).toBe(expected.keys);
 }
 
-/** Those that move data are killed at every step, the others only in their middle unless KILL_EVERY_STEP is set. */
-const MOVES_DATA: readonly Scenario[] = ['update', 'bad update', 'rollback with data'];
+/** Those that move data, or write nothing down before they begin, are killed at every step, the others only in their middle unless KILL_EVERY_STEP is set. */
+const MOVES_DATA: readonly Scenario[] = ['update', 'bad update', 'rollback with data', 'restore as a Collection'];
 
 test.concurrent.each(Object.entries(CASES) as [Scenario, Case][])('%s: killed at every step it ends as it would have, with code and data that belong together', { timeout: 120_000 }, async (scenario, expected) => {
   const isThorough = MOVES_DATA.includes(scenario) || process.env['KILL_EVERY_STEP'] !== undefined;

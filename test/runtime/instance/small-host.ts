@@ -14,6 +14,7 @@ import { createInstances, type Instance } from '../../../runtime/instance/instan
 import { createTrash } from '../../../runtime/instance/trash.ts';
 import type { Data, Snapshots } from '../../../sandbox-data/data.ts';
 import { createData } from '../../../sandbox-data/open.ts';
+import type { Store } from '../../../sandbox-data/store/store.ts';
 
 export const SPACE = 'spacea';
 /** A Release `good-2` runs as the Revision `of-good-2`. */
@@ -22,19 +23,24 @@ const revisionOf = (id: string): Revision => ({ id, micros: [] } as unknown as R
 
 export type SmallHost = Awaited<ReturnType<typeof openSmallHost>>;
 
-/** @param options.isUnguarded data never go back: to see what happens then */
-export async function openSmallHost(folder: string, { log = silentLog, isUnguarded = false }: { log?: Log; isUnguarded?: boolean } = {}) {
+/** @param options.isUnguarded data never go back: to see what happens then
+ *  @param options.isEveryWrite each write of a record is a step */
+export async function openSmallHost(folder: string, { log = silentLog, isUnguarded = false, isEveryWrite = false }: { log?: Log; isUnguarded?: boolean; isEveryWrite?: boolean } = {}) {
   const clock = systemClock;
   const data = await createData({ folder, clock, log: silentLog, workers: 1 });
-  const store = data.hostStore;
+  const store = isEveryWrite ? stepping(data.hostStore, log) : data.hostStore;
   const instances = createInstances(store, clock);
   const collections = createCollections({ store, clock });
-  const trash = createTrash({ store, clock, data, collections, instances, hasRevision: async () => true, async onRemoved() {}, async onPurged() {} });
+  const onRemoved = async ({ id }: Instance): Promise<void> => {
+    await data.hostStore.batch([{ type: 'del', key: `keys/${id}` }]);
+    log.debug('installation.step', { reached: 'keys removed' });
+  };
+  const trash = createTrash({ store, clock, data, collections, instances, hasRevision: async () => true, onRemoved, async onPurged() {} });
   const snapshotsOf = ({ spaceId, collectionId }: Instance): Snapshots => data.collection({ spaceId, collectionId }).snapshots;
   const installations = createInstallations({
     store, clock, log, instances, collections,
     release: async (id) => releaseOf(id), revision: async (id) => revisionOf(id), async checkRunnable() {},
-    async onChanged() {}, onReady() {}, async onRemoved() {}, async onReturned() {}, urlOf: ({ label }) => `http://${label}.localhost/`,
+    async onChanged() {}, onReady() {}, onRemoved, async onReturned() {}, urlOf: ({ label }) => `http://${label}.localhost/`,
     snapshotsOf: (instance) => (isUnguarded ? withoutReturn(snapshotsOf(instance)) : snapshotsOf(instance)),
     // New code moves the data to a format of its own as soon as it runs.
     async check(instance) {
@@ -47,6 +53,16 @@ export async function openSmallHost(folder: string, { log = silentLog, isUnguard
     await data.close();
   };
   return { data, store, instances, collections, trash, installations, snapshotsOf, close };
+}
+
+function stepping(store: Store, log: Log): Store {
+  return {
+    ...store, transact: undefined,
+    async batch(changes, conditions) {
+      await store.batch(changes, conditions);
+      log.debug('installation.step', { reached: 'written' });
+    },
+  };
 }
 
 function withoutReturn(snapshots: Snapshots): Snapshots {
@@ -75,9 +91,9 @@ export async function install({ installations }: SmallHost, releaseId = 'good-1'
   return installations.install({ spaceId: SPACE, projectId: 'projecta', kind: 'installed', alias: 'notes', appName: 'Notes', releaseId, version: '1' });
 }
 
-export type Scenario = 'install' | 'update' | 'bad update' | 'rollback' | 'rollback with data' | 'uninstall, data kept' | 'uninstall into the trash';
+export type Scenario = 'install' | 'update' | 'bad update' | 'rollback' | 'rollback with data' | 'uninstall, data kept' | 'uninstall into the trash' | 'restore as a Collection';
 
-export async function begin(host: SmallHost, scenario: Scenario): Promise<Installation> {
+export async function begin(host: SmallHost, scenario: Exclude<Scenario, 'restore as a Collection'>): Promise<Installation> {
   if (scenario === 'install') return install(host);
   const { installations } = host;
   const instance = (await only(host)) as Instance;
@@ -99,19 +115,34 @@ export async function pairOf(host: SmallHost): Promise<string | undefined> {
 }
 
 /** What a start finds, and what is there once it has taken up what was cut off. */
-export interface Found { atStart: string | undefined; end: string; state: string | undefined; snapshots: string[] }
+export interface Found { atStart: string | undefined; end: string; state: string | undefined; snapshots: string[]; keys: { atStart: string; end: string } }
+
+/** What an app keeps beside its data, such as API keys: it is there as long as the app is, and in the trash too. */
+export async function giveKeys({ store }: SmallHost, { id }: Instance): Promise<void> {
+  await store.batch([{ type: 'put', key: `keys/${id}`, value: 'some' }]);
+}
+
+async function keysOf(host: SmallHost): Promise<string> {
+  const app = (await only(host)) ?? (await host.trash.list(SPACE))[0]?.trashedInstance;
+  if (app) return (await host.store.get(`keys/${app.id}`)) === undefined ? 'an app without its keys' : 'an app with its keys';
+  for await (const _ of host.store.range({ gt: 'keys/', lt: 'keys0' })) return 'keys without an app';
+  return 'none';
+}
 
 export async function recover(host: SmallHost): Promise<Found> {
   const atStart = await pairOf(host);
+  const keysAtStart = await keysOf(host);
   const [collection] = [...await host.trash.list(SPACE), ...await host.collections.list(SPACE)];
   await host.installations.resume();
   await host.installations.close();
+  await host.trash.sweep();
   const jobs: Installation[] = [];
   for await (const [, value] of host.store.range({ gt: 't/installation/', lt: 't/installation0' })) jobs.push(JSON.parse(value) as Installation);
   const taken = collection ? await host.data.collection({ spaceId: SPACE, collectionId: collection.id }).snapshots.list() : [];
   return {
     atStart, end: await endOf(host), snapshots: taken.map(({ kind }) => kind),
     state: jobs.toSorted((a, b) => a.createdAt.localeCompare(b.createdAt)).at(-1)?.state,
+    keys: { atStart: keysAtStart, end: await keysOf(host) },
   };
 }
 
@@ -135,8 +166,9 @@ async function dieAt(folder: string, scenario: Scenario, step: number): Promise<
   const log = createLog('debug', (line) => {
     if (line.includes('"installation.step"') && left-- === 0) process.kill(process.pid, 'SIGKILL');
   });
-  const host = await openSmallHost(folder, { log });
-  await host.installations.ended((await begin(host, scenario)).id);
+  const host = await openSmallHost(folder, { log, isEveryWrite: scenario === 'restore as a Collection' });
+  if (scenario === 'restore as a Collection') await host.trash.restore((await host.trash.list(SPACE))[0]!, 'collection');
+  else await host.installations.ended((await begin(host, scenario)).id);
   await host.close();
 }
 
