@@ -1,6 +1,6 @@
 // Owns the running of one queued Build, and what a restart does with those that were under way.
 // One batch makes a Build's Revision, its development Release and its state; a kill leaves all of them or none.
-import { access, readdir, rm } from 'node:fs/promises';
+import { access, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSpaceError, SpaceError, toSpaceError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
@@ -58,7 +58,7 @@ async function makeRevision(build: Build, parts: JobParts, signal: AbortSignal):
   const report = (line: string): void => parts.logs.write(build.id, line);
   const startedAt = performance.now();
   const content = await runPipeline({
-    spaceId: build.spaceId, archivePath: parts.sourcePath(build.id), folder: join(parts.jobFolder, build.id),
+    spaceId: build.spaceId, archivePath: parts.sources.path(build.id), folder: join(parts.jobFolder, build.id),
     spacefileText: build.spacefileText, icon: build.icon, autoPwa: build.autoPwa, report, signal,
     earlier: () => earlierMicros(build, parts),
   }, parts);
@@ -66,7 +66,7 @@ async function makeRevision(build: Build, parts: JobParts, signal: AbortSignal):
   const { id, projectId, spaceId, tag } = build;
   const revision: Revision = { id, projectId, spaceId, tag, ...content, developmentReleaseId: newId('release'), createdAt: parts.nextInstant() };
   await commitRevision(revision, parts);
-  await rm(parts.sourcePath(id), { force: true });
+  await parts.sources.remove(id);
   report(`Created revision: ${tag}`);
   parts.log.info('revision.created', { projectId, revisionId: id, durationMs: Math.round(performance.now() - startedAt), totalSizeBytes: revision.totalSizeBytes });
 }
@@ -115,7 +115,7 @@ async function giveUp(id: string, parts: JobParts, { error, signal }: { error: u
       parts.logs.write(id, known.message);
       await parts.table.fail(id, known);
     }
-    await rm(parts.sourcePath(id), { force: true });
+    await parts.sources.remove(id);
   } catch (second) {
     parts.log.error('build.fail-failed', { buildId: id, error: second });
   }
@@ -131,7 +131,7 @@ async function putBack(id: string, parts: JobParts): Promise<void> {
 
 /** Clear what a killed host left, and decide each Build that had not ended.
  *  @returns those that shall run now, oldest first */
-export async function recoverBuilds(parts: JobParts & { sourceFolder: string; now: number }): Promise<Build[]> {
+export async function recoverBuilds(parts: JobParts & { now: number }): Promise<Build[]> {
   await rm(parts.jobFolder, { recursive: true, force: true });
   const runnable: Build[] = [];
   for (const build of await parts.table.list({ by: { index: 'unfinished', value: 'yes' } })) {
@@ -139,11 +139,7 @@ export async function recoverBuilds(parts: JobParts & { sourceFolder: string; no
     if (recovered) runnable.push(recovered);
     else if (!isAwaitingSource(build.state)) await parts.logs.finish(build.id);
   }
-  const kept = new Set(runnable.filter(({ state }) => state === 'queued').map((build) => parts.sourcePath(build.id)));
-  for (const name of await readdir(parts.sourceFolder)) {
-    const path = join(parts.sourceFolder, name);
-    if (!kept.has(path)) await rm(path, { recursive: true, force: true });
-  }
+  await parts.sources.keepOnly(runnable.filter(({ state }) => state === 'queued'));
   return runnable;
 }
 
@@ -154,7 +150,7 @@ async function recover(build: Build, parts: JobParts & { now: number }): Promise
     return undefined;
   }
   if (build.state === 'code') return failRecovered(build, parts, 'the host restarted during the upload. Push again');
-  const hasSource = await access(parts.sourcePath(build.id)).then(() => true, () => false);
+  const hasSource = await access(parts.sources.path(build.id)).then(() => true, () => false);
   if (!hasSource || (build.state === 'running' && build.attempts >= MAX_ATTEMPTS)) {
     return failRecovered(build, parts, 'the host restarted during this build. Push again');
   }

@@ -1,6 +1,5 @@
 // Owns Builds: the jobs that turn an uploaded source into a Revision, from their first call to their end.
 // Knows the steps of a job only as `runBuild`; what runs a Revision is told by a callback.
-import { rm } from 'node:fs/promises';
 import { isSpaceError, SpaceError, toSpaceError } from '../core/errors.ts';
 import type { ErrorCode } from '../core/errors.ts';
 import { newId, newRevisionTag } from '../core/ids.ts';
@@ -20,7 +19,8 @@ import { tookPlace } from './project.ts';
 import type { Project } from './project.ts';
 import { tagKey } from './revision.ts';
 import type { PageOptions, Revisions } from './revision.ts';
-import { receiveSource } from './source.ts';
+import { SOURCE_MAX_BYTES } from './source.ts';
+import type { Sources } from './sources.ts';
 
 export interface Build {
   /** Also the id of the Revision that it makes. */
@@ -52,8 +52,9 @@ export interface Builds {
   /** Clients from before 2023 sent Discovery.md with the push: it is read when a Release is made. Says so in the log.
    *  @throws BUILD_STATE, NOT_FOUND */
   leaveDiscovery(id: string): Promise<void>;
-  /** Take the zip and start the job. @throws SOURCE_TOO_LARGE, SOURCE_INVALID, BUILD_STATE, BUILD_QUEUE_FULL, NOT_FOUND */
-  putSource(id: string, stream: AsyncIterable<Uint8Array>): Promise<Build>;
+  /** Take the zip and start the job. @param announcedBytes how large it will be, where that is known
+   *  @throws SOURCE_TOO_LARGE, SOURCE_INVALID, BUILD_STATE, BUILD_QUEUE_FULL, BUILD_ROOM_FULL, HOST_BUILD_ROOM_FULL, NOT_FOUND */
+  putSource(id: string, stream: AsyncIterable<Uint8Array>, announcedBytes?: number): Promise<Build>;
   /** @throws NOT_FOUND when there is none, or it is not of `spaceId` */
   get(id: string, spaceId?: string): Promise<Build>;
   /** Newest first. */
@@ -76,8 +77,7 @@ export interface BuildParts {
   revisions: Revisions;
   artifacts: Artifacts;
   nextInstant: () => string;
-  /** Where the source of a Build lies. */
-  sourcePath(id: string): string;
+  sources: Sources;
   /** Stop the job if it runs. */
   abort(id: string): void;
 }
@@ -123,7 +123,7 @@ export function createBuildTable(store: Store): BuildTable {
 }
 
 export function createBuilds(parts: BuildParts): Builds {
-  const { table, queue, logs, sourcePath } = parts;
+  const { table, queue, logs, sources } = parts;
 
   async function get(id: string, spaceId?: string): Promise<Build> {
     const build = await table.get(id);
@@ -139,7 +139,7 @@ export function createBuilds(parts: BuildParts): Builds {
     if (!moved) return build;
     queue.remove(id);
     parts.abort(id);
-    await rm(sourcePath(id), { force: true });
+    await sources.remove(id);
     await logs.finish(id);
     return build;
   }
@@ -166,23 +166,26 @@ export function createBuilds(parts: BuildParts): Builds {
     }
   }
 
-  async function putSource(id: string, stream: AsyncIterable<Uint8Array>): Promise<Build> {
-    const release = queue.reserve((await get(id)).spaceId);
+  async function putSource(id: string, stream: AsyncIterable<Uint8Array>, announcedBytes = 0): Promise<Build> {
+    const { spaceId } = await get(id);
+    // What is refused here can be sent again for the same Build.
+    sources.assertRoom(spaceId, Math.min(announcedBytes, SOURCE_MAX_BYTES));
+    const release = queue.reserve(spaceId);
     try {
       await table.step(id, 'code');
-      await receive(id, stream);
+      await receive({ id, spaceId }, stream, announcedBytes);
       const { build, moved } = await table.step(id, 'queue');
       if (moved) queue.add(build);
-      else await rm(sourcePath(id), { force: true });
+      else await sources.remove(id);
       return build;
     } finally {
       release();
     }
   }
 
-  async function receive(id: string, stream: AsyncIterable<Uint8Array>): Promise<void> {
+  async function receive({ id, spaceId }: Pick<Build, 'id' | 'spaceId'>, stream: AsyncIterable<Uint8Array>, announcedBytes: number): Promise<void> {
     try {
-      await receiveSource(stream, sourcePath(id));
+      await sources.receive({ id, spaceId }, stream, Math.min(announcedBytes, SOURCE_MAX_BYTES));
     } catch (error) {
       const known = isSpaceError(error) ? error : uploadCut(error);
       logs.write(id, known.message);

@@ -1,6 +1,5 @@
 // Owns how the parts of the Builder are put together, and their start and end. What runs a Revision is not known here:
 // it is told through `onRevision`.
-import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isoTime } from '../core/clock.ts';
 import type { Clock } from '../core/clock.ts';
@@ -24,6 +23,8 @@ import { createReleases } from './release.ts';
 import type { Releases } from './release.ts';
 import { createRevisions } from './revision.ts';
 import type { Revisions } from './revision.ts';
+import { createSources } from './sources.ts';
+import type { SourceRoom } from './sources.ts';
 import type { BuildLimits } from './toolchain/box-workshop.ts';
 import { createCustomToolchain } from './toolchain/custom.ts';
 import { createToolIdentity } from './toolchain/identity.ts';
@@ -56,6 +57,8 @@ export interface BuilderOptions {
   /** Hosts that a build may reach beside package registries. */
   buildHosts?: readonly string[];
   buildLimits?: Partial<BuildLimits>;
+  /** Of sources that wait. */
+  sourceRoom?: SourceRoom;
   onRevision?: OnRevision;
 }
 
@@ -74,8 +77,6 @@ export interface Builder {
 /** Before it resolves, Builds that a previous host left are decided: run again, or failed with the reason. */
 export async function createBuilder(options: BuilderOptions): Promise<Builder> {
   const { store, log, clock, workFolder } = options;
-  const sourceFolder = join(workFolder, 'sources');
-  await mkdir(sourceFolder, { recursive: true });
   const nextInstant = instants(clock);
   const artifacts = createArtifacts(options.artifacts);
   const projects = createProjects(store, nextInstant);
@@ -86,7 +87,7 @@ export async function createBuilder(options: BuilderOptions): Promise<Builder> {
   const parts: JobParts = {
     store, log, artifacts, projects, revisions, releases, logs, nextInstant,
     table: createBuildTable(store),
-    sourcePath: (id) => join(sourceFolder, `${id}.zip`),
+    sources: await createSources(join(workFolder, 'sources'), options.sourceRoom),
     jobFolder: join(workFolder, 'jobs'),
     toolchains: createToolchains(tools),
     identity: createToolIdentity(tools),
@@ -102,7 +103,7 @@ export async function createBuilder(options: BuilderOptions): Promise<Builder> {
     },
   });
   const builds = createBuilds({ ...parts, queue, abort: (id) => abort(id, 'cancel') });
-  for (const build of await recoverBuilds({ ...parts, sourceFolder, now: clock.now() })) queue.add(build);
+  for (const build of await recoverBuilds({ ...parts, now: clock.now() })) queue.add(build);
 
   return {
     projects: { ...projects, delete: (id) => deleteProject(id, { projects, builds, releases }) },

@@ -104,6 +104,8 @@ export const ERRORS = {
   BUNDLE_TOO_LARGE: entry(422, 'micro', (d) => `The bundle of Micro \`${d.micro}\` has ${d.sizeBytes} bytes; the limit is ${d.limitBytes}.`),
   BUILD_INTERRUPTED: entry(503, 'platform', (d) => `The build did not end: ${d.reason}.`),
   BUILD_QUEUE_FULL: entry(429, 'caller', (d) => `${d.waiting} builds ${d.whose} wait for their turn, and no more may. Nothing was taken: push again in ${d.retryAfterSeconds} seconds, or cancel one.`),
+  BUILD_ROOM_FULL: entry(429, 'caller', (d) => `The sources of your builds that wait may have ${d.limit} together, and with this one it would be more. Nothing was taken: push again in ${d.retryAfterSeconds} seconds, or cancel one.`),
+  HOST_BUILD_ROOM_FULL: entry(507, 'platform', (d) => `The sources of all builds that wait on this host may have ${d.limit} together, and with this one it would be more. Nothing was taken: push again in ${d.retryAfterSeconds} seconds.`),
   BUILD_STATE: entry(409, 'caller', (d) => `The build is ${d.state}; this step does not fit.`),
   TAG_TAKEN: entry(409, 'caller', (d) => `A revision with the tag \`${d.tag}\` exists already.`),
   PROJECT_NOT_FOUND: entry(404, 'caller', 'This project does not exist, or is not yours.'),

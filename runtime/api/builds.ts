@@ -53,7 +53,7 @@ export function buildRoutes({ builder }: ApiParts): Route[] {
     api('POST /api/v0/builds/:id/code', {
       access: 'person', object: 'build', streams: true,
       async handle(request, build) {
-        await builder.builds.putSource(build.id, request.stream());
+        await builder.builds.putSource(build.id, request.stream(), request.announcedBytes);
         return accepted(build);
       },
     }),

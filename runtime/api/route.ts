@@ -39,6 +39,8 @@ export interface RouteRequest {
   address: string;
   isSecure: boolean;
   contentType: string;
+  /** Of the body, as its sender announces it; 0 where that is not known. */
+  announcedBytes: number;
   /** Scheme, host and port by which this request came, such as `http://localhost:4400`. */
   origin: string;
   /** Aborted when the caller goes away. */

@@ -143,7 +143,7 @@ function routeRequest(ctx: Koa.Context, { identity, isSecure, origin }: { identi
   const request: RouteRequest = {
     id: ctx.state.id, params: ctx['params'] ?? {}, query: new URLSearchParams(ctx.querystring), address: ctx.req.socket.remoteAddress ?? '',
     isSecure, origin, contentType: (ctx.req.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase() ?? '',
-    signal: abort.signal, person: identity.person, session: identity.session,
+    announcedBytes: Number(ctx.req.headers['content-length'] ?? 0), signal: abort.signal, person: identity.person, session: identity.session,
     stream: () => source,
     async bytes(limitBytes) {
       refuseLargeBody(ctx.req, limitBytes);

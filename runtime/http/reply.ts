@@ -1,6 +1,6 @@
 // Owns answers of the platform on a bare node:http response: JSON, errors, redirects. Knows no route.
 import type { ServerResponse } from 'node:http';
-import { toSpaceError, type SpaceError } from '../../core/errors.ts';
+import { toSpaceError, type ErrorCode, type SpaceError } from '../../core/errors.ts';
 import type { WireError } from '../../core/wire.ts';
 import type { Log } from '../../core/log.ts';
 
@@ -43,9 +43,12 @@ export function sendError(response: ServerResponse, error: unknown, { requestId,
   sendJson(response, known.status, errorBody(known, requestId));
 }
 
+/** Whoever tries again later may have it. */
+const RETRIED: readonly ErrorCode[] = ['TOO_MANY_REQUESTS', 'BUILD_QUEUE_FULL', 'BUILD_ROOM_FULL', 'HOST_BUILD_ROOM_FULL'];
+
 /** What an error says in headers. The rest of a body that is too large is not read: its connection ends. */
 export function errorHeaders({ code, status, details }: SpaceError): Record<string, string> {
-  if (code === 'TOO_MANY_REQUESTS' || code === 'BUILD_QUEUE_FULL') return { 'retry-after': String(details['retryAfterSeconds'] ?? 60) };
+  if (RETRIED.includes(code)) return { 'retry-after': String(details['retryAfterSeconds'] ?? 60) };
   if (code === 'STORE_BUSY' || code === 'STORE_UNAVAILABLE') return { 'retry-after': '2' };
   if (code === 'METHOD_NOT_ALLOWED') return { allow: String(details['allow']) };
   return status === 413 ? { connection: 'close' } : {};
