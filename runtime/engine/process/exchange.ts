@@ -9,10 +9,11 @@ import { SpaceError } from '../../../core/errors.ts';
 import { headerValue } from '../../http/headers.ts';
 import type { HeaderList, MicroRequest, MicroResponse } from '../engine.ts';
 import type { Ingress } from './ingress.ts';
+import { ask, HEAD_MAX_BYTES, type Incoming } from './kept.ts';
 
 export interface ExchangeOptions {
   request: MicroRequest;
-  ingress: Pick<Ingress, 'path' | 'agent'>;
+  ingress: Pick<Ingress, 'path' | 'pool'>;
   streamIdleMs: number;
   /** The program has nothing more to do with it: answered in full, given up, or lost. */
   onOver(): void;
@@ -32,16 +33,23 @@ export class LostConnection extends Error {
 
 /** Bodies up to this, whose length is known, are sent on in one piece. */
 const WHOLE_MAX_BYTES = 64 * 1024;
-const HEAD_MAX_BYTES = 64 * 1024;
 const HEADERS_MAX = 512;
 /** Repeating these does no harm, so they may go over a connection that the program may be closing. */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 const BODYLESS = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE']);
+/** They are about one connection, which is not the caller's. */
+const OF_CONNECTION = new Set(['connection', 'content-length', 'expect', 'keep-alive', 'transfer-encoding']);
+/** What is said of an answer that is not HTTP, besides the parser's own codes. */
+const BROKEN: Record<string, string> = {
+  UND_ERR_HEADERS_OVERFLOW: 'its headers are longer than 64 KB', UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'its body is not as long as its Content-Length says',
+  'bad response': 'it comes unasked', 'bad upgrade': 'it changes to a protocol that nobody asked for',
+};
 
 export class Exchange {
   readonly answer: Promise<MicroResponse>;
   #options: ExchangeOptions;
-  #outgoing!: ClientRequest;
+  /** Ends it, on whatever way it is. */
+  #stop!: (error: Error) => void;
   #resolve!: (answer: MicroResponse) => void;
   #reject!: (error: Error) => void;
   #isOver = false;
@@ -56,7 +64,8 @@ export class Exchange {
       this.#reject = reject;
     });
     const { request } = options;
-    this.#send(SAFE.has(request.method) && request.body === null && request.upgrade !== true);
+    if (SAFE.has(request.method) && request.body === null && request.upgrade !== true) this.#sendKept();
+    else this.#sendAlone();
   }
 
   /** The caller went. Pages send a change and load themselves anew in the same breath: the program shall have it. */
@@ -68,34 +77,44 @@ export class Exchange {
   /** Nobody waits for it any more. */
   cancel(error: Error): void {
     if (!this.#isAnswered) this.#fail(error);
-    this.#outgoing.destroy();
+    this.#stop(error);
     this.#end();
   }
 
-  #send(isShared: boolean): void {
+  #sendKept(): void {
     const { request, ingress } = this.#options;
-    const outgoing = httpRequest({
-      socketPath: ingress.path, method: request.method, path: pathOf(request.url), headers: headersFor(request) as unknown as Record<string, string>,
-      agent: isShared ? ingress.agent : false, maxHeaderSize: HEAD_MAX_BYTES, setDefaultHeaders: false,
+    const headers = headersFor(request);
+    this.#stop = ask(ingress.pool, { method: request.method, path: pathOf(request.url), headers }, {
+      onHead: (answer) => this.#onAnswer(answer),
+      onEnd: () => this.#end(),
+      onError: (error) => {
+        // An idle connection may be closed in the moment in which it is used again.
+        if (this.#isAnswered || this.#isOver || !isClosed(error)) return this.#onError(error);
+        this.#isSecondTry = true;
+        this.#sendAlone();
+      },
     });
-    this.#outgoing = outgoing;
+  }
+
+  /** Over a connection of its own. */
+  #sendAlone(): void {
+    const { request, ingress } = this.#options;
+    const headers = [...headersFor(request), 'Connection', request.upgrade === true ? 'Upgrade' : 'keep-alive'];
+    const outgoing = httpRequest({
+      socketPath: ingress.path, method: request.method, path: pathOf(request.url), headers: headers as unknown as Record<string, string>,
+      agent: false, maxHeaderSize: HEAD_MAX_BYTES, setDefaultHeaders: false,
+    });
+    this.#stop = () => outgoing.destroy();
     outgoing.on('response', (response) => this.#onResponse(response));
     outgoing.on('upgrade', (response, socket, head) => this.#onUpgrade(response, socket, head));
-    outgoing.on('error', (error: NodeJS.ErrnoException) => {
-      // An idle connection may be closed in the moment in which it is used again.
-      if (!this.#isAnswered && !this.#isOver && isShared && outgoing.reusedSocket && error.code === 'ECONNRESET') {
-        this.#isSecondTry = true;
-        return this.#send(false);
-      }
-      this.#onError(error);
-    });
+    outgoing.on('error', (error: NodeJS.ErrnoException) => this.#onError(error));
     sendBody(outgoing, request.body);
   }
 
   #onError(error: NodeJS.ErrnoException): void {
     if (!this.#isAnswered) {
-      const isBroken = error.code?.startsWith('HPE_') ?? false;
-      if (isBroken) this.#fail(new SpaceError('MICRO_BAD_RESPONSE', { reason: `it is not HTTP (${brokenText(error)})` }, { cause: error }));
+      const broken = brokenText(error);
+      if (broken !== undefined) this.#fail(new SpaceError('MICRO_BAD_RESPONSE', { reason: `it is not HTTP (${broken})` }, { cause: error }));
       else this.#fail(new LostConnection(error, this.#isSecondTry || (error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT')));
     }
     this.#end();
@@ -113,50 +132,50 @@ export class Exchange {
   }
 
   #onResponse(response: IncomingMessage): void {
-    const { request, streamIdleMs } = this.#options;
     // Whoever reads it hears of it besides; where nobody does, it must not end the host.
     response.on('error', () => {});
-    response.once('close', () => this.#end());
-    if (this.#left) {
-      this.cancel(this.#left);
-      return;
+    response.once('close', () => {
+      if (!this.#isAnswered) this.#fail(cutOff());
+      this.#end();
+    });
+    this.#onAnswer(incomingOf(response));
+  }
+
+  #onAnswer(answer: Incoming): void {
+    const { request } = this.#options;
+    if (this.#left) return this.cancel(this.#left);
+    const { status, headers } = answer;
+    if (status < 200 || status > 599 || headers.length > HEADERS_MAX * 2) {
+      return this.cancel(new SpaceError('MICRO_BAD_RESPONSE', { reason: status < 200 || status > 599 ? 'its status is not between 200 and 599' : `it has more than ${HEADERS_MAX} headers` }));
     }
-    const status = response.statusCode ?? 0;
-    if (status < 200 || status > 599 || response.rawHeaders.length > HEADERS_MAX * 2) {
-      this.cancel(new SpaceError('MICRO_BAD_RESPONSE', { reason: status < 200 || status > 599 ? 'its status is not between 200 and 599' : `it has more than ${HEADERS_MAX} headers` }));
-      return;
-    }
-    const head = { status, headers: response.rawHeaders };
-    const length = lengthOf(response);
+    const length = lengthOf(headers);
+    const size = length === undefined ? {} : { sizeBytes: length };
     if (request.method === 'HEAD' || status === 204 || status === 304) {
-      response.resume();
-      this.#give({ ...head, body: null, ...(length === undefined ? {} : { sizeBytes: length }) });
+      answer.skip();
+      this.#give({ status, headers, body: null, ...size });
     } else if (length !== undefined && length <= WHOLE_MAX_BYTES) {
-      this.#collect(response, head);
+      answer.whole((body) => this.#give({ status, headers, body }));
     } else {
-      this.#outgoing.setTimeout(streamIdleMs, () => this.#cutIdle(response));
-      this.#give({ ...head, body: response, ...(length === undefined ? {} : { sizeBytes: length }) });
+      this.#give({ status, headers, body: this.#streamOf(answer), ...size });
     }
+  }
+
+  #streamOf(answer: Incoming): Readable {
+    const { streamIdleMs, onIdle } = this.#options;
+    const idle = setTimeout(() => {
+      onIdle();
+      const error = new SpaceError('MICRO_TIMEOUT', { limitMs: streamIdleMs });
+      body.destroy(error);
+      this.#stop(error);
+    }, streamIdleMs).unref();
+    const body = answer.stream(() => idle.refresh());
+    body.once('close', () => clearTimeout(idle));
+    return body;
   }
 
   #give(answer: MicroResponse): void {
     this.#isAnswered = true;
     this.#resolve(answer);
-  }
-
-  #collect(response: IncomingMessage, head: Pick<MicroResponse, 'status' | 'headers'>): void {
-    const chunks: Buffer[] = [];
-    response.on('data', (chunk: Buffer) => chunks.push(chunk));
-    response.once('end', () => this.#give({ ...head, body: chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks) }));
-    response.once('close', () => {
-      if (!this.#isAnswered) this.#fail(new LostConnection(new Error('its answer was cut off'), true));
-    });
-  }
-
-  #cutIdle(response: IncomingMessage): void {
-    this.#options.onIdle();
-    response.destroy(new SpaceError('MICRO_TIMEOUT', { limitMs: this.#options.streamIdleMs }));
-    this.#outgoing.destroy();
   }
 
   #onUpgrade(response: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -206,14 +225,13 @@ function headersFor({ method, headers, body, upgrade, url }: MicroRequest): Head
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const lower = headers[at]!.toLowerCase();
     if (lower === 'content-length') length ??= headers[at + 1];
-    else if (lower !== 'connection' && lower !== 'transfer-encoding' && (lower !== 'upgrade' || upgrade === true)) own.push(headers[at]!, headers[at + 1]!);
+    if (!OF_CONNECTION.has(lower) && (lower !== 'upgrade' || upgrade === true)) own.push(headers[at]!, headers[at + 1]!);
     hasHost ||= lower === 'host';
   }
   if (!hasHost) own.push('Host', URL.parse(url)?.host ?? 'localhost');
   if (body instanceof Uint8Array) own.push('Content-Length', String(body.length));
   else if (body !== null) own.push(...(length !== undefined && /^\d{1,15}$/.test(length) ? ['Content-Length', length] : ['Transfer-Encoding', 'chunked']));
   else if (!BODYLESS.has(method)) own.push('Content-Length', '0');
-  own.push('Connection', upgrade === true ? 'Upgrade' : 'keep-alive');
   return own;
 }
 
@@ -234,11 +252,39 @@ function sendBody(outgoing: ClientRequest, body: MicroRequest['body']): void {
   body.pipe(outgoing);
 }
 
-function lengthOf({ rawHeaders }: IncomingMessage): number | undefined {
-  const text = headerValue(rawHeaders, 'content-length');
+function incomingOf(response: IncomingMessage): Incoming {
+  return {
+    status: response.statusCode ?? 0,
+    headers: response.rawHeaders,
+    skip: () => void response.resume(),
+    whole(done) {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => chunks.push(chunk));
+      response.once('end', () => done(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)));
+    },
+    stream(onMoved) {
+      response.socket.on('data', onMoved).on('drain', onMoved);
+      return response;
+    },
+  };
+}
+
+function cutOff(): LostConnection {
+  return new LostConnection(new Error('its answer was cut off'), true);
+}
+
+function lengthOf(headers: HeaderList): number | undefined {
+  const text = headerValue(headers, 'content-length');
   return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 }
 
-function brokenText({ message }: Error): string {
-  return message.replace(/^Parse Error: /, '').slice(0, 200);
+/** Did the other side close the connection, with nothing said? */
+function isClosed({ code, message }: NodeJS.ErrnoException): boolean {
+  return code === 'ECONNRESET' || code === 'EPIPE' || (code === 'UND_ERR_SOCKET' && !Object.hasOwn(BROKEN, message));
+}
+
+/** `undefined` unless it said something that is not HTTP. */
+function brokenText({ name, code = '', message }: NodeJS.ErrnoException): string | undefined {
+  if (name === 'HTTPParserError' || code.startsWith('HPE_')) return message.replace(/^(?:Parse Error: |Response does not match the HTTP\/1\.1 protocol \()(.*?)\)?$/, '$1').slice(0, 200);
+  return BROKEN[code] ?? (code === 'UND_ERR_SOCKET' ? BROKEN[message] : undefined);
 }

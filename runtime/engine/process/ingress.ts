@@ -1,24 +1,22 @@
 // Owns the way of connections into a box: a listening socket that this host makes and the box alone takes from. Whoever comes
 // before the program listens waits in the kernel, so nobody has to ask whether it is ready.
 import { rename, rm } from 'node:fs/promises';
-import { Agent } from 'node:http';
 import { createServer, type Server } from 'node:net';
+import type { Pool } from 'undici';
+import { openPool } from './kept.ts';
 
 export interface Ingress {
   /** At most 107 bytes. */
   path: string;
   /** Open until it is handed over. */
   handle: { fd: number };
-  agent: Agent;
+  pool: Pool;
   /** The box has it now. */
   handOver(): Promise<void>;
   close(): Promise<void>;
 }
 
 const BACKLOG = 511;
-const CONNECTIONS_MAX = 400;
-const FREE_MAX = 32;
-const HEAD_MAX_BYTES = 64 * 1024;
 
 export async function openIngress(path: string): Promise<Ingress> {
   const draft = `${path}~`;
@@ -26,15 +24,15 @@ export async function openIngress(path: string): Promise<Ingress> {
   // Nobody knows the draft, so nobody connects while this process could take it.
   const server = createServer();
   await new Promise<void>((resolve, reject) => server.on('error', reject).listen({ path: draft, backlog: BACKLOG }, resolve));
-  const agent = new Agent({ keepAlive: true, maxSockets: CONNECTIONS_MAX, maxFreeSockets: FREE_MAX, scheduling: 'lifo', maxHeaderSize: HEAD_MAX_BYTES } as ConstructorParameters<typeof Agent>[0]);
+  const pool = await openPool(path);
   return {
-    path, agent, handle: handleOf(server),
+    path, pool, handle: handleOf(server),
     async handOver() {
       await rename(draft, path);
       await closed(server);
     },
     async close() {
-      agent.destroy();
+      await pool.destroy();
       await closed(server);
       await Promise.all([path, draft].map((each) => rm(each, { force: true })));
     },
