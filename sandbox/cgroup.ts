@@ -1,8 +1,8 @@
 // Owns control groups: what the kernel counts and limits over all processes of a box together. Where this host may not make
 // any, a box has its other limits only; the owner of the host is shown which it is.
-import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 
 export interface GroupLimits { memoryBytes: number; processes: number; cpus?: number }
 
@@ -30,6 +30,10 @@ export interface Groups {
 
 const ROOT = '/sys/fs/cgroup';
 const PREFIX = 'ownspace-';
+/** Where this host is while its boxes have groups of version 2. */
+const LEAF = `${PREFIX}host`;
+const SUBTREE = 'cgroup.subtree_control';
+const MOVE_TRIES = 10;
 const PERIOD_US = 100_000;
 const REMOVE_TRIES = 50;
 const REMOVE_PAUSE_MS = 20;
@@ -37,18 +41,21 @@ const REMOVE_PAUSE_MS = 20;
 /** Settings by controller: file -> value. */
 type Settings = (limits: GroupLimits) => [controller: string, file: string, value: string][];
 
+/** Its limit is one of memory and swap together: else who takes too much would be swapped out instead of ended, and the machine with it. */
 const V1: Settings = ({ memoryBytes, processes, cpus }) => [
-  ['memory', 'memory.limit_in_bytes', String(memoryBytes)],
+  ['memory', 'memory.limit_in_bytes', String(memoryBytes)], ['memory', 'memory.memsw.limit_in_bytes', String(memoryBytes)],
   ['pids', 'pids.max', String(processes)],
   ...(cpus === undefined ? [] : [['cpu', 'cpu.cfs_quota_us', String(Math.round(cpus * PERIOD_US))] as [string, string, string]]),
 ];
+/** Version 2 limits both apart: only who stands still may be swapped out (`reclaim`). */
+const SWAP_MAX = 'memory.swap.max';
 const V2: Settings = ({ memoryBytes, processes, cpus }) => [
-  ['', 'memory.max', String(memoryBytes)], ['', 'memory.oom.group', '1'], ['', 'memory.swap.max', String(memoryBytes)],
+  ['', 'memory.max', String(memoryBytes)], ['', 'memory.oom.group', '1'], ['', SWAP_MAX, '0'],
   ['', 'pids.max', String(processes)],
   ...(cpus === undefined ? [] : [['', 'cpu.max', `${Math.round(cpus * PERIOD_US)} ${PERIOD_US}`] as [string, string, string]]),
 ];
 /** Not every kernel counts swap; not every one can end a whole group. */
-const OPTIONAL = new Set(['memory.oom.group', 'memory.swap.max']);
+const OPTIONAL = new Set(['memory.oom.group', SWAP_MAX, 'memory.memsw.limit_in_bytes']);
 
 let lastGround = 0;
 let lastGroup = 0;
@@ -82,22 +89,48 @@ async function openV1(own: Map<string, string>): Promise<Groups | undefined> {
   return open('cgroup v1', bases, V1);
 }
 
-/** A group that was handed to this host holds it: it has to leave for a leaf before the others may have limits. */
 async function openV2(path: string | undefined): Promise<Groups | undefined> {
   if (path === undefined) return undefined;
-  const base = join(ROOT, path);
+  // Who was moved by another host, or a call before, belongs to the group around it.
+  const base = join(ROOT, path.endsWith(`/${LEAF}`) ? dirname(path) : path);
   try {
-    const offered = readFileSync(join(base, 'cgroup.controllers'), 'utf8').split(/\s+/);
-    if (!offered.includes('memory') || !offered.includes('pids') || path === '/') return undefined;
-    const wanted = ['memory', 'pids', 'cpu'].filter((controller) => offered.includes(controller)).map((controller) => `+${controller}`).join(' ');
-    const leaf = join(base, `${PREFIX}host`);
-    await mkdir(leaf, { recursive: true });
-    // All of it: this process, what it was started by, and the launcher.
-    for (const pid of readFileSync(join(base, 'cgroup.procs'), 'utf8').split('\n').filter((text) => text !== '')) writeFileSync(join(leaf, 'cgroup.procs'), pid);
-    writeFileSync(join(base, 'cgroup.subtree_control'), wanted);
-    return await open('cgroup v2', new Map([['', base]]), V2, wanted);
+    const offered = namesIn(join(base, 'cgroup.controllers'));
+    if (!offered.includes('memory') || !offered.includes('pids')) return undefined;
+    const wanted = ['memory', 'pids', 'cpu'].filter((controller) => offered.includes(controller));
+    const delegate = wanted.map((controller) => `+${controller}`).join(' ');
+    if (!wanted.every((controller) => namesIn(join(base, SUBTREE)).includes(controller))) await delegateFrom(base, delegate);
+    return await open('cgroup v2', new Map([['', base]]), V2, delegate);
   } catch {
     return undefined;
+  }
+}
+
+const namesIn = (file: string): string[] => readFileSync(file, 'utf8').split(/\s+/).filter((name) => name !== '');
+
+/** Groups in a group have limits only when it holds no process itself: all of them leave for a leaf, this one, what it was started
+ *  by, and the launcher. The top of all groups, which alone has no type, is free of that. */
+async function delegateFrom(base: string, delegate: string): Promise<void> {
+  const isTop = !existsSync(join(base, 'cgroup.type'));
+  for (let tries = 1; ; tries += 1) {
+    if (!isTop) await moveAll(join(base, 'cgroup.procs'), join(base, LEAF));
+    try {
+      writeFileSync(join(base, SUBTREE), delegate);
+      return;
+    } catch (error) {
+      // Somebody started another one meanwhile.
+      if ((error as NodeJS.ErrnoException).code !== 'EBUSY' || tries === MOVE_TRIES) throw error;
+    }
+  }
+}
+
+async function moveAll(procs: string, leaf: string): Promise<void> {
+  await mkdir(leaf, { recursive: true });
+  for (const pid of namesIn(procs)) {
+    try {
+      writeFileSync(join(leaf, 'cgroup.procs'), pid);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+    }
   }
 }
 
@@ -110,7 +143,7 @@ async function open(kind: Groups['kind'], bases: Map<string, string>, settings: 
     for (const folder of ours.values()) {
       await mkdir(folder, { recursive: true });
       accessSync(join(folder, 'cgroup.procs'), constants.W_OK);
-      if (delegate !== undefined) await writeFile(join(folder, 'cgroup.subtree_control'), delegate);
+      if (delegate !== undefined) await writeFile(join(folder, SUBTREE), delegate);
     }
   } catch {
     await Promise.all([...ours.values()].map((folder) => rmdir(folder).catch(() => {})));
@@ -145,9 +178,12 @@ async function make(ours: Map<string, string>, values: [string, string, string][
     refusedProcesses: () => countIn(file('pids', 'pids.events'), 'max'),
     memoryBytes: async () => Number(await held()),
     async reclaim() {
-      // It says that it failed when a part had to stay.
-      if (isV2) await writeFile(file('memory', 'memory.reclaim'), await held()).catch(() => {});
-      else await writeFile(file('memory', 'memory.force_empty'), '0').catch(() => {});
+      // Each says that it failed when a part had to stay.
+      const write = (name: string, value: string): Promise<unknown> => writeFile(file('memory', name), value).catch(() => {});
+      if (!isV2) return void (await write('memory.force_empty', '0'));
+      await write(SWAP_MAX, 'max');
+      await write('memory.reclaim', await held());
+      await write(SWAP_MAX, '0');
     },
     async remove() {
       await Promise.all([...folders.values()].map(remove));

@@ -20,13 +20,13 @@ export interface ProcessBench {
   close(): Promise<void>;
 }
 
-/** @param options `isUnsafe`: programs run without a box */
-export async function openProcessBench({ isUnsafe = false, ...options }: Partial<ProcessEngineOptions> & { isUnsafe?: boolean } = {}): Promise<ProcessBench> {
+/** @param options `isUnsafe`: programs run without a box  @param create of an altered source */
+export async function openProcessBench({ isUnsafe = false, ...options }: Partial<ProcessEngineOptions> & { isUnsafe?: boolean } = {}, create = createProcessEngine): Promise<ProcessBench> {
   const folder = await mkdtemp(join(tmpdir(), 'ownspace-process-'));
   const hostLog: LogFields[] = [];
   const log = createLog('debug', (line) => hostLog.push(JSON.parse(line) as LogFields));
   const ground = await prepareBoxes({ folder: join(folder, 'boxes'), isUnsafe });
-  const engine = createProcessEngine({ log, clock: systemClock, boxes: async () => ground.boxes(), packageFolder: join(folder, 'packages'), socketFolder: join(folder, 'boxes'), ...options });
+  const engine = create({ log, clock: systemClock, boxes: async () => ground.boxes(), packageFolder: join(folder, 'packages'), socketFolder: join(folder, 'boxes'), ...options });
   return {
     engine, ground, folder, hostLog,
     async close() {
