@@ -9,6 +9,9 @@ import { html, type Markup } from './markup.ts';
 /** What is written longer is cut: some texts take the square of their length to read. */
 export const PROSE_MAX_CHARACTERS = 6_000;
 
+/** A short line of a wide table is filled up with cells: few characters can be many of them. Beyond these tables stay text. */
+const CELLS_MAX = 4_000;
+
 /** A text is shown to many, and written once. */
 const remembered = new LRUCache<string, string>({ maxSize: 4 * 1024 * 1024, sizeCalculation: (shown, text) => shown.length + text.length + 1 });
 
@@ -49,6 +52,7 @@ function cut(text: string): string {
 
 function rendered(text: string, { headingsFrom, keepsBreaks = false }: ProseOptions): string {
   const markdown = new MarkdownIt({ html: false, linkify: true, breaks: keepsBreaks, maxNesting: 50 });
+  if (cellsIn(text) > CELLS_MAX) markdown.disable('table');
   markdown.linkify.set({ fuzzyLink: false, fuzzyEmail: false });
   for (const [rule, slash] of [['heading_open', ''], ['heading_close', '/']] as const) {
     markdown.renderer.rules[rule] = (tokens, index) => `<${slash}h${Math.min(6, Number(tokens[index]!.tag.slice(1)) + headingsFrom - 1)}>`;
@@ -59,6 +63,19 @@ function rendered(text: string, { headingsFrom, keepsBreaks = false }: ProseOpti
     return `<a href="${escapeHtml(String(tokens[index]!.attrGet('src') ?? ''))}">${escapeHtml(tokens[index]!.content.trim() || 'picture')}</a>`;
   };
   return markdown.render(text);
+}
+
+/** At most: a table ends at an empty line, and none of its rows is wider than its widest line. */
+function cellsIn(text: string): number {
+  let [cells, rows, widest] = [0, 0, 1];
+  for (const line of [...text.split(/\r\n?|\n/), '']) {
+    rows += 1;
+    widest = Math.max(widest, line.split('|').length);
+    if (line.trim() !== '') continue;
+    if (widest > 1) cells += rows * widest;
+    [rows, widest] = [0, 1];
+  }
+  return cells;
 }
 
 /** Never to a path of ours, whatever that is called. */

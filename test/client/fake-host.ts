@@ -9,7 +9,8 @@ import type { WireInstance, WireJobStatus, WireRelease, WireRevision } from '../
 export const TOKEN = 'abcdefgh_0123456789abcdef0123456789abcdef';
 
 export interface Call { method: string; path: string; type: string; body: Buffer; headers: IncomingMessage['headers'] }
-interface Answer { status?: number; json?: unknown; lines?: string[]; headers?: Record<string, string>; hangUp?: true }
+/** `hangUp`: after the lines the connection breaks off, when this says so. */
+interface Answer { status?: number; json?: unknown; lines?: string[]; headers?: Record<string, string>; hangUp?: Promise<void> }
 
 interface Build { id: string; app_id: string; tag: string; status: WireJobStatus; error: string | null }
 
@@ -41,6 +42,13 @@ export async function startFakeHost(): Promise<FakeHost> {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
+  };
+
+  /** A build goes on until somebody has seen that it does. */
+  const endBuild = (build: Build): void => {
+    build.status = host.nextBuild.error === null ? 'complete' : 'failed';
+    build.error = host.nextBuild.error;
+    if (build.error === null) host.revisions.unshift({ id: build.id, app_id: build.app_id, tag: build.tag, created_at: '2026-01-01T00:00:00Z' });
   };
 
   const instanceFor = (appId: string, channel: WireInstance['channel'], releaseId: string): WireInstance => {
@@ -84,19 +92,16 @@ export async function startFakeHost(): Promise<FakeHost> {
     }],
     ['POST', /^\/builds\/([^/]+)\/(manifest|icon|code)$/, ([id = '', step]) => {
       const build = builds.get(id);
-      if (build && step === 'code') {
-        build.status = 'running';
-        // The job ends on its own, whether or not anybody follows it.
-        setTimeout(() => {
-          build.status = host.nextBuild.error === null ? 'complete' : 'failed';
-          build.error = host.nextBuild.error;
-          if (build.error === null) host.revisions.unshift({ id, app_id: build.app_id, tag: build.tag, created_at: '2026-01-01T00:00:00Z' });
-        }, 20);
-      }
+      if (build && step === 'code') build.status = 'running';
       return { status: 202, json: { build_id: id } };
     }],
-    ['GET', /^\/builds\/([^/]+)$/, ([id = '']) => ({ json: builds.get(id) })],
-    ['GET', /^\/builds\/([^/]+)\/logs$/, () => ({ lines: host.nextBuild.lines, ...(host.nextBuild.hangUp && { hangUp: true as const }) })],
+    ['GET', /^\/builds\/([^/]+)$/, ([id = '']) => {
+      const build = builds.get(id);
+      const seen = { ...build };
+      if (build?.status === 'running') endBuild(build);
+      return { json: seen };
+    }],
+    ['GET', /^\/builds\/([^/]+)\/logs$/, () => ({ lines: host.nextBuild.lines, ...(host.nextBuild.hangUp && { hangUp: Promise.resolve() }) })],
     ['GET', /^\/promotions$/, (_, _call, query) => ({ json: { promotions: [{ id: `dev-${query.get('revision_id')}`, status: 'complete', channel: 'development' }], page: {} } })],
     ['POST', /^\/promotions$/, (_, call) => {
       const body = JSON.parse(String(call.body)) as Record<string, string>;
@@ -176,8 +181,7 @@ function send(response: ServerResponse, { status = 200, json, lines, headers = {
   if (lines !== undefined) {
     response.writeHead(200, { 'content-type': 'text/plain' });
     for (const line of lines) response.write(`${line}\n`);
-    // A moment later, so that what was written has left.
-    if (hangUp) setTimeout(() => response.destroy(), 20);
+    if (hangUp) void hangUp.then(() => response.destroy());
     else response.end();
     return;
   }

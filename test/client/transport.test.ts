@@ -98,10 +98,14 @@ describe('lines of an answer that goes on', () => {
 
   test('a connection that breaks off is an error, after the lines that came', async () => {
     await using host = await startFakeHost();
-    host.intercept = () => ({ lines: ['one'], hangUp: true });
+    const { promise: hangUp, resolve } = Promise.withResolvers<void>();
+    host.intercept = () => ({ lines: ['one'], hangUp });
     const lines: string[] = [];
     const read = async () => {
-      for await (const line of createApi({ root: host.root }).buildLogs('b')) lines.push(line);
+      for await (const line of createApi({ root: host.root }).buildLogs('b')) {
+        lines.push(line);
+        resolve();
+      }
     };
     await expect(read()).rejects.toMatchObject({ name: 'HostUnreachable', reason: 'the connection broke off' });
     expect(lines).toEqual(['one']);

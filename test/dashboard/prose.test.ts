@@ -92,3 +92,51 @@ describe('what is Markdown is shown', () => {
     expect(harmIn(shown(text))).toEqual([]);
   });
 });
+
+describe('no text costs much more than another of its length', () => {
+  const full = (piece: string): string => piece.repeat(Math.ceil(PROSE_MAX_CHARACTERS / piece.length)).slice(0, PROSE_MAX_CHARACTERS);
+  const half = (open: string, close: string): string => (full(open).slice(0, PROSE_MAX_CHARACTERS / 2) + full(close)).slice(0, PROSE_MAX_CHARACTERS);
+  const lines = (line: (index: number) => string): string => Array.from({ length: 2_000 }, (_, index) => line(index)).join('\n').slice(0, PROSE_MAX_CHARACTERS);
+  const TYPICAL = full('# Title\n\nSome **words** and [a link](https://a.example).\n\n- one\n- two\n\n');
+  const TABLE = `|${'a|'.repeat(600)}\n|${'-|'.repeat(600)}\n${full('|\n')}`;
+  const COSTLY: readonly (readonly [string, string])[] = [
+    ['a wide table with many short rows', TABLE], ['the same with old line breaks', TABLE.replaceAll('\n', '\r')], ['the same in a quote', lines((index) => `> ${TABLE.split('\n')[index] ?? '|'}`)],
+    ['a long table', `|a|b|\n|-|-|\n${full('|\n')}`], ['many tables', full('|a|b|c|\n|-|-|-|\n|d\n\n')], ['a list in a list in a list', lines((index) => `${'  '.repeat(index % 60)}- a`)],
+    ['lists on one line', full('- ')], ['items with nothing', full('-\n')], ['loose items', full('- a\n\n')], ['a quote in a quote in a quote', lines((index) => `${'>'.repeat(index % 100)} a`)], ['quotes on one line', full('> ')],
+    ['open brackets', full('[')], ['brackets that close', half('[', ']')], ['links that do not end', full('[a](b')], ['pictures that do not end', full('![')], ['pictures in pictures', half('![', '](x)')],
+    ['footnotes', full('[a][b]')], ['many targets', lines((index) => `[${index}]: x`)], ['many targets and brackets', half(lines((index) => `[${index}]: x`), '[')], ['emphasis', full('*_')], ['emphasis that closes', half('*a', 'a*')],
+    ['underlines', half('_a', 'a_')], ['strokes', full('~~a')], ['code that does not end', lines((index) => `${'`'.repeat(1 + (index % 300))}a`)], ['code', half('`a', 'a``')], ['HTML', full('<a href="x">')], ['HTML that does not end', full('<a ')],
+    ['comments', full('<!--')], ['declarations', full('<![CDATA[')], ['entities', full('&#x')], ['entities that are none', full('&amp')], ['backslashes', full('\\[')], ['headings', full('# a\n')], ['lines below', full('a\n-\n')],
+    ['addresses', full('https://a.example ')], ['beginnings of addresses', full('http://')], ['mail', full('a@b.example ')], ['quotation marks', full('"a ')], ['tabs', full('\ta\n')], ['empty lines', full('\n')], ['stars', full('* * *\n')],
+  ];
+  let turn = 0;
+  /** Of the processor, in microseconds; never a text that is remembered. */
+  function costOf(text: string, render: (text: string) => unknown = shown): number {
+    const before = process.cpuUsage();
+    render(`${String(turn += 1)} \n${text}`.slice(0, PROSE_MAX_CHARACTERS));
+    const { user, system } = process.cpuUsage(before);
+    return user + system;
+  }
+  /** The least of a few turns, each beside one of a typical text: whatever else this machine does hits both. */
+  function ratioOf(text: string, { turns, render }: { turns: number; render?: (text: string) => unknown }): number {
+    const ratios = Array.from({ length: turns }, () => costOf(text, render) / Math.max(costOf(TYPICAL, render), 500));
+    return Math.min(...ratios);
+  }
+
+  test.each(COSTLY)('%s', (_, text) => {
+    const once = ratioOf(text, { turns: 1 });
+    expect(once < 8 ? once : ratioOf(text, { turns: 8 })).toBeLessThan(8);
+  });
+
+  test('the measure sees what a table costs that is drawn', () => {
+    const render = (text: string): unknown => new MarkdownIt().render(text);
+    for (let warm = 0; warm < 5; warm += 1) render(TYPICAL);
+    expect(Math.max(...Array.from({ length: 3 }, () => ratioOf(TABLE, { turns: 1, render })))).toBeGreaterThan(8);
+  });
+
+  test('tables of people are drawn', () => {
+    const table = `| name | a | b | c | d | e | f | g |\n|---|---|---|---|---|---|---|---|\n${'| x | 1 | 2 | 3 | 4 | 5 | 6 | 7 |\n'.repeat(150)}`;
+    expect(shown(table.slice(0, PROSE_MAX_CHARACTERS)).match(/<td>/g)?.length).toBeGreaterThan(1000);
+    expect(shown(TABLE)).not.toContain('<td>');
+  });
+});
