@@ -49,14 +49,23 @@ async function listActions(api: Api): Promise<WireAction[]> {
 }
 
 async function runAction(context: Context, api: Api, { instance, action, pairs }: { instance: WireInstance; action: WireAction; pairs: [string, string][] }): Promise<void> {
-  const inputs = pairs.length > 0 || context.io.isInteractive ? typed(pairs, action) : await pipedInputs(context);
-  const answer = await api.runAction(instance.id, action.name, inputs);
+  showOutput(context, await api.runAction(instance.id, action.name, await readInputs(context, pairs, action)));
+}
+
+export type AskedAction = Pick<WireAction, 'name' | 'input'>;
+
+/** From `--input`, else from what is piped in. */
+export async function readInputs(context: Context, pairs: [string, string][], action: AskedAction): Promise<Record<string, unknown>> {
+  return pairs.length > 0 || context.io.isInteractive ? typed(pairs, action) : pipedInputs(context);
+}
+
+export function showOutput(context: Context, answer: { type: string; data: unknown }): void {
   const { data } = answer;
   context.result(answer, typeof data === 'string' ? data : JSON.stringify(data, null, 2) ?? '');
 }
 
 /** A terminal knows text only; the action says what it wants. */
-function typed(pairs: [string, string][], { name, input }: WireAction): Record<string, unknown> {
+function typed(pairs: [string, string][], { name, input }: AskedAction): Record<string, unknown> {
   return Object.fromEntries(pairs.map(([key, value]) => {
     const known = input.find((one) => one.name === key);
     if (known?.type === 'number') {

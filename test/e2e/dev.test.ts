@@ -22,8 +22,8 @@ let dev: Dev;
 
 const environment = (): NodeJS.ProcessEnv => ({ PATH: process.env['PATH'], HOME: homeDir, TMPDIR: tmpdir(), GREETING: 'hello from the shell' });
 
-function spawnSpace(args: string[]): { child: ChildProcess; out(): string; err(): string } {
-  const child = spawn(process.execPath, [SPACE, ...args], { cwd: dir, env: environment(), stdio: ['ignore', 'pipe', 'pipe'] });
+function spawnSpace(args: string[], { cwd = dir, env = {} }: { cwd?: string; env?: NodeJS.ProcessEnv } = {}): { child: ChildProcess; out(): string; err(): string } {
+  const child = spawn(process.execPath, [SPACE, ...args], { cwd, env: { ...environment(), ...env }, stdio: ['ignore', 'pipe', 'pipe'] });
   let out = '';
   let err = '';
   child.stdout.on('data', (text) => { out += String(text); });
@@ -31,9 +31,9 @@ function spawnSpace(args: string[]): { child: ChildProcess; out(): string; err()
   return { child, out: () => out, err: () => err };
 }
 
-async function startDev(): Promise<Dev> {
+async function startDev(command = ['dev'], options: { cwd?: string } = {}): Promise<Dev> {
   const port = await freePort(20_000 + (process.pid % 20_000));
-  const { child, out, err } = spawnSpace(['dev', '--json', '--port', String(port)]);
+  const { child, out, err } = spawnSpace([...command, '--json', '--port', String(port)], options);
   const exited = new Promise<number | null>((resolve) => child.on('exit', resolve));
   const ready = await until(async () => {
     if (child.exitCode !== null) throw new Error(`space dev ended:\n${err()}`);
@@ -142,7 +142,43 @@ test('schedules run when they are told to, in a dev command and at the host', as
   expect([tidied.code, tidied.out]).toEqual([0, expect.stringMatching(/^tidy ran in \d+ ms\.\n$/)]);
   expect((await send(`${dev.url}api`)).json<{ notes: { key: string }[] }>().notes.map(({ key }) => key)).toContain('tidied');
   const unknown = await space(['dev', 'trigger', 'paint']);
-  expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining('It has: tidy, sweep.')]);
+  expect([unknown.code, unknown.err]).toEqual([1, expect.stringContaining('It has: tidy, sweep, shout, fail, keep.')]);
+});
+
+test('actions are done when they are asked for, in a dev command and at the host', async () => {
+  expect(await space(['dev', 'trigger', 'shout', '-i', 'loud=true'])).toMatchObject({ code: 0, out: 'HEY\n' });
+  const kept = await space(['dev', 'trigger', 'keep', '-i', 'key=by hand', '-i', 'times=2', '--json']);
+  expect([kept.code, JSON.parse(kept.out)]).toEqual([0, { type: '@deta/raw', data: { kept: 'by hand', times: 2 } }]);
+  for (const [args, code, said] of [[['fail'], 1, 'Why: not today'], [['shout', '-i', 'loud=much'], 2, 'is true or false'], [['keep'], 1, '`key` of the action `keep` is missing']] as const) {
+    const refused = await space(['dev', 'trigger', ...args]);
+    expect([refused.code, refused.err]).toEqual([code, expect.stringContaining(said)]);
+  }
+});
+
+test('space dev proxy takes requests to what space dev up runs, with the data of the Builder Instance', async () => {
+  // The host that runs here is as good a host as any.
+  const { root, accessToken } = JSON.parse(await read('.space/dev/session.json')) as { root: string; accessToken: string };
+  const { projectId } = JSON.parse(await read('.space/dev/account.json')) as { projectId: string };
+  const cwd = join(homeDir, 'second');
+  await cp(FIXTURE, cwd, { recursive: true });
+  const up = spawnSpace(['dev', 'up', 'tool', '--id', projectId], { cwd, env: { SPACE_ROOT: root, SPACE_ACCESS_TOKEN: accessToken } });
+  const ended = new Promise((resolve) => up.child.on('exit', resolve));
+  await until(async () => {
+    if (up.child.exitCode !== null) throw new Error(`space dev up ended:\n${up.err()}`);
+    return up.out().includes('listens') ? true : undefined;
+  }, 60_000);
+  const proxy = await startDev(['dev', 'proxy'], { cwd });
+  try {
+    const answer = (await send(`${proxy.url}tool/deep`)).json<{ path: string; items: { key: string }[] }>();
+    expect([answer.path, answer.items.map(({ key }) => key)]).toEqual(['/deep', expect.arrayContaining(['one'])]);
+    expect((await send(`${proxy.visitorUrl}tool`)).status).toBe(401);
+    // Its own host runs the others, with data of its own.
+    expect((await send(`${proxy.url}api`)).json()).toMatchObject({ edition: 1, notes: [] });
+  } finally {
+    proxy.child.kill('SIGINT');
+    up.child.kill('SIGINT');
+  }
+  expect([await proxy.exited, await ended]).toEqual([0, 0]);
 });
 
 test('a dev command that ends is told of, and starts again with the next change', async () => {
