@@ -143,6 +143,7 @@ export const ERRORS = {
   DNS_FAILED: entry(503, 'platform', (d) => `The DNS server gave no answer for ${d.name}: ${d.reason}. Try again in a moment.`),
   SCHEDULE_NOT_FOUND: entry(404, 'caller', (d) => `This app has no schedule \`${d.schedule}\`. \`space trigger\` and the tab Schedules list those that it has.`),
   SCHEDULE_RUNNING: entry(409, 'caller', 'This schedule is running right now, and never twice at a time. Wait until that is done.'),
+  SCHEDULES_BUSY: entry(429, 'caller', (d) => `${d.limit} schedules of yours run by hand right now, which is the most. Wait until one is done.`),
   INTERVAL_INVALID: entry(400, 'caller', (d) => `\`${d.interval}\` is no interval: ${d.problem}. Write ${d.expected}.`),
   MICRO_NOT_FOUND: entry(404, 'caller', 'No Micro of this app answers here.'),
   MICRO_ENGINE_UNSUPPORTED: entry(422, 'platform', (d) => `This host cannot run the engine \`${d.engine}\`.`),

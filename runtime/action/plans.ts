@@ -17,13 +17,20 @@ export interface PlansParts {
 
 export interface Taken { run: ScheduleRun; schedule: Schedule }
 
+/** An Instance of which something is due. */
+export interface DueSet { instanceId: string; spaceId: string; dueMs: number }
+
 export interface Plans {
   /** As its Revision has them. */
   of(instance: Instance): Promise<ScheduleSet | undefined>;
-  /** Those that are due some time, the earliest first. */
-  byDue(limit: number): Promise<ScheduleSet[]>;
-  /** Of which Instances something is stored, and by which Revision. */
-  known(): Promise<Map<string, string>>;
+  /** As it is stored. */
+  get(instanceId: string): Promise<ScheduleSet | undefined>;
+  /** Read once what is stored. @returns of which Instances something is, and by which Revision */
+  load(): Promise<Map<string, string>>;
+  /** What is due by now, the earliest first. Immediate, however many wait. */
+  due(nowMs: number): DueSet[];
+  /** When something is due after that; Infinity when nothing is. */
+  nextAfter(nowMs: number): number;
   /** @throws SCHEDULE_NOT_FOUND, INTERVAL_INVALID */
   change(instance: Instance, scheduleId: string, change: ScheduleChange): Promise<Schedule>;
   /** Record that it runs now, or is skipped without a request's id, and when it is due next: before anything is delivered.
@@ -44,6 +51,14 @@ export function createPlans({ store, clock, runs, revision }: PlansParts): Plans
   const sets = createTable<ScheduleSet>(store, 'schedules', {
     due: { of: ({ dueAt }) => (dueAt === undefined ? undefined : 'yes'), order: ({ dueAt }) => dueAt ?? '' },
   });
+  /** When each is due, as it is stored: looking costs nothing, whoever lets how many pile up. */
+  const times = new Map<string, DueSet>();
+
+  function noted<S extends ScheduleSet | undefined>(set: S): S {
+    if (set?.dueAt !== undefined) times.set(set.id, { instanceId: set.id, spaceId: set.spaceId, dueMs: Date.parse(set.dueAt) });
+    else if (set) times.delete(set.id);
+    return set;
+  }
 
   async function follow(instance: Instance): Promise<ScheduleSet | undefined> {
     const before = await sets.get(instance.id);
@@ -52,7 +67,7 @@ export function createPlans({ store, clock, runs, revision }: PlansParts): Plans
     if (!found) return before;
     const after = followRevision(before, instance, found, clock.now());
     await commit(store, before ? sets.replaceWrite(before, after) : sets.insertWrite(after));
-    return after;
+    return noted(after);
   }
 
   async function take(instanceId: string, scheduleId: string, trigger: 'manual' | 'plan', requestId: string | null): Promise<Taken | undefined> {
@@ -61,27 +76,40 @@ export function createPlans({ store, clock, runs, revision }: PlansParts): Plans
     if (trigger === 'plan' && (!before || !dueIn(before, nowMs).some(({ id }) => id === scheduleId))) return undefined;
     const schedule = scheduleIn(before, scheduleId);
     const run = newRun(instanceId, schedule, { ...whyOf(schedule, trigger, nowMs), nowMs, requestId });
-    await commit(store, sets.replaceWrite(before as ScheduleSet, taken(before as ScheduleSet, scheduleId, nowMs)), await runs.write(run));
+    const after = taken(before as ScheduleSet, scheduleId, nowMs);
+    await commit(store, sets.replaceWrite(before as ScheduleSet, after), await runs.write(run));
+    noted(after);
     return { run, schedule };
   }
 
   return {
     of: (instance) => contended(() => follow(instance)),
-    byDue: (limit) => sets.list({ by: { index: 'due', value: 'yes' }, limit }),
-    known: async () => new Map((await sets.list()).flatMap(({ id, revisionId }) => (revisionId === '' ? [] : [[id, revisionId]]))),
+    async get(instanceId) {
+      const set = noted(await sets.get(instanceId));
+      if (!set) times.delete(instanceId);
+      return set;
+    },
+    async load() {
+      const all = await sets.list();
+      for (const set of all) noted(set);
+      return new Map(all.flatMap(({ id, revisionId }) => (revisionId === '' ? [] : [[id, revisionId]])));
+    },
+    due: (nowMs) => [...times.values()].filter(({ dueMs }) => dueMs <= nowMs).toSorted((a, b) => a.dueMs - b.dueMs),
+    nextAfter: (nowMs) => times.values().reduce((next, { dueMs }) => (dueMs > nowMs && dueMs < next ? dueMs : next), Infinity),
     async change(instance, scheduleId, change) {
       await contended(() => follow(instance));
-      return scheduleIn(await sets.update(instance.id, (set) => changeSchedule(set, scheduleId, change, clock.now())), scheduleId);
+      return scheduleIn(noted(await sets.update(instance.id, (set) => changeSchedule(set, scheduleId, change, clock.now()))), scheduleId);
     },
     take: (...what) => contended(() => take(...what)),
     async realign() {
-      for (const { id } of await sets.list()) await sets.update(id, (set) => realigned(set, clock.now()));
+      for (const { id } of await sets.list()) noted(await sets.update(id, (set) => realigned(set, clock.now())));
     },
     async rest(instanceId) {
-      await sets.update(instanceId, (set) => (set.revisionId === '' ? undefined : rested(set)));
+      noted(await sets.update(instanceId, (set) => (set.revisionId === '' ? undefined : rested(set))));
     },
     async remove(instanceId) {
       await sets.delete(instanceId);
+      times.delete(instanceId);
       await runs.remove(instanceId);
     },
   };
