@@ -21,6 +21,8 @@ export interface BoxPlan {
   lend: Readonly<Record<string, string>>;
   /** Port in the box -> Unix socket outside. */
   forwards: Readonly<Record<number, string>>;
+  /** It is made before it is known for whom: /app is empty until a folder is grafted there, and what these ports lead to comes later. */
+  waiting?: { ports: readonly number[] } | undefined;
   ingressPort: number | undefined;
   limits: BoxLimits;
   /** Files that take the process id of who joins a control group. */
@@ -56,13 +58,23 @@ const PLACE = '/sys';
 /** To join a control group takes its time: it goes on beside the rest, and is waited for. A shell knows descriptors up to 9 only. */
 const JOIN_FD = 7;
 const RUN = '/run/host';
-const FORWARDER = `${RUN}/forwarder`;
-const NODE = `${RUN}/bin/node`;
+export const FORWARDER = `${RUN}/forwarder`;
+export const NODE = `${RUN}/bin/node`;
+/** Of a box that waits: sockets appear in it. */
+export const DOORS = `${RUN}/doors`;
+/** Shared with the box, so that what is mounted over it is seen there; the box's own side of it says nothing back. */
+const SLOT = `${PLACE}/slot`;
 /** Found first, so that `node` is the one that runs this host. */
 export const INSIDE_PATH = `${RUN}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
+const DEFAULTS = { PATH: INSIDE_PATH, HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8' };
 const MIB = 1024 * 1024;
 /** What Node.js reserves before it does anything; others need far less, and never touch it. */
 const DATA_FLOOR_MB = 640;
+
+/** What no program could be given is left out. */
+export function wholeEnv(env: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries({ ...DEFAULTS, ...env }).filter(([name, value]) => name !== '' && !/[=\0]/.test(name) && !value.includes('\0')));
+}
 
 /** Under root, folders that other users cannot reach are bound before root is given up. */
 export function boxCommand(plan: BoxPlan): string[] {
@@ -84,7 +96,7 @@ export function boxCommand(plan: BoxPlan): string[] {
 }
 
 /** Everything that changes is a parameter, never a part of the script. */
-function stage({ tools, limits, joins, forwarder }: BoxPlan, binds: Map<string, string>): string[] {
+function stage({ tools, limits, joins, forwarder, waiting }: BoxPlan, binds: Map<string, string>): string[] {
   const given: string[] = [];
   const give = (value: string): string => `"\${${given.push(value)}}"`;
   const lines = [
@@ -101,6 +113,7 @@ function stage({ tools, limits, joins, forwarder }: BoxPlan, binds: Map<string, 
     forwarder.isScript ? `${tools.ip} link set lo up` : `${give(forwarder.path)} up`,
     'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start',
     ...joins.flatMap((_, index) => [`wait $join${index}`, `exec ${JOIN_FD + index}>&-`]),
+    ...(waiting ? [`${tools.mkdir} ${SLOT}`, `${tools.mount} --bind ${SLOT} ${SLOT}`, `${tools.mount} --make-shared ${SLOT}`, `${give(forwarder.path)} graft ${FD.info} ${SLOT} &`] : []),
   ];
   return [tools.sh, '-c', [...lines, `shift ${given.length}`, 'exec "$@"'].join('\n'), 'stage', ...given];
 }
@@ -113,11 +126,12 @@ const SYSTEM = ['--ro-bind', SHOWN_WHOLE, SHOWN_WHOLE, '--symlink', 'usr/bin', '
 /** `/dev` and the root would be writable memory without an end. */
 const WRITABLE = ['--proc', '/proc', '--dev', '/dev', '--bind', `${PLACE}/shm`, '/dev/shm', '--remount-ro', '/dev', '--bind', `${PLACE}/tmp`, '/tmp', '--symlink', '../tmp', '/var/tmp'];
 
-function jail({ tools, node, forwarder, show, lend, forwards, cwd, hasFilter, nests }: BoxPlan, at: (path: string) => string): string[] {
+function jail({ tools, node, forwarder, show, lend, forwards, cwd, hasFilter, nests, waiting }: BoxPlan, at: (path: string) => string): string[] {
   const readOnly = { ...show, [FORWARDER]: forwarder.path, [NODE]: node, ...sockets(forwards) };
   return [
     tools.bwrap, ...NAMESPACES, ...(nests ? [] : ['--disable-userns']), ...MANNERS, ...SYSTEM, ...WRITABLE,
     ...Object.entries(readOnly).toSorted(byDepth).flatMap(([inside, path]) => ['--ro-bind', at(path), inside]),
+    ...(waiting ? ['--ro-bind', SLOT, '/app'] : []),
     ...Object.entries(lend).toSorted(byDepth).flatMap(([inside, path]) => ['--bind', at(path), inside]),
     '--remount-ro', '/', '--chdir', cwd, ...(hasFilter ? ['--seccomp', String(FD.filter)] : []), '--info-fd', String(FD.info), '--',
   ];
@@ -135,7 +149,7 @@ const socketInside = (port: string): string => `${RUN}/${port}.sock`;
 /** The numbers of `limit:` are Linux' own. */
 const RESOURCES = { fsize: 1, data: 2, core: 4, nproc: 6, nofile: 7 } as const;
 
-function inner({ tools, forwarder, command, forwards, ingressPort, limits }: BoxPlan): string[] {
+function inner({ tools, forwarder, command, forwards, ingressPort, limits, waiting }: BoxPlan): string[] {
   const { memoryMb, processes, openFiles, fileMb } = limits;
   const wanted = { nproc: processes, nofile: openFiles, core: 0, data: (memoryMb + DATA_FLOOR_MB) * MIB, ...(fileMb === undefined ? {} : { fsize: fileMb * MIB }) };
   const limited = Object.entries(wanted) as [keyof typeof RESOURCES, number][];
@@ -144,7 +158,8 @@ function inner({ tools, forwarder, command, forwards, ingressPort, limits }: Box
     FORWARDER, `control:${FD.control}`,
     ...(forwarder.isScript ? [] : limited.map(([name, value]) => `limit:${RESOURCES[name]}=${value}`)),
     ...(ingressPort === undefined ? [] : [`fd:${FD.ingress}=tcp:${ingressPort}`]),
-    ...Object.keys(forwards).map((port) => `tcp:${port}=unix:${socketInside(port)}`), '--', ...command,
+    ...Object.keys(forwards).map((port) => `tcp:${port}=unix:${socketInside(port)}`),
+    ...(waiting?.ports ?? []).map((port) => `tcp:${port}=unix:${DOORS}/${port}.sock`), '--', ...command,
   ];
 }
 

@@ -63,7 +63,7 @@ export class EtcFolders {
 }
 
 const hash = (text: string): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
-const hostsFile = (hosts: readonly string[]): string => ['localhost', name, ...hosts].map((host) => `127.0.0.1 ${host}\n`).join('');
+export const hostsFile = (hosts: readonly string[]): string => ['localhost', name, ...hosts].map((host) => `127.0.0.1 ${host}\n`).join('');
 
 async function makeFolder(folder: string, authority: string | undefined): Promise<void> {
   const draft = `${folder}.draft`;

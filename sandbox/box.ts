@@ -2,13 +2,14 @@
 // made for it; it has a network of its own with nothing in it but what is forwarded; and it is gone with all its children when
 // it is killed. Knows neither Micros nor builds.
 import { chmod, mkdir, rm } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import type { Readable } from 'node:stream';
-import { boxCommand, bareCommand, FD, INSIDE_PATH, type BoxLimits, type BoxPlan, type BoxTools } from './box-command.ts';
+import { boxCommand, bareCommand, FD, wholeEnv, type BoxLimits, type BoxPlan, type BoxTools } from './box-command.ts';
 import { handOver } from './box-user.ts';
 import { type Etc, EtcFolders } from './box-etc.ts';
 import type { Group, Groups } from './cgroup.ts';
 import { type Forwarder, findForwarder } from './forwarder/find.ts';
+import { openReady, type ReadyBox, type ReadySpec } from './ready-box.ts';
 import { filterAt, nextUser, userAs } from './jail.ts';
 import { findTool, jailedPid, launch } from './launch.ts';
 import type { Handle, Launched } from './launcher.ts';
@@ -34,9 +35,14 @@ export interface BoxSpec {
   /** Below `/app`. */
   cwd?: string;
   limits: BoxLimits;
+  /** What it shows at /app, and where the ports lead to, is known later only; then these are how it is told. */
+  waiting?: { ports: readonly number[]; onWires(wires: Wires): void };
   /** Under root: whose number it runs under, when several boxes share files; a fresh one by default. */
   user?: number | undefined;
 }
+
+/** How a box that waits is told what it is for: its program, and who mounts for it. */
+export interface Wires { program: Socket; graft: Socket }
 
 export interface BoxEnd {
   code: number | null;
@@ -66,6 +72,8 @@ export interface Box {
 
 export interface Boxes {
   start(spec: BoxSpec): Promise<Box>;
+  /** One that starts before it is known for whom; undefined where this machine can make none. */
+  ready(spec: ReadySpec): Promise<ReadyBox | undefined>;
   /** Under root, whom the next box may run as; undefined elsewhere. */
   nextUser(): number | undefined;
   /** The port that is asked for, which is free in every box; another one where there is no box. */
@@ -110,16 +118,18 @@ export async function openBoxes(options: BoxesOptions): Promise<Boxes> {
   await chmod(folder, 0o711);
   const parts: Parts = { ...options, tools, isBare, forwarder: await findForwarder(folder), etc: new EtcFolders(folder) };
   const running = new Set<Box>();
+  const begin = async (spec: BoxSpec): Promise<Box> => {
+    const box = await start(parts, spec);
+    running.add(box);
+    void box.ended.then(() => running.delete(box));
+    return box;
+  };
   return {
     groups,
     nextUser: () => (isBoxUser(isBare) ? nextUser() : undefined),
     freePort: async (wanted) => (isBare ? findPort() : wanted),
-    async start(spec) {
-      const box = await start(parts, spec);
-      running.add(box);
-      void box.ended.then(() => running.delete(box));
-      return box;
-    },
+    start: begin,
+    ready: async (spec) => (isBare || parts.forwarder.isScript ? undefined : openReady(folder, begin, spec)),
     async close() {
       await Promise.all([...running].map((box) => box.kill()));
       await groups?.close();
@@ -155,18 +165,19 @@ interface Found { user: number | undefined; etc: Etc | undefined; group: Group |
 
 async function run(parts: Parts, spec: BoxSpec, { user, etc, group }: Found): Promise<Box> {
   const plan: BoxPlan = {
-    ...parts, user, node: process.execPath, command: spec.command, cwd: spec.cwd ?? '/app', show: { ...spec.show, ...etc }, lend: spec.lend ?? {},
-    forwards: spec.forwards ?? {}, ingressPort: spec.ingress?.port, limits: spec.limits, joins: group?.joins ?? [], hasFilter: parts.filter !== undefined,
+    ...parts, user, node: process.execPath, command: spec.command, cwd: spec.cwd ?? '/app', show: { ...etc, ...spec.show }, lend: spec.lend ?? {},
+    forwards: spec.forwards ?? {}, waiting: spec.waiting, ingressPort: spec.ingress?.port, limits: spec.limits, joins: group?.joins ?? [], hasFilter: parts.filter !== undefined,
   };
   try {
     const launched = await launch({
       command: parts.isBare ? bareCommand(plan) : boxCommand(plan),
-      stdio: ['ignore', 'pipe', 'pipe', spec.ingress ? 'handed' : 'ignore', 'pipe', 'pipe', ...(parts.isBare || !parts.filter ? [] : [filterAt(parts.filter)])],
+      stdio: [spec.waiting ? 'pipe' : 'ignore', 'pipe', 'pipe', spec.ingress ? 'handed' : 'ignore', 'pipe', 'pipe', ...(parts.isBare || !parts.filter ? [] : [filterAt(parts.filter)])],
       handle: spec.ingress?.handle,
       // The stage sets limits, bubblewrap ends with the launcher, and the forwarder with this host.
       ...(parts.isBare ? { limits: { openFiles: spec.limits.openFiles } } : { isOnItsOwn: true }),
       ...(parts.isBare ? { cwd: bareFolder(spec) } : {}),
     });
+    spec.waiting?.onWires({ program: launched.stdio[0]!, graft: launched.stdio[FD.info]! });
     return watched(launched, spec, { group, isBare: parts.isBare });
   } catch (error) {
     void group?.remove();
@@ -242,19 +253,16 @@ function stopAll(program: () => number[]): void {
 
 async function endOf({ exited, stdio }: Launched, group: Group | undefined): Promise<BoxEnd> {
   const end = await exited;
-  for (const at of [FD.control, FD.info]) stdio[at]?.destroy();
+  for (const at of [0, FD.control, FD.info]) stdio[at]?.destroy();
   if (!group) return { ...end, hit: [] };
   const [memory, processes] = await Promise.all([group.memoryKills(), group.refusedProcesses()]);
   void group.remove();
   return { ...end, hit: [...(memory > 0 ? ['memory' as const] : []), ...(processes > 0 ? ['processes' as const] : [])] };
 }
 
-const DEFAULTS = { PATH: INSIDE_PATH, HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8' };
-
 /** Its length, and NAME=value texts that each end with a NUL. */
 function environment(env: Readonly<Record<string, string>>): Buffer {
-  const all = Object.entries({ ...DEFAULTS, ...env }).filter(([name, value]) => name !== '' && !/[=\0]/.test(name) && !value.includes('\0'));
-  const text = Buffer.from(all.map(([name, value]) => `${name}=${value}\0`).join(''));
+  const text = Buffer.from(Object.entries(wholeEnv(env)).map(([name, value]) => `${name}=${value}\0`).join(''));
   const length = Buffer.alloc(4);
   length.writeUInt32LE(text.length);
   return Buffer.concat([length, text]);

@@ -10,8 +10,10 @@ import type { Boxes } from '../../sandbox/box.ts';
 import { hasSwap } from '../../sandbox/cgroup.ts';
 import { DEFAULT_LIMITS, type IsolateLimits } from './cell/limits.ts';
 import type { Engine, InstanceSpec, MicroRequest, MicroResponse } from './engine.ts';
+import { Berths } from './process/berth.ts';
 import { Packages } from './process/packages.ts';
 import { NotTaken, Program } from './process/program.ts';
+import { ReadyBoxes } from './process/ready.ts';
 import { Starts } from './process/starts.ts';
 import type { SurroundingsOf } from './process/surroundings.ts';
 import { Quarantine } from './quarantine.ts';
@@ -65,6 +67,8 @@ class ProgramEngine implements ProcessEngine {
   #hasSwap: () => Promise<boolean>;
   /** Those that come up want a processor each, and so do those who are up. */
   #starts = new Starts(Math.max(2, availableParallelism()));
+  #ready: ReadyBoxes;
+  #berths: Berths;
   /** The one that takes requests, by Instance and Micro. */
   #current = new Map<string, Program>();
   /** All, also those that only finish what they have. */
@@ -77,10 +81,13 @@ class ProgramEngine implements ProcessEngine {
 
   constructor(options: ProcessEngineOptions) {
     const { log, clock, packageFolder, onPause } = options;
+    const { socketFolder, surroundingsOf = ALONE } = options;
     this.#options = options;
     this.#limits = { ...DEFAULT_LIMITS, ...options.limits };
     this.#quarantine = new Quarantine({ firstMs: this.#limits.quarantineMs, strikesMax: this.#limits.strikesMax, clock, log, onPause });
     this.#packages = new Packages({ folder: packageFolder });
+    this.#ready = new ReadyBoxes({ most: this.#limits.readyBoxes, socketFolder, clock, log, isQuiet: () => this.#starts.isQuiet });
+    this.#berths = new Berths({ ready: this.#ready, surroundingsOf, socketFolder, log });
     this.#hasSwap = options.hasSwap ?? hasSwap;
   }
 
@@ -116,9 +123,9 @@ class ProgramEngine implements ProcessEngine {
     if (current && !current.isOver) void current.retire(this.#limits.drainMs);
     const spec = instance.micros.find(({ name }) => name === micro);
     if (!spec) throw new TypeError(`no Micro ${micro}`);
-    const { log, clock, socketFolder, surroundingsOf = ALONE } = this.#options;
+    const { log, clock } = this.#options;
     const program: Program = new Program({
-      instance, spec, boxes, socketFolder, surroundingsOf, clock, log, packages: this.#packages, starts: this.#starts,
+      instance, spec, boxes, clock, log, berths: this.#berths, packages: this.#packages, starts: this.#starts,
       limits: instance.limits ? { ...this.#limits, ...instance.limits } : this.#limits,
       onEnd: (demise) => {
         if (this.#current.get(key) === program) this.#current.delete(key);
@@ -173,6 +180,7 @@ class ProgramEngine implements ProcessEngine {
   async #relieve(): Promise<void> {
     const weighed = await this.#weigh();
     let excess = weighed.reduce((sum, { bytes }) => sum + bytes, 0) - this.#programsBytes();
+    this.#ready.look(excess > 0);
     for (const { program, bytes } of weighed.toSorted((a, b) => Math.sign(a.program.load) - Math.sign(b.program.load) || a.program.usedAt - b.program.usedAt)) {
       if (excess <= 0) return;
       excess -= bytes;
@@ -202,10 +210,10 @@ class ProgramEngine implements ProcessEngine {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#stopSweep?.();
-    await Promise.all([...this.#all].map((program) => {
+    await Promise.all([this.#ready.close(), ...[...this.#all].map((program) => {
       program.kill('closed');
       return program.ended;
-    }));
+    })]);
   }
 }
 

@@ -20,13 +20,16 @@ export interface ProcessBench {
   close(): Promise<void>;
 }
 
+/** Tests look at each process and file, so none is made that they did not ask for. `READY_BOXES=2`: the same with them. */
+const READY = Number(process.env.READY_BOXES ?? 0);
+
 /** @param options `isUnsafe`: programs run without a box  @param create of an altered source */
-export async function openProcessBench({ isUnsafe = false, ...options }: Partial<ProcessEngineOptions> & { isUnsafe?: boolean } = {}, create = createProcessEngine): Promise<ProcessBench> {
+export async function openProcessBench({ isUnsafe = false, limits, ...options }: Partial<ProcessEngineOptions> & { isUnsafe?: boolean } = {}, create = createProcessEngine): Promise<ProcessBench> {
   const folder = await mkdtemp(join(tmpdir(), 'ownspace-process-'));
   const hostLog: LogFields[] = [];
   const log = createLog('debug', (line) => hostLog.push(JSON.parse(line) as LogFields));
   const ground = await prepareBoxes({ folder: join(folder, 'boxes'), isUnsafe });
-  const engine = create({ log, clock: systemClock, boxes: async () => ground.boxes(), packageFolder: join(folder, 'packages'), socketFolder: join(folder, 'boxes'), ...options });
+  const engine = create({ log, clock: systemClock, boxes: async () => ground.boxes(), packageFolder: join(folder, 'packages'), socketFolder: join(folder, 'boxes'), limits: { readyBoxes: READY, ...limits }, ...options });
   return {
     engine, ground, folder, hostLog,
     async close() {

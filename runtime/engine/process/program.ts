@@ -1,6 +1,5 @@
 // Owns one running program of a Micro: its start, its requests, their deadlines, when it stands still, and why it ended.
 // Which program runs at all is the Engine's to say.
-import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { SpaceError, toSpaceError } from '../../../core/errors.ts';
 import type { Clock } from '../../../core/clock.ts';
@@ -8,13 +7,12 @@ import type { Log } from '../../../core/log.ts';
 import type { Box, BoxEnd, Boxes } from '../../../sandbox/box.ts';
 import type { IsolateLimits } from '../cell/limits.ts';
 import type { InstanceSpec, MicroRequest, MicroResponse, MicroSpec } from '../engine.ts';
+import type { Berth, Berths } from './berth.ts';
 import { type Demise, judgeDemise, type Killed, listeningPorts, quiet } from './demise.ts';
 import { Exchange, isWholeChange, LostConnection, withWholeBody } from './exchange.ts';
-import { type Ingress, openIngress } from './ingress.ts';
 import { Output } from './output.ts';
 import type { Package, Packages } from './packages.ts';
 import type { Starts } from './starts.ts';
-import type { Surroundings, SurroundingsOf } from './surroundings.ts';
 
 export interface ProgramOptions {
   instance: InstanceSpec;
@@ -23,9 +21,7 @@ export interface ProgramOptions {
   boxes: Boxes;
   packages: Packages;
   starts: Starts;
-  surroundingsOf: SurroundingsOf;
-  /** For its sockets; short. */
-  socketFolder: string;
+  berths: Berths;
   clock: Clock;
   log: Log;
   /** Called once, when nothing of it is left. */
@@ -35,7 +31,6 @@ export interface ProgramOptions {
 /** The program was gone before it had the request: another may take it. */
 export class NotTaken extends Error {}
 
-const PORT = 8080;
 const STUCK_LOOK_MS = 250;
 const STUCK_LOOKS = 240;
 const STUCK_CPU_MS = 500;
@@ -48,9 +43,8 @@ const SLOW_START_MS = 5_000;
 const TMP_FILES = 50_000;
 const OPEN_FILES = 4_096;
 const MIB = 1024 * 1024;
-let lastProgram = 0;
 
-interface Parts { box: Box; ingress: Ingress; surroundings: Surroundings; held: Package; port: number }
+interface Parts extends Berth { held: Package }
 
 export class Program {
   readonly instance: InstanceSpec;
@@ -214,7 +208,7 @@ export class Program {
   }
 
   async #start(): Promise<Parts> {
-    const { instance, spec, boxes, packages, limits, surroundingsOf, socketFolder, starts, clock } = this.#options;
+    const { instance, spec, boxes, packages, limits, berths, starts, clock } = this.#options;
     const done = await starts.enter(instance.spaceId);
     const opened: (() => unknown)[] = [];
     try {
@@ -222,27 +216,16 @@ export class Program {
       if (this.#killed !== undefined) throw new SpaceError('MICRO_CRASHED');
       const held = await packages.hold(spec);
       opened.push(held.release);
-      // Kept: others start meanwhile, and one who took this number would take the connections too.
-      const number = lastProgram += 1;
-      const user = boxes.nextUser();
-      const surroundings = await surroundingsOf({ instance, micro: spec.name, socketPath: join(socketFolder, `${number}`), user });
-      opened.push(surroundings.close);
-      const ingress = await openIngress(join(socketFolder, `${number}.in`));
-      opened.push(ingress.close);
-      const port = await boxes.freePort(Object.hasOwn(surroundings.forwards, PORT) ? PORT + 1 : PORT);
-      const box = await boxes.start({
-        command: ['/bin/sh', '-c', spec.entry], env: { ...spec.env, ...surroundings.env, PORT: String(port) },
-        show: { '/app': held.folder }, ingress: { handle: ingress.handle, port }, user,
-        forwards: surroundings.forwards, hosts: surroundings.hosts, ...(surroundings.authority === undefined ? {} : { authority: surroundings.authority }),
+      const berth = await berths.open({
+        instance, spec, folder: held.folder,
         limits: { memoryMb: limits.memoryMb, processes: limits.processesMax, openFiles: OPEN_FILES, tmpMb: limits.tmpMb, tmpFiles: TMP_FILES },
-      });
-      opened.push(box.kill);
-      await ingress.handOver();
+      }, boxes);
+      const { box } = berth;
       const stopWaiting = clock.after(SLOW_START_MS, done);
       void Promise.race([box.answers, box.ended]).then(stopWaiting).then(done);
       this.#output.follow(box.stdout, 'info');
       this.#output.follow(box.stderr, 'warn');
-      return { box, ingress, surroundings, held, port };
+      return { ...berth, held };
     } catch (error) {
       done();
       for (const close of opened.toReversed()) await close();

@@ -13,6 +13,10 @@ export class Starts {
     this.#atOnce = atOnce;
   }
 
+  get isQuiet(): boolean {
+    return this.#total === 0;
+  }
+
   /** @param who whose it is  @returns what makes room for the next; calling it twice changes nothing */
   async enter(who: string): Promise<() => void> {
     if (this.#hasRoom(who)) this.#count(who, 1);
