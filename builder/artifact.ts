@@ -18,6 +18,7 @@ export interface ArtifactFile extends Artifact { encodings?: Partial<Record<Enco
 export type ArtifactFiles = Record<string, ArtifactFile>;
 
 const HEADS_AT_ONCE = 64;
+const READ_BYTES = 256 * 1024;
 
 /** Something to store: bytes in memory, or a file on disk. */
 export type ArtifactSource = { content: Uint8Array } | { path: string };
@@ -26,8 +27,8 @@ export interface Artifacts {
   put(source: ArtifactSource): Promise<Artifact>;
   /** Whether each is stored, by its size. */
   haveAll(artifacts: readonly Artifact[]): Promise<boolean>;
-  /** Store all of `sources`, path -> content. */
-  putFiles(sources: Map<string, ArtifactSource>, signal?: AbortSignal): Promise<ArtifactFiles>;
+  /** Store all of `sources`, path -> content. @param options.identify in place of reading a file here */
+  putFiles(sources: ReadonlyMap<string, ArtifactSource>, options?: { signal?: AbortSignal; identify?: (path: string) => Promise<Artifact> }): Promise<ArtifactFiles>;
   /** @throws BLOB_NOT_FOUND, RANGE_NOT_SATISFIABLE */
   openFile(hash: string, range?: ByteRange): Promise<Readable>;
   /** The whole content. @throws BLOB_NOT_FOUND */
@@ -35,8 +36,8 @@ export interface Artifacts {
 }
 
 export function createArtifacts(blobs: BlobStore): Artifacts {
-  async function put(source: ArtifactSource): Promise<Artifact> {
-    const artifact = await identify(source);
+  async function put(source: ArtifactSource, identify = identifyFile): Promise<Artifact> {
+    const artifact = 'content' in source ? await identified([source.content]) : await identify(source.path);
     if (!(await has(artifact))) await blobs.put(artifact.hash, chunksOf(source));
     return artifact;
   }
@@ -46,7 +47,7 @@ export function createArtifacts(blobs: BlobStore): Artifacts {
   }
 
   return {
-    put,
+    put: (source) => put(source),
     async haveAll(wanted) {
       for (let at = 0; at < wanted.length; at += HEADS_AT_ONCE) {
         const found = await Promise.all(wanted.slice(at, at + HEADS_AT_ONCE).map(has));
@@ -54,11 +55,11 @@ export function createArtifacts(blobs: BlobStore): Artifacts {
       }
       return true;
     },
-    async putFiles(sources, signal) {
+    async putFiles(sources, { signal, identify } = {}) {
       const files: [string, Artifact][] = [];
       for (const [path, source] of [...sources].sort(byPath)) {
         signal?.throwIfAborted();
-        files.push([path, await put(source)]);
+        files.push([path, await put(source, identify)]);
       }
       return Object.fromEntries(files);
     },
@@ -79,10 +80,15 @@ export function sizeOfFiles(files: ArtifactFiles): number {
   return Object.values(files).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
 }
 
-async function identify(source: ArtifactSource): Promise<Artifact> {
+/** What the content of a file is called, and how large it is. */
+export function identifyFile(path: string): Promise<Artifact> {
+  return identified(chunksOf({ path }));
+}
+
+async function identified(chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<Artifact> {
   const hash = createHash('sha256');
   let sizeBytes = 0;
-  for await (const chunk of chunksOf(source)) {
+  for await (const chunk of chunks) {
     hash.update(chunk);
     sizeBytes += chunk.length;
   }
@@ -91,7 +97,7 @@ async function identify(source: ArtifactSource): Promise<Artifact> {
 
 async function* chunksOf(source: ArtifactSource): AsyncIterable<Uint8Array> {
   if ('content' in source) yield source.content;
-  else yield* createReadStream(source.path);
+  else yield* createReadStream(source.path, { highWaterMark: READ_BYTES });
 }
 
 function byText(left: string, right: string): number {

@@ -6,6 +6,7 @@ import { isSpaceError, SpaceError, toSpaceError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
 import type { Log } from '../core/log.ts';
 import { commit } from '../sandbox-data/store/table.ts';
+import type { Background } from './background.ts';
 import type { Build, BuildParts } from './build.ts';
 import { isAwaitingSource } from './build-state.ts';
 import { runPipeline } from './pipeline.ts';
@@ -19,9 +20,10 @@ import type { Revision } from './revision.ts';
  *  `report` writes a line into the Build's log. */
 export type OnRevision = (project: Project, revision: Revision, report: (line: string) => void) => Promise<void>;
 
-export interface JobParts extends Omit<BuildParts, 'queue' | 'abort'>, PipelineParts {
+export interface JobParts extends Omit<BuildParts, 'queue' | 'prepare' | 'abort'>, PipelineParts {
   projects: Projects;
   releases: Releases;
+  background: Background;
   jobFolder: string;
   log: Log;
   onRevision: OnRevision;
@@ -57,11 +59,11 @@ async function start(id: string, parts: JobParts): Promise<Build | undefined> {
 async function makeRevision(build: Build, parts: JobParts, signal: AbortSignal): Promise<void> {
   const report = (line: string): void => parts.logs.write(build.id, line);
   const startedAt = performance.now();
-  const content = await runPipeline({
+  const content = await parts.background.lend((bench) => runPipeline({
     spaceId: build.spaceId, archivePath: parts.sources.path(build.id), folder: join(parts.jobFolder, build.id),
-    spacefileText: build.spacefileText, icon: build.icon, autoPwa: build.autoPwa, report, signal,
+    spacefileText: build.spacefileText, icon: build.icon, autoPwa: build.autoPwa, report, bench, signal,
     earlier: () => earlierMicros(build, parts),
-  }, parts);
+  }, parts));
   signal.throwIfAborted();
   const { id, projectId, spaceId, tag } = build;
   const revision: Revision = { id, projectId, spaceId, tag, ...content, developmentReleaseId: newId('release'), createdAt: parts.nextInstant() };

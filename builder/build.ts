@@ -78,6 +78,8 @@ export interface BuildParts {
   artifacts: Artifacts;
   nextInstant: () => string;
   sources: Sources;
+  /** A Build comes soon. */
+  prepare(): void;
   /** Stop the job if it runs. */
   abort(id: string): void;
 }
@@ -171,6 +173,7 @@ export function createBuilds(parts: BuildParts): Builds {
     // What is refused here can be sent again for the same Build.
     sources.assertRoom(spaceId, Math.min(announcedBytes, SOURCE_MAX_BYTES));
     const release = queue.reserve(spaceId);
+    parts.prepare();
     try {
       await table.step(id, 'code');
       await receive({ id, spaceId }, stream, announcedBytes);

@@ -11,6 +11,7 @@ import type { Store } from '../sandbox-data/store/store.ts';
 import { commit } from '../sandbox-data/store/table.ts';
 import { createArtifacts } from './artifact.ts';
 import type { Artifacts } from './artifact.ts';
+import { createBackground } from './background.ts';
 import { createBuilds, createBuildTable } from './build.ts';
 import type { Builds } from './build.ts';
 import { recoverBuilds, runBuild } from './build-job.ts';
@@ -84,8 +85,9 @@ export async function createBuilder(options: BuilderOptions): Promise<Builder> {
   const releases = createReleases(store, artifacts, nextInstant);
   const logs = await createBuildLogs(join(workFolder, 'logs'));
   const tools = packageTools(options);
+  const background = createBackground();
   const parts: JobParts = {
-    store, log, artifacts, projects, revisions, releases, logs, nextInstant,
+    store, background, log, artifacts, projects, revisions, releases, logs, nextInstant,
     table: createBuildTable(store),
     sources: await createSources(join(workFolder, 'sources'), options.sourceRoom),
     jobFolder: join(workFolder, 'jobs'),
@@ -102,7 +104,7 @@ export async function createBuilder(options: BuilderOptions): Promise<Builder> {
       await runBuild(id, parts, controller.signal).finally(() => jobs.delete(id));
     },
   });
-  const builds = createBuilds({ ...parts, queue, abort: (id) => abort(id, 'cancel') });
+  const builds = createBuilds({ ...parts, queue, prepare: background.prepare, abort: (id) => abort(id, 'cancel') });
   for (const build of await recoverBuilds({ ...parts, now: clock.now() })) queue.add(build);
 
   return {
@@ -116,6 +118,7 @@ export async function createBuilder(options: BuilderOptions): Promise<Builder> {
       const ended = queue.close();
       for (const id of jobs.keys()) abort(id, 'close');
       await ended;
+      await background.close();
       await logs.close();
     },
   };

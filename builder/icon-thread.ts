@@ -1,9 +1,11 @@
 // Owns the thread in which a picture becomes icons. The picture is a stranger's: it is read by WebAssembly, which ends with the thread.
 import { parentPort, workerData } from 'node:worker_threads';
 import { padding_bottom, padding_left, padding_right, padding_top, PhotonImage, resize, Rgba, SamplingFilter } from '@silvia-odwyer/photon-node';
+import { giveWay } from './give-way.ts';
 
 export interface IconsWanted { picture: Uint8Array; sizesPx: readonly number[] }
 
+giveWay();
 const { picture, sizesPx } = workerData as IconsWanted;
 const whole = PhotonImage.new_from_byteslice(picture);
 parentPort?.postMessage(sizesPx.map((sizePx) => square(whole, sizePx).get_bytes()));

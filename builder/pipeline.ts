@@ -9,6 +9,7 @@ import { formatIssues } from '../spacefile-schema/issue.ts';
 import { parseSpacefile } from '../spacefile-schema/parse.ts';
 import type { Spacefile, SpacefileMicro } from '../spacefile-schema/types.ts';
 import type { ArtifactFiles, Artifacts } from './artifact.ts';
+import type { Workbench } from './background.ts';
 import { withCodings } from './coding.ts';
 import { inspectIcon } from './icon.ts';
 import type { Icon } from './icon.ts';
@@ -18,7 +19,6 @@ import { createReuse } from './reuse.ts';
 import type { EarlierMicro, Reuse } from './reuse.ts';
 import { revisionContent } from './revision.ts';
 import type { RevisionContent, RevisionMicro } from './revision.ts';
-import { unpackSource } from './source.ts';
 import type { SourceFiles } from './source.ts';
 import type { ToolIdentity } from './toolchain/identity.ts';
 import { isInside, readInside } from './toolchain/source-file.ts';
@@ -43,6 +43,7 @@ export interface PipelineJob {
   /** Micros of the Project's Revisions, newest first. */
   earlier(): Promise<EarlierMicro[]>;
   report(line: string): void;
+  bench: Workbench;
   signal: AbortSignal;
 }
 
@@ -54,7 +55,7 @@ export async function runPipeline(job: PipelineJob, parts: PipelineParts): Promi
   await rm(job.folder, { recursive: true, force: true });
   await mkdir(job.folder, { recursive: true });
   try {
-    const files = await unpackSource(job.archivePath, source, { signal: job.signal });
+    const files = await job.bench.run('unpack', { path: job.archivePath, folder: source }, job.signal);
     job.report('Parsing Spacefile...');
     const spacefileText = await readSpacefile(source, job.spacefileText);
     const spacefile = parsedSpacefile(spacefileText);
@@ -138,9 +139,10 @@ async function buildMicro(work: ToolchainJob, parts: SourceParts): Promise<Revis
   await toolchain.install(work);
   const built = await toolchain.build(work);
   const { artifacts } = parts;
-  const files = await artifacts.putFiles(built.files, work.signal);
+  const { bench, signal } = work;
+  const files = await artifacts.putFiles(built.files, { signal, identify: (path) => bench.run('identify', path, signal) });
   const isServed = ENGINES[work.micro.engine].runs === 'static';
-  return revisionMicro(work, built, isServed ? await withCodings(files, built.files, { artifacts, signal: work.signal }) : files);
+  return revisionMicro(work, built, isServed ? await withCodings(files, built.files, { artifacts, bench, signal }) : files);
 }
 
 function revisionMicro({ micro }: ToolchainJob, { entry, handlerAt }: Pick<RevisionMicro, 'entry' | 'handlerAt'>, files: ArtifactFiles): RevisionMicro {
@@ -155,8 +157,8 @@ function revisionMicro({ micro }: ToolchainJob, { entry, handlerAt }: Pick<Revis
 }
 
 function workFor(job: PipelineJob, micro: SpacefileMicro, source: string): ToolchainJob {
-  const { spaceId, report, signal } = job;
-  return { micro, sourceFolder: source, folder: join(source, micro.src), scratchFolder: join(job.folder, 'scratch', micro.name), spaceId, report, signal };
+  const { spaceId, report, bench, signal } = job;
+  return { micro, sourceFolder: source, folder: join(source, micro.src), scratchFolder: join(job.folder, 'scratch', micro.name), spaceId, report, bench, signal };
 }
 
 async function assertFolder({ micro, folder, sourceFolder }: ToolchainJob): Promise<void> {

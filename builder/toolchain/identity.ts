@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BUNDLER_VERSION } from './isolate.ts';
+import { BUNDLER_VERSION } from './bundle.ts';
 import type { PackageTools } from './package-tools.ts';
 
 export interface ToolIdentity {

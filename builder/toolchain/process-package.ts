@@ -1,22 +1,15 @@
 // Owns the package of a Micro that runs as a process: `app.tar.zst` and, where something was installed,
-// `dependencies.tar.zst`, both with paths as in the Micro's folder. Equal files give equal archives, byte for byte, so that
-// unchanged dependencies are stored once for all Revisions.
-import { createReadStream, createWriteStream } from 'node:fs';
+// `dependencies.tar.zst`, both with paths as in the Micro's folder. `archive.ts` writes them.
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { constants, createZstdCompress } from 'node:zlib';
-import { pack } from 'tar-stream';
-import type { Headers, Pack } from 'tar-stream';
 import type { ArtifactSource } from '../artifact.ts';
 import { buildFailed } from './failure.ts';
-import { DEPENDENCY_FOLDERS, filesAt, includedPlaces, withParents } from './package-files.ts';
-import type { PackageFile, PackageFiles, Placement } from './package-files.ts';
+import { DEPENDENCY_FOLDERS, filesAt, includedPlaces } from './package-files.ts';
+import type { PackageFiles, Placement } from './package-files.ts';
 import { kindOf } from './source-file.ts';
 import type { Package, ToolchainJob } from './toolchain.ts';
 
 const APP = 'app.tar.zst';
 const DEPENDENCIES = 'dependencies.tar.zst';
-const COMPRESSION_LEVEL = 6;
 
 export interface ProcessPlan {
   /** The shell line that starts it, in its folder. */
@@ -48,35 +41,8 @@ function startLine(run: string, present: readonly string[]): string {
   return folders === '' ? run : `export PATH="${folders}$PATH"; ${run}`;
 }
 
-async function archive(job: ToolchainJob, name: string, files: PackageFiles): Promise<ArtifactSource> {
-  const path = join(job.scratchFolder, name);
-  const tar = pack();
-  const compress = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: COMPRESSION_LEVEL } });
-  const written = pipeline(tar, compress, createWriteStream(path), { signal: job.signal });
-  const entries = [...withParents(files)].sort(([left], [right]) => Buffer.compare(Buffer.from(left), Buffer.from(right)));
-  await Promise.all([written, writeEntries(tar, entries).catch((error: Error) => { tar.destroy(error); throw error; })]);
+async function archive({ bench, scratchFolder, signal }: ToolchainJob, name: string, files: PackageFiles): Promise<ArtifactSource> {
+  const path = join(scratchFolder, name);
+  await bench.run('archive', { path, files }, signal);
   return { path };
-}
-
-async function writeEntries(tar: Pack, entries: [string, PackageFile][]): Promise<void> {
-  for (const [name, file] of entries) {
-    if (file.kind !== 'file') await writeEntry(tar, headerOf(name, file));
-    else await pipeline(createReadStream(file.from), tar.entry(headerOf(name, file)));
-  }
-  tar.finalize();
-}
-
-function writeEntry(tar: Pack, header: Headers): Promise<void> {
-  return new Promise((resolve, reject) => {
-    tar.entry(header, (error) => { if (error) reject(error); else resolve(); });
-  });
-}
-
-function headerOf(name: string, file: PackageFile): Headers {
-  const same = { mtime: new Date(0), uid: 0, gid: 0, uname: '', gname: '' };
-  switch (file.kind) {
-    case 'folder': return { ...same, name: `${name}/`, type: 'directory', mode: 0o755 };
-    case 'link': return { ...same, name, type: 'symlink', linkname: file.to, mode: 0o777 };
-    case 'file': return { ...same, name, type: 'file', size: file.sizeBytes, mode: file.isExecutable ? 0o755 : 0o644 };
-  }
 }

@@ -2,6 +2,7 @@
 // Knows no Build, no Revision and no store.
 import type { SpacefileMicro } from '../../spacefile-schema/types.ts';
 import type { ArtifactSource } from '../artifact.ts';
+import type { Workbench } from '../background.ts';
 
 export interface ToolchainJob {
   micro: SpacefileMicro;
@@ -14,6 +15,8 @@ export interface ToolchainJob {
   /** Whose build this is: caches are shared between builds, never between Spaces. */
   spaceId: string;
   report(line: string): void;
+  /** For what takes long and is not asked of another program. */
+  bench: Workbench;
   signal: AbortSignal;
 }
 

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { createArtifacts, hashFiles, sizeOfFiles, type ArtifactFile, type ArtifactFiles, type ArtifactSource } from '../../builder/artifact.ts';
 import { withCodings } from '../../builder/coding.ts';
 import { createMemoryBlobStore } from '../support/memory-blob-store.ts';
+import { bench } from './toolchain-job.ts';
 
 const TEXT = 'the same words again and again, '.repeat(200);
 const signal = new AbortController().signal;
@@ -13,7 +14,7 @@ async function coded(contents: Record<string, string | Buffer>): Promise<{ files
   const artifacts = createArtifacts(createMemoryBlobStore());
   const sources = new Map(Object.entries(contents).map(([path, content]): [string, ArtifactSource] => [path, { content: Buffer.from(content) }]));
   const plain = await artifacts.putFiles(sources);
-  return { plain, files: await withCodings(plain, sources, { artifacts, signal }), read: (hash) => artifacts.readFile(hash) };
+  return { plain, files: await withCodings(plain, sources, { artifacts, bench, signal }), read: (hash) => artifacts.readFile(hash) };
 }
 
 test.each(['a.html', 'a.js', 'a.css', 'a.json', 'a.svg', 'a.wasm', 'a.xml', 'a.txt', 'a.webmanifest', 'a.ttf', 'deep/a.mjs'])('%s', async (path) => {

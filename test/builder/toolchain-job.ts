@@ -5,9 +5,15 @@ import { dirname, join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { createReadStream } from 'node:fs';
 import type { ArtifactSource } from '../../builder/artifact.ts';
+import { createBackground } from '../../builder/background.ts';
+import type { Workbench } from '../../builder/background.ts';
 import type { PackageTools } from '../../builder/toolchain/package-tools.ts';
 import type { Package, Toolchain, ToolchainJob } from '../../builder/toolchain/toolchain.ts';
 import type { SpacefileMicro } from '../../spacefile-schema/types.ts';
+
+/** The bench of every job: threads end by themselves once nobody asks. */
+const background = createBackground();
+export const bench: Workbench = { run: (task, input, signal) => background.lend((lent) => lent.run(task, input, signal)) };
 
 export interface TestJob extends ToolchainJob {
   /** Parent of the Micro's folder. */
@@ -33,6 +39,7 @@ export async function toolchainJob(files: Record<string, string | Buffer>, micro
       presets: { env: [], apiKeys: false }, publicRoutes: [], provideActions: false, actions: [], ...micro,
     },
     report: (line) => lines.push(line),
+    bench,
     signal: new AbortController().signal,
     clear: () => rm(base, { recursive: true, force: true }),
   };
