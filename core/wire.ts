@@ -94,7 +94,8 @@ export interface WireAction {
   input: { name: string; type: 'string' | 'number' | 'boolean'; optional: boolean }[]; output: string;
 }
 /** A domain of one's own. `txt` is the record that proves it; `active`: it leads to the app. `shown` is how people read it. */
-export interface WireDomain { domain: string; shown: string; status: 'pending' | 'active'; txt: { name: string; value: string }; created_at: string; verified_at: string | null }
+/** `problem`: its record was not found again, and what follows from that. */
+export interface WireDomain { domain: string; shown: string; status: 'pending' | 'active'; txt: { name: string; value: string }; created_at: string; verified_at: string | null; problem: string | null }
 /** `interval` is what holds: the owner's own, else `default_interval`. Times are UTC; null while it is disabled. */
 export interface WireSchedule {
   id: string; micro: string; name: string; description: string; interval: string; default_interval: string; enabled: boolean;

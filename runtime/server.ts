@@ -215,7 +215,7 @@ async function assembleInstances(ground: Ground, { access: _, ...auth }: AuthPar
     openConnection: (from, request) => ready(calls.openConnection)(from, request),
   });
   const actions = openActions({ store, clock, log, instances, revision }, { live, logs, deliver: (...what) => ready(calls.deliver)(...what) });
-  const domains = createDomains({ store, clock, instances, own: [...new Set([config.domain, config.appsDomain])], readTxt: createTxtReader(config.dnsServer), secretFor: (subject) => vault.derivedSecret('domain-proof', subject) });
+  const domains = createDomains({ store, clock, instances, own: [...new Set([config.domain, config.appsDomain])], readTxt: createTxtReader(config.dnsServer), secretFor: (subject) => vault.derivedSecret('domain-proof', subject), log, tell: (owner, text) => logs.append(owner, { micro: '', level: 'error', text, requestId: null }) });
   await domains.load();
   Object.assign(ground.customDomains, { labelOf: domains.labelOf });
   const { installations, trash } = openInstalls({ ...auth, domains, instances, collections, settings, logs, data, clock, log, addresses, builder, engines, live, actions, drainMs: DRAIN_MS });
@@ -337,13 +337,19 @@ function titleOf(status: number): string {
 }
 
 /** @returns what ends it */
-function sweepRegularly({ trash, logs, clock, log }: ApiParts): () => Promise<void> {
+function sweepRegularly({ trash, logs, domains, clock, log }: ApiParts): () => Promise<void> {
   let cancel = (): void => {};
+  let isClosed = false;
   const sweep = (): void => {
     trash.sweep().catch((error) => log.error('trash.sweep-failed', { error }));
     logs.sweep().catch((error) => log.error('logs.sweep-failed', { error }));
+    // Asking the DNS takes its time, and a host that ends does not wait for it.
+    domains.recheck().catch((error) => isClosed || log.error('domains.recheck-failed', { error }));
     cancel = clock.after(SWEEP_MS, sweep);
   };
   sweep();
-  return async () => cancel();
+  return async () => {
+    isClosed = true;
+    cancel();
+  };
 }

@@ -30,6 +30,6 @@ export function domainRoutes({ domains }: ApiParts): Route[] {
   ];
 }
 
-export function wireDomain({ domain, proof, createdAt, verifiedAt }: CustomDomain): WireDomain {
-  return { domain, shown: shownDomain(domain), status: verifiedAt === null ? 'pending' : 'active', txt: proof, created_at: createdAt, verified_at: verifiedAt };
+export function wireDomain({ domain, proof, createdAt, verifiedAt, problem }: CustomDomain): WireDomain {
+  return { domain, shown: shownDomain(domain), status: verifiedAt === null ? 'pending' : 'active', txt: proof, created_at: createdAt, verified_at: verifiedAt, problem };
 }

@@ -96,7 +96,7 @@ export const CASES: readonly Case[] = [
   }),
   page<SettingsView>('settings', settingsPage, {
     ...chrome, instance, problems: { keys: 'Wrong.', egress: 'Wrong too.', env: 'Wrong name.', address: 'Taken.', limits: 'Too much.' }, address: { label: 'guestbook-a1', behind: '.localhost:4400' }, takesApiKeys: true,
-    domains: [{ domain: 'xn--bcher-kva.example', shown: 'bücher.example', isActive: false, txt: { name: '_ownspace.x', value: 'ownspace=y' } }, { domain: 'a.example', shown: 'a.example', isActive: true, txt: { name: 'n', value: 'v' } }],
+    domains: [{ domain: 'xn--bcher-kva.example', shown: 'bücher.example', isActive: false, problem: null, txt: { name: '_ownspace.x', value: 'ownspace=y' } }, { domain: 'a.example', shown: 'a.example', isActive: true, problem: 'Its TXT record was not found.', txt: { name: 'n', value: 'v' } }],
     env: [{ micro: 'web', values: [{ name: 'TOKEN', description: 'Of the service.', value: 'a\nb', fallback: 'none' }] }, { micro: 'api', values: [{ name: 'TOKEN', description: '', value: '' }] }],
     limits: [{ name: 'wallMs', meaning: 'time', unit: 'ms', value: 20_000, isSet: true }, { name: 'heapMb', meaning: 'memory', unit: 'MB', value: 128, isSet: false }], egress: { policy: 'list', hosts: ['api.example.org', '*.example.net'], total: 12, refused: 1 },
     keys: [{ name: 'backup', kind: 'data', createdAt: time, lastUsedAt: time }, { name: 'x', kind: 'api', createdAt: time, lastUsedAt: null }], created: { name: 'backup', kind: 'api', value: 'c1_secret' },

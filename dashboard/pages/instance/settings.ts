@@ -8,7 +8,7 @@ type KeyKind = 'data' | 'api';
 export interface SettingsView extends InstanceFrame {
   /** First label of its address, and what comes behind it. */
   address: { label: string; behind: string };
-  domains: { domain: string; shown: string; isActive: boolean; txt: { name: string; value: string } }[];
+  domains: { domain: string; shown: string; isActive: boolean; problem: string | null; txt: { name: string; value: string } }[];
   /** Micros that take variables. */
   env: { micro: string; values: { name: string; description: string; value: string; fallback?: string }[] }[];
   keys: { name: string; kind: KeyKind; createdAt: string; lastUsedAt: string | null }[];
@@ -62,11 +62,12 @@ ${field({ name: 'domain', label: 'A new domain', maxLength: 253, placeholder: 'n
 <button type="submit">Add</button></form>`;
 }
 
-function domainRow(instanceId: string, { domain, shown, isActive, txt }: SettingsView['domains'][number]): Markup {
+function domainRow(instanceId: string, { domain, shown, isActive, problem, txt }: SettingsView['domains'][number]): Markup {
   const hidden = html`<input type="hidden" name="domain" value="${domain}">`;
   return html`<li><p><strong><bdi>${shown}</bdi></strong>${shown === domain ? '' : html` <code>${domain}</code>`} <span class="tag">${isActive ? 'leads here' : 'not proven yet'}</span></p>
-${isActive ? '' : html`<p class="muted">TXT record <code>${txt.name}</code> with the text <code>${txt.value}</code></p>`}
-<div class="buttons">${isActive ? '' : html`<form method="post" action="${path`/apps/${instanceId}/domains/verify`}">${hidden}<button type="submit" aria-label="Check ${shown}">Check</button></form>`}
+${problem === null ? '' : html`<p role="status">${problem}</p>`}
+${isActive && problem === null ? '' : html`<p class="muted">TXT record <code>${txt.name}</code> with the text <code>${txt.value}</code></p>`}
+<div class="buttons">${isActive && problem === null ? '' : html`<form method="post" action="${path`/apps/${instanceId}/domains/verify`}">${hidden}<button type="submit" aria-label="Check ${shown}">Check</button></form>`}
 <form method="post" action="${path`/apps/${instanceId}/domains/remove`}">${hidden}<button class="quiet danger" type="submit" aria-label="Remove ${shown}">Remove</button></form></div></li>`;
 }
 

@@ -99,7 +99,7 @@ async function viewOf(parts: ApiParts, request: PersonalRequest, instance: Insta
   return {
     ...(await frameOf(parts, request, instance)), problems: {},
     address: { label: instance.label, behind },
-    domains: (await parts.domains.list(instance)).map(wireDomain).map(({ domain, shown, status, txt }) => ({ domain, shown, isActive: status === 'active', txt })),
+    domains: (await parts.domains.list(instance)).map(wireDomain).map(({ domain, shown, status, problem, txt }) => ({ domain, shown, isActive: status === 'active', problem, txt })),
     env: micros.filter(({ presets }) => presets.env.length > 0).map(({ name: micro, presets }) => ({
       micro, values: presets.env.map(({ name, description, default: fallback }) => ({ name, description, value: ownEnv(env, micro)[name] ?? '', ...(fallback === undefined ? {} : { fallback }) })),
     })),

@@ -120,11 +120,16 @@ describe('what nobody gets (attacks E19, E20)', () => {
   });
 
   test('what another app has already, with a proof neither; a claim alone keeps nobody off', async () => {
-    expect((await claim(space.member, bobs, 'notes.example.net')).json().code).toBe('DOMAIN_TAKEN');
+    const { txt } = (await claim(space.member, bobs, 'notes.example.net')).json<WireDomain>();
+    const theirs = dns.records.get(txt.name) ?? [];
+    dns.records.set(txt.name, [...theirs, txt.value]);
+    expect((await verify(space.member, bobs, 'notes.example.net')).json().code).toBe('DOMAIN_TAKEN');
+    dns.records.set(txt.name, theirs);
+    await remove(space.member, bobs, 'notes.example.net');
     await claim(space.owner, adas, 'shared.example.net');
     expect((await bring(space.member, bobs, 'shared.example.net')).json()).toMatchObject({ status: 'active' });
     const late = await verify(space.owner, adas, 'shared.example.net');
-    expect([late.status, late.json().code]).toEqual([409, 'DOMAIN_TAKEN']);
+    expect([late.status, late.json().code]).toEqual([409, 'DOMAIN_UNPROVEN']);
     expect((await at('shared.example.net')).status).toBe(200);
     await remove(space.owner, adas, 'shared.example.net');
     expect((await at('shared.example.net')).status, 'another\'s removal changes nothing').toBe(200);
@@ -159,6 +164,18 @@ test('a name that was removed leads to nobody at once, rests for others, and not
   space.clock.advance(7 * DAY_MS + 1000);
   await space.member.visitor.submit(`${space.url}/login`, { username: 'bob', password: 'correct horse' });
   expect((await bring(space.member, another, 'rest.example.net')).json()).toMatchObject({ status: 'active' });
+});
+
+test('a domain whose owner changed changes hands: who can prove it now has the one before looked at, and gets it after the rest', async () => {
+  const { builder: another } = await pushApp(space.member, { name: 'heirs' });
+  await bring(space.owner, adas, 'heir.example.net');
+  expect((await at('heir.example.net')).status).toBe(200);
+  expect((await bring(space.member, another, 'heir.example.net')).json().code).toBe('DOMAIN_COOLING');
+  expect((await at('heir.example.net')).status).toBe(404);
+  const shown = (await space.owner.call(`GET /instances/${adas.id}/domains`)).json<{ domains: WireDomain[] }>().domains.find(({ domain }) => domain === 'heir.example.net');
+  expect(shown).toMatchObject({ status: 'pending', problem: expect.stringContaining('was gone') });
+  expect((await space.owner.visitor.visit(`${space.url}/apps/${adas.id}/settings`)).text).toContain('It leads nowhere since');
+  expect((await space.owner.call(`GET /instances/${adas.id}/logs`)).text).toContain('leads to this app no more');
 });
 
 test('a DNS server that fails is told from a missing record', async () => {
