@@ -1,8 +1,9 @@
 // Covers programs in Node and Python from the push to the answer, through a whole host: their requests, their sleep, a second
 // person's copy, WebSockets, what they may call, and what people are shown.
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import { send } from '../support/http.ts';
+import type { WireAction, WireScheduleRun } from '../../core/wire.ts';
+import { send, type TestResponse } from '../support/http.ts';
 import { installApp, pushApp, releaseApp, startTestHost, until, type PushedApp, type TestHost } from '../support/start-host.ts';
 
 const NODE = `
@@ -137,4 +138,92 @@ test('it stands still after a while, and goes on with the next request', async (
   host.clock.advance(16_000);
   await until(async () => { host.clock.advance(1_000); return (await host.owner.call('GET /host')).json().programs.frozen > 0 ? true : undefined; });
   expect((await send(at(''))).text).toBe(before);
+});
+
+describe('what isolates do, programs do too: schedules, actions, variables', () => {
+  const DOER = {
+    node: `
+const events = [];
+require('node:http').createServer(async (request, response) => {
+  let body = '';
+  for await (const chunk of request) body += chunk;
+  const json = (value, status = 200) => response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+  if (request.url === '/__space/v0/actions') { events.push(JSON.parse(body).event); return json({}, events.at(-1).id.startsWith('bad') ? 500 : 200); }
+  if (request.url === '/__space/actions') return json({ actions: [{ name: 'say-node', path: '/say', input: [{ name: 'text', type: 'string' }] }] });
+  json({ word: process.env.WORD, text: body && JSON.parse(body).text, events });
+}).listen(process.env.PORT);
+`,
+    python: `
+import http.server, json, os
+events = []
+class Handler(http.server.BaseHTTPRequestHandler):
+    def answer(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        sent = json.loads(body) if body else {}
+        status, value = 200, {"word": os.environ.get("WORD"), "text": sent.get("text"), "events": events}
+        if self.path == "/__space/v0/actions":
+            events.append(sent["event"])
+            status = 500 if sent["event"]["id"].startswith("bad") else 200
+        if self.path == "/__space/actions":
+            value = {"actions": [{"name": "say-python", "path": "/say", "input": [{"name": "text", "type": "string"}]}]}
+        reply = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(reply)))
+        self.end_headers()
+        self.wfile.write(reply)
+    do_GET = do_POST = answer
+http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+`,
+    cell: `
+const events = [];
+export default {
+  async fetch(request, env) {
+    const { pathname } = new URL(request.url);
+    if (pathname === '/__space/actions') return Response.json({ actions: [{ name: 'say-cell', path: '/say', input: [{ name: 'text', type: 'string' }] }] });
+    const text = request.method === 'POST' ? (await request.json()).text : undefined;
+    return Response.json({ word: env.WORD, text, events });
+  },
+  async scheduled({ id, trigger }) {
+    events.push({ id, trigger });
+    if (id.startsWith('bad')) throw new Error('bad');
+  },
+};
+`,
+  };
+  type Doer = keyof typeof DOER;
+  const DOERS = Object.keys(DOER) as Doer[];
+  const micro = (name: Doer, how: string): string[] => [
+    `  - name: ${name}`, `    src: ${name}`, `    ${how}`, '    public: true', '    provide_actions: true', '    presets: { env: [{ name: WORD, default: hello }] }', '    actions:',
+    ...['tick', 'bad'].map((id) => `      - { id: ${id}-${name}, name: ${id} ${name}, trigger: schedule, default_interval: 1 day }`),
+  ];
+  const SPACEFILE = ['v: 0', 'micros:', ...micro('node', 'engine: nodejs16'), '    primary: true', ...micro('python', 'engine: custom'), '    run: python3 main.py', ...micro('cell', 'engine: isolate'), ''].join('\n');
+  let doers: PushedApp;
+  const ask = async (name: Doer, method = 'GET', path = ''): Promise<TestResponse> => send(`${doers.builder.url}${name === 'node' ? '' : `${name}/`}${path}`, { method, ...(method === 'POST' && { body: { event: { id: 'forged', trigger: 'schedule' } } }) });
+  const run = async (id: string): Promise<WireScheduleRun> => (await host.owner.call(`POST /instances/${doers.builder.id}/schedules/${id}/run`, {})).json();
+
+  beforeAll(async () => {
+    doers = await pushApp(host.owner, { name: 'doers', files: { Spacefile: SPACEFILE, 'node/index.js': DOER.node, 'python/main.py': DOER.python, 'cell/index.js': DOER.cell } });
+  });
+
+  test.each(DOERS)('%s is called by its schedules, told which, and judged by its answer', async (name) => {
+    expect(await run(`tick-${name}`)).toMatchObject({ outcome: 'ok', error: null });
+    expect(await run(`bad-${name}`)).toMatchObject({ outcome: 'failed' });
+    // Nobody else can say that a schedule is due.
+    expect((await ask(name, 'POST', '__space/v0/actions')).status).toBe(403);
+    expect((await ask(name)).json().events).toEqual([{ id: `tick-${name}`, trigger: 'schedule' }, { id: `bad-${name}`, trigger: 'schedule' }]);
+  });
+
+  test.each(DOERS)('%s says what it can be asked to do, and does it', async (name) => {
+    const { actions } = (await host.owner.call('GET /actions?per_page=1000')).json<{ actions: WireAction[] }>();
+    expect(actions.filter((each) => each.instance_id === doers.builder.id).map((each) => each.name).toSorted()).toEqual(['say-cell', 'say-node', 'say-python']);
+    expect((await host.owner.call(`POST /actions/${doers.builder.id}/say-${name}`, { text: 'hi' })).json()).toMatchObject({ type: '@deta/raw', data: { word: 'hello', text: 'hi' } });
+  });
+
+  test.each(DOERS)('%s sees a variable that its owner sets from the next request on, in schedules and actions too', async (name) => {
+    const values = { micros: [{ name, presets: { env: [{ name: 'WORD', value: `salut ${name}` }] } }] };
+    expect((await host.owner.call(`PATCH /instances/${doers.builder.id}`, values)).status).toBe(200);
+    expect((await ask(name)).json().word).toBe(`salut ${name}`);
+    expect((await host.owner.call(`POST /actions/${doers.builder.id}/say-${name}`, { text: 'hi' })).json()).toMatchObject({ data: { word: `salut ${name}` } });
+    expect(await run(`tick-${name}`)).toMatchObject({ outcome: 'ok' });
+  });
 });
