@@ -2,13 +2,15 @@
 import { execa } from 'execa';
 import { chmod, cp, mkdir, mkdtemp, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { WireInstance } from '../../core/wire.ts';
+import type { WireInstance, WireRelease } from '../../core/wire.ts';
+import { parseInterval } from '../../spacefile-schema/interval.ts';
 import { zipOf } from '../builder/archive.ts';
+import { PNG } from '../builder/test-builder.ts';
 import { CHECKOUT, removeFolder, startHostProcess, type HostProcess } from '../support/host-process.ts';
-import { instancesOf, settleOwner, signIn, type Resident } from './people.ts';
+import { instancesOf, settleOwner, signIn, until, type Resident } from './people.ts';
 
 const OLD_APP = fileURLToPath(new URL('../fixtures/old-app', import.meta.url));
 const ANSWER = '#> ';
@@ -32,9 +34,21 @@ afterAll(async () => {
   if (folder) await removeFolder(folder);
 });
 
-async function blocksOf(page: string): Promise<string[]> {
-  const text = await readFile(join(CHECKOUT, 'docs', page), 'utf8');
-  return [...text.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, block = '']) => block);
+const pageText = (page: string): Promise<string> => readFile(join(CHECKOUT, 'docs', page), 'utf8');
+
+/** Of one language; plain ones have none. */
+async function blocksOf(page: string, language = 'sh'): Promise<string[]> {
+  return [...(await pageText(page)).matchAll(/^```([a-z]*)\n(.*?)^```$/gms)].flatMap(([, name, block = '']) => (name === language ? [block] : []));
+}
+
+/** A project of these files, pushed from a folder of that name. */
+async function pushed(dir: string, files: Record<string, string | Buffer>): Promise<void> {
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, dir, path)), { recursive: true });
+    await writeFile(join(folder, dir, path), content);
+  }
+  const ran = await run(`space new --name ${dir}\nspace push`, { dir });
+  expect(ran.code, ran.all).toBe(0);
 }
 
 /** In one shell, in a folder of its own, by somebody who is signed in. */
@@ -86,6 +100,78 @@ test('docs/from-deta-space.md leads from a repository and an export to the app w
   const { url } = await instanceOf('Old app');
   const answer = await ada.browser.visit(url);
   expect(answer.json(), answer.text).toEqual({ title: 'Entries', items: [{ key: 'a', text: 'from 2022' }, { key: 'b', text: 'from 2023' }], picture: 'the first picture' });
+});
+
+test('docs/settings.md: its commands and its body give an app its variables, and narrow its log', async () => {
+  await pushed('notes', {
+    Spacefile: 'v: 0\nmicros:\n  - name: web\n    src: .\n    engine: isolate\n    presets: { env: [{ name: TOKEN, default: none }] }\n',
+    'index.js': "export default { async fetch(request, env) { console.warn('seen', env.TOKEN); return new Response(env.TOKEN); } };\n",
+  });
+  const { id, url } = await instanceOf('notes');
+  const [list = '', ...more] = (await blocksOf('settings.md'))[0]?.split(/(?<=\n)/) ?? [];
+  expect(await run(list, { dir: 'notes' })).toMatchObject({ code: 0, out: expect.stringMatching(/TOKEN +none +default/) });
+  for (const [command, value] of [[more[0] ?? '', 'abc'], [more[1] ?? '', 'none']] as const) {
+    expect(await run(command, { dir: 'notes' })).toMatchObject({ code: 0 });
+    expect((await ada.browser.visit(url)).text).toBe(value);
+  }
+  const [body = ''] = await blocksOf('settings.md', 'json');
+  expect((await ada.api('PATCH', `/instances/${id}`, JSON.parse(body) as object)).status).toBe(200);
+  expect((await ada.browser.visit(url)).text).toBe('abc');
+  const [, logs = ''] = await blocksOf('settings.md');
+  // A line may come a moment after the answer.
+  const line = await until(async () => (await ada.api('GET', `/instances/${id}/logs`)).text.split('\n')[2], 'the log has all three');
+  const narrowed = await run(logs.replace('q3k9xa00001f', (JSON.parse(line) as { request_id: string }).request_id), { dir: 'notes' });
+  expect(narrowed.code, narrowed.all).toBe(0);
+  expect(narrowed.out.match(/seen \w+/g), narrowed.all).toEqual(['seen abc', 'seen none', 'seen abc', 'seen abc']);
+});
+
+test('docs/schedules.md: its Spacefile, module, answer and commands make an app that does things by itself and on demand', async () => {
+  const [yaml = ''] = await blocksOf('schedules.md', 'yaml');
+  const [module = ''] = await blocksOf('schedules.md', 'js');
+  const [offer = ''] = await blocksOf('schedules.md', 'json');
+  const asked = `const url = new URL(request.url);
+    if (url.pathname === '/__space/actions') return Response.json(${offer.trim()});
+    if (url.pathname === '/actions/save') return Response.json({ kept: await request.json() });
+    if (url.pathname === '/runs') return Response.json((await env.Base('runs').fetch()).items);
+    return new Response('hello');`;
+  expect(module).toContain("return new Response('hello');");
+  await pushed('tidier', { Spacefile: `v: 0\n${yaml}    provide_actions: true\n`, 'index.js': module.replace("return new Response('hello');", asked) });
+  const [trigger = '', save = '', ...others] = await blocksOf('schedules.md');
+  expect(others).toEqual([]);
+  expect(await run(trigger, { dir: 'tidier' })).toMatchObject({ code: 0, out: expect.stringContaining('tidy ran in') });
+  const { id, url } = await instanceOf('tidier');
+  expect((await ada.browser.visit(`${url}runs`)).json()).toMatchObject([{ id: 'tidy', due: expect.any(Number) }]);
+  const saved = await run(save, { dir: 'tidier' });
+  expect([saved.code, JSON.parse(saved.out)], saved.all).toEqual([0, { kept: { text: 'buy milk', pin: true } }]);
+  const [schedule] = (await ada.api('GET', `/instances/${id}/schedules`)).json<{ schedules: object[] }>().schedules;
+  expect(schedule).toMatchObject({ id: 'tidy', name: 'Tidy up', description: 'Throws old entries away.', interval: '0 10 * * *' });
+  expect((await ada.api('PATCH', `/instances/${id}/schedules/tidy`, { interval: '1 hour', enabled: true })).json()).toMatchObject({ interval: '1 hour' });
+});
+
+test('docs/schedules.md: every interval that it shows is one', async () => {
+  const text = await pageText('schedules.md');
+  const rates = /A \*\*rate\*\* is [^:]*: ([^.]*)\./.exec(text)?.[1]?.match(/`([^`]+)`/g) ?? [];
+  const crons = text.match(/^\| `[^`|]+` \| (every|from|on) /gm) ?? [];
+  expect([rates.length, crons.length]).toEqual([4, 5]);
+  for (const shown of [...rates, ...crons]) expect(parseInterval(/`([^`]+)`/.exec(shown)?.[1] ?? ''), shown).not.toHaveProperty('problem');
+});
+
+test('docs/publishing.md: its Discovery.md and its commands make a page, take it off, and take it back', async () => {
+  const page = (await blocksOf('publishing.md', '')).find((block) => block.startsWith('---')) ?? '';
+  await pushed('published', { 'index.html': '<h1>hello</h1>', 'Discovery.md': page, 'pictures/first.png': PNG, Spacefile: 'v: 0\nmicros:\n  - name: published\n    src: .\n    engine: static\n    serve: .\n' });
+  const [release = '', back = '', ...others] = await blocksOf('publishing.md');
+  expect(others).toEqual([]);
+  const ran = await run(release, { dir: 'published' });
+  expect(ran.code, ran.all).toBe(0);
+  const [url = '', id = ''] = /http:\S+\/r\/([a-z0-9]+)/.exec(ran.out) ?? [];
+  const shown = await ada.browser.visit(url);
+  for (const text of ['<bdi>Guestbook, for guests with pens</bdi>', 'Leave a line, find it again.', 'Photos may be large now.', 'fill="#3a4ec8"', `/r/${id}/screenshots/0`, 'https://example.org/a-film', '<h2>Why another one</h2>', '<strong>yours</strong>']) expect(shown.text).toContain(text);
+  const [unlist = '', remove = ''] = back.split(/(?<=\n)/);
+  expect(await run(unlist, { dir: 'published', env: { RELEASE: id } })).toMatchObject({ code: 0 });
+  expect((await ada.api('GET', `/releases/${id}`)).json<WireRelease>()).toMatchObject({ listed: false, version: '1.1' });
+  const removed = await run(remove, { dir: 'published', env: { RELEASE: id } });
+  expect(removed.code, removed.all).toBe(0);
+  expect((await ada.browser.visit(url)).status).toBe(404);
 });
 
 test('every example of docs/http-api.md answers what it says', async () => {
