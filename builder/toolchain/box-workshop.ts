@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
 import type { Box, Boxes, BoxSpec } from '../../sandbox/box.ts';
 import type { BoxLimits } from '../../sandbox/box-command.ts';
@@ -41,6 +41,8 @@ const PROXY = `http://127.0.0.1:${PROXY_PORT}`;
 const PROXY_ENV = Object.fromEntries(['http_proxy', 'https_proxy', 'HTTP_PROXY', 'HTTPS_PROXY', 'npm_config_proxy', 'npm_config_https_proxy', 'YARN_HTTP_PROXY', 'YARN_HTTPS_PROXY', 'CARGO_HTTP_PROXY'].map((name) => [name, PROXY]));
 /** Variables that name a file of this machine. */
 const CERTIFICATE_VARIABLES = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_FILE', 'PIP_CERT', 'REQUESTS_CA_BUNDLE', 'CURL_CA_BUNDLE'];
+/** What a shell says of a program that ended by SIGXFSZ. */
+const FILE_TOO_LARGE = 128 + constants.signals.SIGXFSZ;
 /** A program may end with 127 for reasons of its own: that it is not there has another number. */
 const MISSING = 213;
 const STARTER = `command -v "$1" >/dev/null || exit ${MISSING}; exec "$@"`;
@@ -184,6 +186,7 @@ async function ended(job: ToolchainJob, box: Box, { limits, timeoutMs, folders }
   if (code === 0) return { ok: true };
   if (hit.includes('memory')) return { ok: false, reason: `needed more than ${limits.memoryMb} MB of memory` };
   if (hit.includes('processes')) return { ok: false, reason: `failed: it started more than ${limits.processes} processes at once` };
+  if (code === FILE_TOO_LARGE) return { ok: false, reason: `wrote a file of more than ${limits.fileMb} MB` };
   return { ok: false, reason: code === MISSING ? 'is not installed here' : 'failed; the lines above say why' };
 }
 

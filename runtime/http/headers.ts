@@ -30,6 +30,8 @@ const REQUEST_DROPPED: ReadonlySet<string> = new Set(['forwarded', 'x-real-ip', 
 const RESPONSE_DROPPED: ReadonlySet<string> = new Set([
   'strict-transport-security', 'public-key-pins', 'expect-ct', 'alt-svc', 'server', 'content-length', 'date', 'clear-site-data',
 ]);
+/** Of those, what every server sends: nobody is told. */
+const DROPPED_SILENTLY: ReadonlySet<string> = new Set(['server', 'content-length', 'date']);
 
 export function cleanRequestHeaders(raw: readonly string[], facts: ForwardedFacts): CleanRequest {
   const headers: HeaderList = [];
@@ -78,16 +80,20 @@ function splitCookies(value: string, platform: Record<string, string[]>): string
   return rest.join('; ');
 }
 
-/** A Micro's answer as it may leave the host. */
-export function cleanResponseHeaders(headers: HeaderList): HeaderList {
+/** A Micro's answer as it may leave the host.
+ *  @param onDropped what its developer may have meant: the name of a header, or `Domain` of a cookie */
+export function cleanResponseHeaders(headers: HeaderList, onDropped?: (what: string) => void): HeaderList {
   const clean: HeaderList = [];
   for (let index = 0; index + 1 < headers.length; index += 2) {
     const name = headers[index] as string;
     const value = headers[index + 1] as string;
     const lower = name.toLowerCase();
-    if (HOP_BY_HOP.has(lower) || RESPONSE_DROPPED.has(lower) || lower.startsWith('x-space-')) continue;
-    if (lower === 'set-cookie') {
+    if (HOP_BY_HOP.has(lower)) continue;
+    if (RESPONSE_DROPPED.has(lower) || lower.startsWith('x-space-')) {
+      if (onDropped && !DROPPED_SILENTLY.has(lower)) onDropped(lower);
+    } else if (lower === 'set-cookie') {
       const cookie = hostOnlyCookie(value);
+      if (cookie !== value) onDropped?.(cookie === undefined ? 'set-cookie' : 'Domain of a cookie');
       if (cookie !== undefined) clean.push(name, cookie);
     } else {
       clean.push(name, value);

@@ -13,14 +13,16 @@ export interface SendOptions {
   cookie: string | undefined;
   /** A streamed answer was cut off, since it is not what its head says. */
   onCut(error: SpaceError): void;
+  /** A header was left out. */
+  onDropped?: ((what: string) => void) | undefined;
 }
 
-export function sendMicroResponse(response: ServerResponse, answer: MicroResponse, { isHead, isPrivate, cookie, onCut }: SendOptions): void {
+export function sendMicroResponse(response: ServerResponse, answer: MicroResponse, { isHead, isPrivate, cookie, onCut, onDropped }: SendOptions): void {
   if (response.destroyed) {
     discard(answer);
     return;
   }
-  const headers = cleanResponseHeaders(answer.headers);
+  const headers = cleanResponseHeaders(answer.headers, onDropped);
   if (isPrivate && headerValue(headers, 'cache-control') === undefined) headers.push('cache-control', 'private, no-cache');
   if (cookie !== undefined) headers.push('set-cookie', cookie);
   const { body, status } = answer;

@@ -15,6 +15,7 @@ import { cookieName, setCookie } from '../http/cookie.ts';
 import { cleanRequestHeaders, headerValue, type CleanRequest } from '../http/headers.ts';
 import { redirect, SERVER_NAME } from '../http/reply.ts';
 import { sendMicroResponse } from '../http/send.ts';
+import { tellDropped } from './dropped-headers.ts';
 import { acceptWebSocket, passWebSocket, type UpgradeSocket } from '../http/web-socket.ts';
 import { INSTANCE_SESSION_SECONDS } from '../auth/instance-session.ts';
 import type { LiveInstance, LiveInstances, RevisionMicro } from './live.ts';
@@ -149,7 +150,7 @@ export function createDispatch(parts: DispatchParts): Dispatch {
       const cookie = decision.renewed === undefined ? undefined
         : setCookie('instance', decision.renewed, { isSecure: call.isSecure, maxAgeSeconds: INSTANCE_SESSION_SECONDS });
       const onCut = (error: SpaceError): void => live.spec.services.log({ micro: target.micro.name, level: 'error', text: error.message, requestId: call.id });
-      sendMicroResponse(response, extra === undefined ? answer : { ...answer, headers: [...answer.headers, ...extra] }, { isHead: method === 'HEAD', isPrivate: decision.by !== 'public', cookie, onCut });
+      sendMicroResponse(response, extra === undefined ? answer : { ...answer, headers: [...answer.headers, ...extra] }, { isHead: method === 'HEAD', isPrivate: decision.by !== 'public', cookie, onCut, onDropped: (what) => tellDropped(live, target.micro.name, what) });
     }).catch((error) => parts.refuse(call, error));
   }
 

@@ -129,7 +129,7 @@ describe('a build that does not end well says which limit', () => {
     ['forks without end', FORKS, { processes: 40, maxMs: 60_000 }, /started more than 40 processes at once/],
     ['fills the disk', 'i=0; while [ $i -lt 400 ]; do head -c 1000000 /dev/zero > file$i; i=$((i+1)); done; sleep 60', { maxBytes: 50_000_000 }, /wrote more than 48 MB/],
     ['makes files without end', 'node -e "for (let i = 0; ; i++) require(\'fs\').writeFileSync(\'f\' + i, \'\')"', { maxFiles: 2000 }, /made more than 2000 files/],
-    ['makes one huge file', 'head -c 50000000 /dev/zero > big', { fileMb: 10 }, /failed; the lines above say why/],
+    ['makes one huge file', 'head -c 50000000 /dev/zero > big', { fileMb: 10 }, /the command "head.*" wrote a file of more than 10 MB/],
     ['prints without end', 'yes', { outputMaxBytes: 5_000_000 }, /printed more than/],
     ['fails', 'echo broken; exit 3', {}, /broken\nfailed: .*the command "echo broken; exit 3" failed; the lines above say why/],
   ])('%s', { timeout: 90_000 }, async (_, line, limits, says) => {

@@ -2,7 +2,7 @@
 // host nor its Cells grow with them. `npm run test:streams` does the same with 1 GB.
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +35,16 @@ export default { async fetch(request, env) {
   return new Response(new ReadableStream({ pull(c) { const size = Math.min(left, full.length); left -= size; c.enqueue(full.slice(0, size)); if (left === 0) c.close(); } }));
 } };`;
 
+/** The same as a program. */
+const PROGRAM = `
+const { pipeline, Readable } = require('node:stream');
+const piece = Buffer.alloc(${PIECE.length}, ${JSON.stringify(PIECE.toString('latin1', 0, 21))});
+require('node:http').createServer((request, response) => {
+  const { pathname, searchParams } = new URL(request.url, 'http://x');
+  if (pathname === '/echo') return pipeline(request, response, () => {});
+  pipeline(Readable.from((function* () { for (let left = +searchParams.get('size'); left > 0; left -= piece.length) yield piece.subarray(0, Math.min(left, piece.length)); })()), response, () => {});
+}).listen(process.env.PORT);`;
+
 let host: HostProcess;
 let ada: Resident;
 let folder: string;
@@ -44,7 +54,10 @@ beforeAll(async () => {
   host = await startHostProcess();
   ada = await settleOwner(host);
   folder = await mkdtemp(join(tmpdir(), 'large-stream-'));
-  await writeFile(join(folder, 'Spacefile'), 'v: 0\nmicros:\n  - name: main\n    src: .\n    engine: isolate\n    primary: true\n    public_routes:\n      - /public/*\n');
+  await writeFile(join(folder, 'Spacefile'), 'v: 0\nmicros:\n  - name: main\n    src: .\n    engine: isolate\n    primary: true\n    public_routes:\n      - /public/*\n'
+    + '  - name: program\n    src: program\n    engine: custom\n    run: node index.cjs\n    public: true\n    path: program\n');
+  await mkdir(join(folder, 'program'));
+  await writeFile(join(folder, 'program', 'index.cjs'), PROGRAM);
   await writeFile(join(folder, 'index.js'), CODE);
   app = new URL((await pushNew(ada, folder, 'large')).url);
 }, 120_000);
@@ -122,8 +135,11 @@ test.each([
   ['through two Micros', '/public/pass', SIZE],
   ['into a Drive', '/public/keep', SIZE],
   ['out of a Drive', '/public/kept', 0],
+  ['down from a program', `/program/down?size=${SIZE}`, 0],
+  ['through a program', '/program/echo', SIZE],
 ])('a large body goes %s in flat memory', async (_, path, size) => {
   let answer = { size: 0, hash: '', text: '' };
+  if (path.startsWith('/program')) await exchange('/program/down?size=1'); // it is up
   const startedAt = Date.now();
   const growth = await growthDuring(async () => { answer = await exchange(path, size); });
   const returnsText = path === '/public/up' || path === '/public/keep';

@@ -13,6 +13,7 @@ console.log('node is up');
 http.createServer(async (request, response) => {
   if (request.url === '/env') return response.end(JSON.stringify(process.env));
   if (request.url === '/crash') process.exit(3);
+  if (request.url === '/forbidden') return response.writeHead(200, { 'Strict-Transport-Security': 'max-age=1', 'X-Space-App-Actor': 'me', 'X-Own': 'kept', 'Set-Cookie': ['a=1; Domain=localhost', '__Host-space_session=x'] }).end();
   if (request.url.startsWith('/fetch?')) {
     try { const answer = await fetch(decodeURIComponent(request.url.slice(7))); return response.end(answer.status + ' ' + await answer.text()); }
     catch (error) { return response.end('failed ' + (error.cause?.code ?? error.cause?.message ?? error.message)); }
@@ -91,6 +92,16 @@ test('a start that fails says why, to the caller and in the log', async () => {
   expect(answer.status).toBe(502);
   expect(answer.text).toMatch(/MICRO_START_FAILED|could not start/);
   expect(await logs()).toMatch(/ended by itself with code 2.*none\.py/);
+});
+
+test('headers of its answers that would count for more than the app are left out, and its log says which, once', async () => {
+  for (let turn = 0; turn < 2; turn += 1) {
+    const { headers, cookies } = await send(at('forbidden'));
+    expect([headers['x-own'], headers['strict-transport-security'], headers['x-space-app-actor'], cookies]).toEqual(['kept', undefined, undefined, ['a=1']]);
+  }
+  await until(async () => ((await logs()).includes('set-cookie of an answer') ? true : undefined));
+  const said = [...(await logs()).matchAll(/The (?:header )?(\S+|Domain of a cookie)(?: of an answer)? was left out/g)].map(([, what]) => what);
+  expect(said.sort()).toEqual(['Domain of a cookie', 'set-cookie', 'strict-transport-security', 'x-space-app-actor']);
 });
 
 test('its WebSockets are its own', async () => {

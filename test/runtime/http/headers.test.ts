@@ -96,6 +96,12 @@ describe('an answer', () => {
   });
 });
 
+test('of what is left out the developer hears, but not of what every server sends or what speaks of one connection', () => {
+  const dropped: string[] = [];
+  cleanResponseHeaders(['Server', 'x', 'Date', 'x', 'Connection', 'close', 'a', '1', 'Alt-Svc', 'x', 'X-Space-User', 'x', 'Set-Cookie', 'a=1; Domain=x', 'Set-Cookie', 'space_session=x', 'Set-Cookie', 'b=2'], (what) => dropped.push(what));
+  expect(dropped).toEqual(['alt-svc', 'x-space-user', 'Domain of a cookie', 'set-cookie']);
+});
+
 test('the first value of a header is its value', () => {
   expect(headerValue(['A', '1', 'b', '2', 'B', '3'], 'b')).toBe('2');
   expect(headerValue(['a', 'b', 'c'], 'b')).toBeUndefined();
