@@ -18,7 +18,7 @@ export function findCells(hostPid: number): CellProcesses[] {
  *  @param program Node.js runs this file  @returns MB for each box */
 export function boxOverheadsMb(hostPid: number, program: string): number[] {
   const isProgram = (pid: number): boolean => {
-    const [command = '', ...args] = readOr(`/proc/${pid}/cmdline`).split('\0');
+    const [command = '', ...args] = readOr(`/proc/${pid}/cmdline`).split(/[\0 ]/);
     return basename(command) === 'node' && args.includes(program);
   };
   const boxes = startedBy(hostPid).map(treeOf).filter((pids) => pids.some(isProgram));

@@ -62,8 +62,10 @@ export const FORWARDER = `${RUN}/forwarder`;
 export const NODE = `${RUN}/bin/node`;
 /** Of a box that waits: sockets appear in it. */
 export const DOORS = `${RUN}/doors`;
+/** What Node.js has made of a program's sources, where there is something of the kind. */
+export const COMPILED = `${RUN}/compiled`;
 /** Shared with the box, so that what is mounted over it is seen there; the box's own side of it says nothing back. */
-const SLOT = `${PLACE}/slot`;
+const SLOTS = { [`${PLACE}/app`]: '/app', [`${PLACE}/compiled`]: COMPILED };
 /** Found first, so that `node` is the one that runs this host. */
 export const INSIDE_PATH = `${RUN}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`;
 const DEFAULTS = { PATH: INSIDE_PATH, HOME: '/tmp', TMPDIR: '/tmp', LANG: 'C.UTF-8' };
@@ -113,7 +115,8 @@ function stage({ tools, limits, joins, forwarder, waiting }: BoxPlan, binds: Map
     forwarder.isScript ? `${tools.ip} link set lo up` : `${give(forwarder.path)} up`,
     'echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start',
     ...joins.flatMap((_, index) => [`wait $join${index}`, `exec ${JOIN_FD + index}>&-`]),
-    ...(waiting ? [`${tools.mkdir} ${SLOT}`, `${tools.mount} --bind ${SLOT} ${SLOT}`, `${tools.mount} --make-shared ${SLOT}`, `${give(forwarder.path)} graft ${FD.info} ${SLOT} &`] : []),
+    ...(waiting ? [...Object.keys(SLOTS).flatMap((slot) => [`${tools.mkdir} ${slot}`, `${tools.mount} --bind ${slot} ${slot}`, `${tools.mount} --make-shared ${slot}`]),
+      `${give(forwarder.path)} graft ${FD.info} ${Object.keys(SLOTS).join(' ')} &`] : []),
   ];
   return [tools.sh, '-c', [...lines, `shift ${given.length}`, 'exec "$@"'].join('\n'), 'stage', ...given];
 }
@@ -131,7 +134,7 @@ function jail({ tools, node, forwarder, show, lend, forwards, cwd, hasFilter, ne
   return [
     tools.bwrap, ...NAMESPACES, ...(nests ? [] : ['--disable-userns']), ...MANNERS, ...SYSTEM, ...WRITABLE,
     ...Object.entries(readOnly).toSorted(byDepth).flatMap(([inside, path]) => ['--ro-bind', at(path), inside]),
-    ...(waiting ? ['--ro-bind', SLOT, '/app'] : []),
+    ...(waiting ? Object.entries(SLOTS).flatMap(([slot, inside]) => ['--ro-bind', slot, inside]) : []),
     ...Object.entries(lend).toSorted(byDepth).flatMap(([inside, path]) => ['--bind', at(path), inside]),
     '--remount-ro', '/', '--chdir', cwd, ...(hasFilter ? ['--seccomp', String(FD.filter)] : []), '--info-fd', String(FD.info), '--',
   ];

@@ -5,10 +5,13 @@
 const fs = require('node:fs');
 const http = require('node:http');
 const Module = require('node:module');
-require('node:https');
+// Most programs want these; they are here before they are asked for.
+for (const name of ['https', 'crypto', 'zlib', 'url', 'querystring', 'stream', 'util', 'events', 'child_process', 'os']) require(`node:${name}`);
 
+const TRIAL_MS = 2_000;
+const TRIAL_FOLDER = '/tmp/compiled';
 /** What a process reads when it starts: with other values there, another one has to start. */
-const READ_AT_START = /^(NODE_(?!ENV$|USE_ENV_PROXY$)|LD_|SSL_|OPENSSL_|UV_|MALLOC_|GLIBC_|LC_|LANG|TZ$|ICU_)/;
+const READ_AT_START = /^(NODE_(?!ENV$|USE_ENV_PROXY$|COMPILE_CACHE$)|LD_|SSL_|OPENSSL_|UV_|MALLOC_|GLIBC_|LC_|LANG|TZ$|ICU_)/;
 /** What the builder puts before a start command, so that installed programs are found. */
 const WITH_PATH = /^export PATH="((?:\$PWD\/[\w.-]+(?:\/[\w.-]+)*:)+)\$PATH"; /;
 const WORDS = /^(?:exec )?node((?: [\w./@:=,+-]+)+)$/;
@@ -21,10 +24,7 @@ begin(readOrder());
 /** Blocks: nothing else is to be done, and the program shall find nothing under way. */
 function readOrder() {
   const length = readExactly(4).readUInt32LE(0);
-  const order = JSON.parse(readExactly(length).toString());
-  fs.closeSync(0);
-  fs.openSync('/dev/null', 'r');
-  return order;
+  return JSON.parse(readExactly(length).toString());
 }
 
 function readExactly(length) {
@@ -37,11 +37,37 @@ function readExactly(length) {
   return bytes;
 }
 
-function begin({ command, env, cwd, forwarder }) {
+function begin({ command, env, cwd, forwarder, isTrial }) {
   process.chdir(cwd);
   const script = scriptOf(command, env, cwd);
+  if (isTrial && !script) return;
+  if (isTrial) tryOut(env);
+  else {
+    fs.closeSync(0);
+    fs.openSync('/dev/null', 'r');
+  }
   if (script) runHere(script, env, cwd);
   else process.execve(forwarder, [forwarder, 'anew', '--', ...command], env);
+}
+
+/** It runs for nobody, so that what Node.js makes of its sources can be kept: that is told when it has come up, or ends. */
+function tryOut(env) {
+  env.NODE_COMPILE_CACHE = TRIAL_FOLDER;
+  process.once('exit', () => {
+    Module.flushCompileCache();
+    const parts = fs.readdirSync(TRIAL_FOLDER).flatMap((folder) => fs.readdirSync(`${TRIAL_FOLDER}/${folder}`).flatMap((file) => {
+      const [name, bytes, lengths] = [Buffer.from(`${folder}/${file}`), fs.readFileSync(`${TRIAL_FOLDER}/${folder}/${file}`), Buffer.alloc(8)];
+      lengths.writeUInt32LE(name.length, 0);
+      lengths.writeUInt32LE(bytes.length, 4);
+      return [lengths, name, bytes];
+    }));
+    const told = Buffer.concat([Buffer.alloc(4), ...parts]);
+    told.writeUInt32LE(told.length - 4);
+    for (let at = 0; at < told.length;) at += fs.writeSync(0, told, at);
+    // It is ended when all of that has come.
+    readExactly(1);
+  });
+  setTimeout(() => process.exit(), TRIAL_MS);
 }
 
 /** @returns the words after `node`, and what PATH is; undefined for whatever a shell has to read */
@@ -61,6 +87,7 @@ function runHere({ words, path }, env, cwd) {
   const [file, ...args] = words;
   process.title = ['node', ...words].join(' ');
   process.argv = [process.execPath, require('node:path').resolve(file), ...args];
+  if (env.NODE_COMPILE_CACHE !== undefined) Module.enableCompileCache(env.NODE_COMPILE_CACHE);
   if (env.NODE_USE_ENV_PROXY === '1') http.setGlobalProxyFromEnv();
   delete require.cache[__filename];
   delete process.mainModule;

@@ -11,6 +11,7 @@ import { hasSwap } from '../../sandbox/cgroup.ts';
 import { DEFAULT_LIMITS, type IsolateLimits } from './cell/limits.ts';
 import type { Engine, InstanceSpec, MicroRequest, MicroResponse } from './engine.ts';
 import { Berths } from './process/berth.ts';
+import { Compiles } from './process/compile.ts';
 import { Packages } from './process/packages.ts';
 import { NotTaken, Program } from './process/program.ts';
 import { ReadyBoxes } from './process/ready.ts';
@@ -69,6 +70,7 @@ class ProgramEngine implements ProcessEngine {
   #starts = new Starts(Math.max(2, availableParallelism()));
   #ready: ReadyBoxes;
   #berths: Berths;
+  #compiles: Compiles;
   /** The one that takes requests, by Instance and Micro. */
   #current = new Map<string, Program>();
   /** All, also those that only finish what they have. */
@@ -88,6 +90,7 @@ class ProgramEngine implements ProcessEngine {
     this.#packages = new Packages({ folder: packageFolder });
     this.#ready = new ReadyBoxes({ most: this.#limits.readyBoxes, socketFolder, clock, log, isQuiet: () => this.#starts.isQuiet });
     this.#berths = new Berths({ ready: this.#ready, surroundingsOf, socketFolder, log });
+    this.#compiles = new Compiles({ isWanted: this.#limits.readyBoxes > 0, packages: this.#packages, clock, log, isQuiet: () => this.#starts.isQuiet });
     this.#hasSwap = options.hasSwap ?? hasSwap;
   }
 
@@ -125,7 +128,7 @@ class ProgramEngine implements ProcessEngine {
     if (!spec) throw new TypeError(`no Micro ${micro}`);
     const { log, clock } = this.#options;
     const program: Program = new Program({
-      instance, spec, boxes, clock, log, berths: this.#berths, packages: this.#packages, starts: this.#starts,
+      instance, spec, boxes, clock, log, berths: this.#berths, compiles: this.#compiles, packages: this.#packages, starts: this.#starts,
       limits: instance.limits ? { ...this.#limits, ...instance.limits } : this.#limits,
       onEnd: (demise) => {
         if (this.#current.get(key) === program) this.#current.delete(key);
@@ -210,7 +213,7 @@ class ProgramEngine implements ProcessEngine {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#stopSweep?.();
-    await Promise.all([this.#ready.close(), ...[...this.#all].map((program) => {
+    await Promise.all([this.#ready.close(), this.#compiles.close(), ...[...this.#all].map((program) => {
       program.kill('closed');
       return program.ended;
     })]);

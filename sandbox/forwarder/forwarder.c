@@ -3,7 +3,8 @@
 //
 //   forwarder control:FD [limit:RESOURCE=VALUE]... [fd:N=tcp:PORT] [tcp:PORT=unix:PATH]... -- /path/of/program argument...
 //   forwarder up      sets the loopback of its network up, and ends
-//   forwarder graft FD PLACE      waits for the path of a folder, and shows that folder at PLACE, read-only; answers "+" or "!"
+//   forwarder graft FD PLACE...   waits for as many paths of folders, each ended by a NUL, and shows each at its place, read-only,
+//                                 but for empty paths; answers "+" or "!"
 //   forwarder anew -- /path/of/program argument...     becomes that program, as if nothing had run before
 //
 // Over the control socket comes the environment (length as 32 bits, then NAME=value texts, each ended by a NUL); after that the
@@ -391,25 +392,35 @@ static void set_up(void) {
   SYS(N_exit_group, 0, 0, 0);
 }
 
-// It stays outside of the box: whoever is inside has no right to mount anything. What is bound at PLACE is seen there too.
-static void graft(int fd, const char *place) {
+// Read-only, no devices, no setuid; the tree is a copy, so the host's own place stays as it is.
+static int show_at(const char *folder, const char *place) {
+  uint64_t attributes[4] = { 1 | 2 | 4, 0, 0, 0 };
+  word tree = SYS(N_open_tree, -100, folder, 1 | CLOEXEC);
+  return tree >= 0 && call(N_mount_setattr, tree, (word)"", 0x1000, (word)attributes, sizeof attributes, 0) == 0
+    && call(N_move_mount, tree, (word)"", -100, (word)place, 4, 0) == 0;
+}
+
+// It stays outside of the box: whoever is inside has no right to mount anything. What is bound at a place is seen there too.
+static void graft(int fd, char **places) {
   call(N_prctl, 1, 9, 0, 0, 0, 0);
   // What the box has open is the box's alone.
   if (fd > 0) SYS(N_close_range, 0, fd - 1, 0);
   SYS(N_close_range, fd + 1, ~0u, 0);
   SYS(N_fcntl, fd, 4, 0);
-  unsigned long length = 0;
-  while (length == 0 || buffer[length - 1]) {
-    word n = SYS(N_read, fd, buffer + length, CHUNK - length);
-    if (n == -EINTR) continue;
-    if (n <= 0) SYS(N_exit_group, 1, 0, 0);
-    length += (unsigned long)n;
+  unsigned long length = 0, at = 0;
+  int is_done = 1;
+  for (; *places; places++) {
+    unsigned long end = at;
+    while (end == length || buffer[end]) {
+      if (end < length) { end++; continue; }
+      word n = SYS(N_read, fd, buffer + length, CHUNK - length);
+      if (n == -EINTR) continue;
+      if (n <= 0) SYS(N_exit_group, 1, 0, 0);
+      length += (unsigned long)n;
+    }
+    if (end > at && is_done) is_done = show_at(buffer + at, *places);
+    at = end + 1;
   }
-  // Read-only, no devices, no setuid; the tree is a copy, so the host's own place stays as it is.
-  uint64_t attributes[4] = { 1 | 2 | 4, 0, 0, 0 };
-  word tree = SYS(N_open_tree, -100, buffer, 1 | CLOEXEC);
-  int is_done = tree >= 0 && call(N_mount_setattr, tree, (word)"", 0x1000, (word)attributes, sizeof attributes, 0) == 0
-    && call(N_move_mount, tree, (word)"", -100, (word)place, 4, 0) == 0;
   SYS(N_write, fd, is_done ? "+" : "!", 1);
   SYS(N_exit_group, !is_done, 0, 0);
 }
@@ -467,10 +478,10 @@ static void read_arguments(char **arguments) {
 void begin(word *stack) {
   if (stack[0] == 2 && after((char *)stack[2], "up")) set_up();
   if (stack[0] > 3 && after((char *)stack[2], "anew")) become((char **)(stack + 4), (char **)(stack + 2 + stack[0]));
-  if (stack[0] == 4 && after((char *)stack[2], "graft")) {
+  if (stack[0] > 3 && after((char *)stack[2], "graft")) {
     uint64_t fd;
     number((char *)stack[3], &fd);
-    graft((int)fd, (char *)stack[4]);
+    graft((int)fd, (char **)(stack + 4));
   }
   // The program has the same user: without this it could write its own code in here, by /proc/1/mem, and never stand still.
   call(N_prctl, 4, 0, 0, 0, 0, 0);

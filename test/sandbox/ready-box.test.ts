@@ -29,7 +29,7 @@ beforeAll(async () => {
     const fs = require('node:fs');
     const how = (act) => { try { return act() ?? 'worked'; } catch (error) { return error.code; } };
     console.log(JSON.stringify({
-      argv: process.argv, execArgv: process.execArgv, isMain: require.main === module, loaded: Object.keys(require.cache), cwd: process.cwd(), title: process.title, env: process.env,
+      argv: process.argv, execArgv: process.execArgv, isMain: require.main === module, loaded: Object.keys(require.cache), cwd: process.cwd(), title: process.title, compiled: require('node:module').getCompileCacheDir(), env: process.env,
       stdin: fs.readlinkSync('/proc/self/fd/0'), sockets: fs.readdirSync('/proc/self/fd').filter((fd) => how(() => fs.readlinkSync('/proc/self/fd/' + fd)).startsWith('socket')),
       wrote: how(() => fs.writeFileSync('/app/x', '')), hosts: fs.readFileSync('/etc/hosts', 'utf8'),
     }));`);
@@ -143,6 +143,37 @@ describe('a ready box', () => {
     const other = await open();
     await expect(other.become(forLine('echo wrong', { folder: join(folder, 'none') }))).rejects.toThrow('could not be given its app');
     await other.box.kill();
+  });
+
+  it('compiles a program for whoever runs it next, who can read that and not change it', async () => {
+    const compiled = await (await open()).compile({ folder: app, command: ['/bin/sh', '-c', 'node index.js'], env: {} });
+    expect([...compiled.keys()]).toEqual([expect.stringMatching(/^v24[\w.-]+-1000\/\w+$/)]);
+    const kept = join(folder, 'compiled');
+    for (const [name, bytes] of compiled) {
+      mkdirSync(join(kept, name, '..'), { recursive: true });
+      writeFileSync(join(kept, name), bytes);
+    }
+    chmodSync(kept, 0o755);
+    const env = { NODE_COMPILE_CACHE: '/run/host/compiled' };
+    const line = 'touch /run/host/compiled/x; NODE_DEBUG_NATIVE=COMPILE_CACHE node index.js';
+    const used = (await run(line, { compiled: kept, env })).out;
+    expect(used).toMatch(/Read-only file system/);
+    expect(used).toMatch(/\/app\/index\.js was accepted/);
+    expect((await run(line, { env })).out, 'without it there is nothing to accept').not.toMatch(/was accepted/);
+    const here = JSON.parse((await run('node index.js', { compiled: kept, env })).out);
+    expect([here.compiled, here.loaded]).toEqual([expect.stringMatching(/^\/run\/host\/compiled\/v24/), ['/app/index.js']]);
+  });
+
+  it('believes nothing of what a program says of itself then, and compiles none that is not JavaScript by running it', async () => {
+    const hostile = join(folder, 'hostile');
+    mkdirSync(hostile);
+    const frame = `const name = Buffer.from(process.argv[2]), lengths = Buffer.alloc(12); lengths.writeUInt32LE(+process.argv[3] || name.length + 9, 0); lengths.writeUInt32LE(name.length, 4); lengths.writeUInt32LE(1, 8); require('fs').writeSync(0, Buffer.concat([lengths, name, Buffer.from('x')])); if (process.argv[3]) process.kill(process.pid, 'SIGKILL');`;
+    writeFileSync(join(hostile, 'index.js'), frame);
+    const compile = async (line: string): Promise<string[]> => [...(await (await open()).compile({ folder: hostile, command: ['/bin/sh', '-c', line], env: {} })).keys()];
+    expect(await compile('node index.js v1/good')).toEqual(['v1/good']);
+    expect(await Promise.all(['v1/../../x', '../x', 'v1/.made', '/etc/passwd', 'v1'].map((name) => compile(`node index.js ${name}`)))).toEqual([[], [], [], [], []]);
+    expect(await compile('node index.js v1/good 1000000000')).toEqual([]);
+    expect(await compile('echo $(node index.js v1/good)')).toEqual([]);
   });
 
   it('leaves nothing, neither one that waited nor one that became something', async () => {

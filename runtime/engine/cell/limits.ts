@@ -51,7 +51,7 @@ export const LIMITS = {
   graceMs: { fallback: 400, min: 50, max: 10_000, unit: 'ms', of: 'host', meaning: 'time beyond `cpuMs` in which a Cell may stay silent before it is killed' },
   drainMs: { fallback: 30_000, min: 0, max: 15 * MINUTE, unit: 'ms', of: 'host', meaning: 'time that requests have to end in a Cell that is retired' },
   poolSize: { fallback: 2, min: 0, max: 64, unit: '', of: 'host', meaning: 'ready Cells kept for whoever comes next' },
-  readyBoxes: { fallback: 2, min: 0, max: 32, unit: '', of: 'host', meaning: 'boxes with a Node.js in them that has come up already, kept for the process Micro that starts next; some 12 MB each, from the first start on' },
+  readyBoxes: { fallback: 2, min: 0, max: 32, unit: '', of: 'host', meaning: 'boxes with a Node.js in them that has come up already, kept for the process Micro that starts next; some 12 MB each, from the first start on. 0: none, and no package is compiled ahead either' },
   quarantineMs: { fallback: 1_000, min: 0, max: 10 * MINUTE, unit: 'ms', of: 'host', meaning: 'rest of a Micro that brought its Cell down; the second is twice as long' },
   strikesMax: { fallback: 3, min: 1, max: 100, unit: '', of: 'host', meaning: 'a Micro that brought its Cell down, or whose program did not stay up after its start, so often within ten minutes is paused' },
 } as const satisfies Record<string, LimitRow>;

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { Box, Boxes, BoxSpec } from '../../../sandbox/box.ts';
-import type { BoxLimits } from '../../../sandbox/box-command.ts';
+import { type BoxLimits, COMPILED } from '../../../sandbox/box-command.ts';
 import type { Log } from '../../../core/log.ts';
 import type { InstanceSpec, MicroSpec } from '../engine.ts';
 import { type Ingress, openIngress } from './ingress.ts';
@@ -20,7 +20,14 @@ export interface BerthsOptions {
   log: Log;
 }
 
-export interface Passenger { instance: InstanceSpec; spec: MicroSpec; folder: string; limits: BoxLimits }
+export interface Passenger {
+  instance: InstanceSpec;
+  spec: MicroSpec;
+  folder: string;
+  /** Where there is any. */
+  compiled: string | undefined;
+  limits: BoxLimits;
+}
 
 const PORT = 8080;
 let lastProgram = 0;
@@ -47,7 +54,7 @@ export class Berths {
   }
 
   /** @returns undefined when that box is not what is needed, or ended: then another is made */
-  async #enter({ instance, spec, folder, limits }: Passenger, waiting: Waiting): Promise<{ berth: Berth; kind: Kind } | undefined> {
+  async #enter({ instance, spec, folder, compiled, limits }: Passenger, waiting: Waiting): Promise<{ berth: Berth; kind: Kind } | undefined> {
     const { surroundingsOf, log } = this.#options;
     const { ready, ingress, socketPath, user, kind } = waiting;
     let surroundings: Surroundings | undefined;
@@ -55,7 +62,7 @@ export class Berths {
       surroundings = await surroundingsOf({ instance, micro: spec.name, socketPath, user });
       if (keyOf(kindOf(surroundings, portBeside(surroundings), limits)) === keyOf(kind)) {
         const { forwards, hosts } = surroundings;
-        await ready.become({ folder, forwards, hosts, ...programOf(spec, surroundings, kind.port) });
+        await ready.become({ folder, compiled, forwards, hosts, ...programOf(spec, surroundings, { port: kind.port, compiled }) });
         return { kind, berth: { box: ready.box, ingress, surroundings, port: kind.port } };
       }
     } catch (error) {
@@ -66,7 +73,7 @@ export class Berths {
     return undefined;
   }
 
-  async #make({ instance, spec, folder, limits }: Passenger, boxes: Boxes): Promise<{ berth: Berth; kind: Kind }> {
+  async #make({ instance, spec, folder, compiled, limits }: Passenger, boxes: Boxes): Promise<{ berth: Berth; kind: Kind }> {
     const opened: (() => unknown)[] = [];
     try {
       // Kept: others start meanwhile, and one who took this number would take the connections too.
@@ -79,7 +86,7 @@ export class Berths {
       const { forwards, hosts, authority } = surroundings;
       const port = await boxes.freePort(portBeside(surroundings));
       const box = await boxes.start({
-        ...programOf(spec, surroundings, port), show: { '/app': folder }, ingress: { handle: ingress.handle, port }, user, forwards, hosts, limits,
+        ...programOf(spec, surroundings, { port, compiled }), show: { '/app': folder, ...(compiled === undefined ? {} : { [COMPILED]: compiled }) }, ingress: { handle: ingress.handle, port }, user, forwards, hosts, limits,
         ...(authority === undefined ? {} : { authority }),
       });
       opened.push(box.kill);
@@ -94,6 +101,7 @@ export class Berths {
 
 const portBeside = ({ forwards }: Surroundings): number => (Object.hasOwn(forwards, PORT) ? PORT + 1 : PORT);
 
-function programOf({ entry, env }: MicroSpec, surroundings: Surroundings, port: number): Pick<BoxSpec, 'command' | 'env'> {
-  return { command: ['/bin/sh', '-c', entry], env: { ...env, ...surroundings.env, PORT: String(port) } };
+function programOf({ entry, env }: MicroSpec, surroundings: Surroundings, { port, compiled }: { port: number; compiled: string | undefined }): Pick<BoxSpec, 'command' | 'env'> {
+  const found: Record<string, string> = compiled === undefined ? {} : { NODE_COMPILE_CACHE: COMPILED };
+  return { command: ['/bin/sh', '-c', entry], env: { ...found, ...env, ...surroundings.env, PORT: String(port) } };
 }

@@ -14,6 +14,8 @@ import type { MicroSpec } from '../engine.ts';
 
 export interface Package {
   folder: string;
+  /** What is made of it for this Node.js, which may not be there (yet); it goes with the package. */
+  compiledFolder: string;
   /** It may be removed when nobody else holds it. */
   release(): void;
 }
@@ -33,6 +35,7 @@ const ENTRIES_MAX = 250_000;
 const PATH_MAX_CHARS = 1_024;
 const FOR_ALL = 0o555;
 const ARCHIVE = '.tar.zst';
+const COMPILED = `.compiled-${process.version}`;
 
 interface Kept { users: number; bytes: number; usedAt: number; ready: Promise<void> }
 
@@ -64,7 +67,7 @@ export class Packages {
     }
     let isHeld = true;
     return {
-      folder: join(this.#folder, name),
+      folder: join(this.#folder, name), compiledFolder: join(this.#folder, `${name}${COMPILED}`),
       release: () => {
         if (isHeld) kept.users -= 1;
         isHeld = false;
@@ -101,8 +104,10 @@ export class Packages {
   /** What an earlier run of this host unpacked is whole, or a draft. */
   async #sweep(): Promise<void> {
     await mkdir(this.#folder, { recursive: true });
-    for (const name of await readdir(this.#folder)) {
+    const found = await readdir(this.#folder);
+    for (const name of found) {
       const path = join(this.#folder, name);
+      if (name.endsWith(COMPILED) && found.includes(name.slice(0, -COMPILED.length))) continue;
       if (!/^[0-9a-f]{64}-\d+$/.test(name)) await rm(path, { recursive: true, force: true });
       else this.#kept.set(name, { users: 0, bytes: Number(name.split('-')[1]), usedAt: (await stat(path)).mtimeMs, ready: Promise.resolve() });
     }
@@ -119,6 +124,7 @@ export class Packages {
       // Whoever comes meanwhile unpacks anew.
       await rename(join(this.#folder, name), gone).catch(() => {});
       await rm(gone, { recursive: true, force: true });
+      await rm(join(this.#folder, `${name}${COMPILED}`), { recursive: true, force: true });
     }
   }
 }

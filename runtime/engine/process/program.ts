@@ -8,6 +8,7 @@ import type { Box, BoxEnd, Boxes } from '../../../sandbox/box.ts';
 import type { IsolateLimits } from '../cell/limits.ts';
 import type { InstanceSpec, MicroRequest, MicroResponse, MicroSpec } from '../engine.ts';
 import type { Berth, Berths } from './berth.ts';
+import type { Compiles } from './compile.ts';
 import { type Demise, judgeDemise, type Killed, listeningPorts, quiet } from './demise.ts';
 import { Exchange, isWholeChange, LostConnection, withWholeBody } from './exchange.ts';
 import { Output } from './output.ts';
@@ -22,6 +23,7 @@ export interface ProgramOptions {
   packages: Packages;
   starts: Starts;
   berths: Berths;
+  compiles: Compiles;
   clock: Clock;
   log: Log;
   /** Called once, when nothing of it is left. */
@@ -208,7 +210,7 @@ export class Program {
   }
 
   async #start(): Promise<Parts> {
-    const { instance, spec, boxes, packages, limits, berths, starts, clock } = this.#options;
+    const { instance, spec, boxes, packages, limits, berths, compiles, starts, clock } = this.#options;
     const done = await starts.enter(instance.spaceId);
     const opened: (() => unknown)[] = [];
     try {
@@ -216,13 +218,12 @@ export class Program {
       if (this.#killed !== undefined) throw new SpaceError('MICRO_CRASHED');
       const held = await packages.hold(spec);
       opened.push(held.release);
-      const berth = await berths.open({
-        instance, spec, folder: held.folder,
-        limits: { memoryMb: limits.memoryMb, processes: limits.processesMax, openFiles: OPEN_FILES, tmpMb: limits.tmpMb, tmpFiles: TMP_FILES },
-      }, boxes);
+      const boxLimits = { memoryMb: limits.memoryMb, processes: limits.processesMax, openFiles: OPEN_FILES, tmpMb: limits.tmpMb, tmpFiles: TMP_FILES };
+      const berth = await berths.open({ instance, spec, folder: held.folder, compiled: compiles.of(held), limits: boxLimits }, boxes);
       const { box } = berth;
       const stopWaiting = clock.after(SLOW_START_MS, done);
       void Promise.race([box.answers, box.ended]).then(stopWaiting).then(done);
+      void box.answers.then(() => compiles.want(held, spec, { boxes, limits: boxLimits }));
       this.#output.follow(box.stdout, 'info');
       this.#output.follow(box.stderr, 'warn');
       return { ...berth, held };

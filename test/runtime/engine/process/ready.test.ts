@@ -65,6 +65,25 @@ it('says of a program that does not come up what any other says, and one that wa
   expect((await (await serving()).call('/')).text).toBe('hello');
 });
 
+it('compiles a package once, for all who have it and by none of them; no other package has anything of it', async () => {
+  const own = await openProcessBench({ limits: { readyBoxes: 1 } });
+  try {
+    const said = `if (process.env.NAME === undefined) console.log('for nobody');`;
+    const first = await createProcessInstance(own.engine, { 'index.js': SERVER + said }, { env: { NAME: 'of one' } });
+    const envOf = async (app: ProcessInstance): Promise<Record<string, string>> => JSON.parse((await app.call('/env')).text);
+    expect((await envOf(first)).NODE_COMPILE_CACHE).toBeUndefined();
+    const compiled = await until(async () => own.hostLog.find(({ event }) => event === 'program.compiled'));
+    expect(Number(compiled['files'])).toBeGreaterThan(0);
+    await own.engine.stop(first.spec.instanceId, 0);
+    expect(await envOf(first)).toMatchObject({ NAME: 'of one', NODE_COMPILE_CACHE: '/run/host/compiled' });
+    expect(first.said()).not.toMatch(/for nobody/);
+    const other = await createProcessInstance(own.engine, { 'index.js': SERVER });
+    expect((await envOf(other)).NODE_COMPILE_CACHE).toBeUndefined();
+  } finally {
+    await own.close();
+  }
+});
+
 it('is given up when memory is short, and nothing of it is left', async () => {
   const log: LogFields[] = [];
   const ready = new ReadyBoxes({ most: 2, socketFolder: join(bench.folder, 'boxes'), clock: systemClock, log: createLog('debug', (line) => log.push(JSON.parse(line) as LogFields)), isQuiet: () => true });
