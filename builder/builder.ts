@@ -8,7 +8,6 @@ import type { Log } from '../core/log.ts';
 import type { Boxes } from '../sandbox/box.ts';
 import type { BlobStore } from '../sandbox-data/blob/blob-store.ts';
 import type { Store } from '../sandbox-data/store/store.ts';
-import { commit } from '../sandbox-data/store/table.ts';
 import { createArtifacts } from './artifact.ts';
 import type { Artifacts } from './artifact.ts';
 import { createBackground } from './background.ts';
@@ -18,7 +17,7 @@ import { recoverBuilds, runBuild } from './build-job.ts';
 import type { AbortReason, JobParts, OnRevision } from './build-job.ts';
 import { createBuildLogs } from './build-log.ts';
 import { createBuildQueue } from './build-queue.ts';
-import { createProjects, tookPlace } from './project.ts';
+import { createProjects } from './project.ts';
 import type { Projects } from './project.ts';
 import { createReleases } from './release.ts';
 import type { Releases } from './release.ts';
@@ -83,6 +82,7 @@ export async function createBuilder(options: BuilderOptions): Promise<Builder> {
   const projects = createProjects(store, nextInstant);
   const revisions = createRevisions(store);
   const releases = createReleases(store, artifacts, nextInstant);
+  await releases.open();
   const logs = await createBuildLogs(join(workFolder, 'logs'));
   const tools = packageTools(options);
   const background = createBackground();
@@ -133,12 +133,11 @@ async function deleteProject(id: string, { projects, builds, releases }: Pick<Bu
 
 const DELETE_ATTEMPTS = 10;
 
-async function deleteRevision(id: string, { store, revisions, releases, nextInstant }: JobParts): Promise<void> {
+async function deleteRevision(id: string, { revisions, releases, nextInstant }: JobParts): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     const revision = await revisions.get(id);
     if (revision.deletedAt !== undefined) return;
-    const withdrawn = await releases.withdrawWrites(id);
-    if (await tookPlace(() => commit(store, revisions.deleteWrite(revision, nextInstant()), ...withdrawn))) return;
+    if (await releases.withdraw(id, revisions.deleteWrite(revision, nextInstant()))) return;
     if (attempt === DELETE_ATTEMPTS) throw new SpaceError('STORE_CONDITION_FAILED');
   }
 }

@@ -4,8 +4,8 @@ import { SpaceError } from '../core/errors.ts';
 import { newId, newReleaseVersion } from '../core/ids.ts';
 import type { WireChannel } from '../core/wire.ts';
 import type { Store } from '../sandbox-data/store/store.ts';
-import { commit, createTable } from '../sandbox-data/store/table.ts';
-import type { ListOptions, Table, Write } from '../sandbox-data/store/table.ts';
+import { commit, contended, createTable } from '../sandbox-data/store/table.ts';
+import type { Table, Write } from '../sandbox-data/store/table.ts';
 import type { Artifacts } from './artifact.ts';
 import { checkedDiscovery } from './discovery.ts';
 import type { Discovery } from './discovery.ts';
@@ -13,6 +13,8 @@ import { inspectScreenshot } from './icon.ts';
 import type { Icon } from './icon.ts';
 import { tookPlace } from './project.ts';
 import type { Project } from './project.ts';
+import { createReleaseSummaries } from './release-summary.ts';
+import type { ReleaseSummary } from './release-summary.ts';
 import { assertNotDeleted } from './revision.ts';
 import type { PageOptions, Revision } from './revision.ts';
 
@@ -45,18 +47,20 @@ export interface Release {
 export interface ReleaseSpec { revision: Revision; project: Project; version?: string; notes?: string; listed?: boolean; discovery?: Partial<Discovery> }
 
 export interface Releases {
-  /** One on channel `experimental`. @throws RELEASE_NOTES_INVALID, INVALID_FIELD, REVISION_DELETED, VERSION_TAKEN */
+  /** One on channel `experimental`. @throws RELEASE_NOTES_INVALID, INVALID_FIELD, REVISION_DELETED, VERSION_TAKEN, COUNT_LIMIT */
   create(spec: ReleaseSpec): Promise<Release>;
   /** @throws RELEASE_NOT_FOUND when there is none, or it is not of `spaceId` */
   get(id: string, spaceId?: string): Promise<Release>;
-  /** The newest on channel `experimental`, of those listed or not as `listed` says. */
-  latest(projectId: string, options?: { listed?: boolean }): Promise<Release | undefined>;
-  /** All channels, newest first. */
-  listByProject(projectId: string, options?: PageOptions): Promise<Release[]>;
+  /** What is listed of one that others may install. */
+  summary(id: string): Promise<ReleaseSummary | undefined>;
+  /** The newest on channel `experimental`, of all or of those that are listed. */
+  latest(projectId: string, options?: { listed?: boolean }): Promise<ReleaseSummary | undefined>;
+  /** On channel `experimental`, newest first. */
+  listByProject(projectId: string, options?: PageOptions & { listed?: boolean }): Promise<ReleaseSummary[]>;
   /** Of this Revision, newest first: its development Release is the last one. */
   listByRevision(revisionId: string): Promise<Release[]>;
   /** Listed Releases of everybody, newest first. */
-  listListed(options?: PageOptions): Promise<Release[]>;
+  listListed(options?: PageOptions): Promise<ReleaseSummary[]>;
   /** @throws INVALID_FIELD, RELEASE_NOT_FOUND */
   putDiscovery(id: string, discovery: Partial<Discovery>): Promise<Release>;
   /** Position `index` from 0; a picture, or the address of one. @throws ICON_INVALID, INVALID_FIELD, RELEASE_NOT_FOUND */
@@ -67,10 +71,13 @@ export interface Releases {
   unlistProject(projectId: string): Promise<void>;
   /** Its version is never used for other content. @throws RELEASE_NOT_FOUND */
   delete(id: string): Promise<void>;
-  /** The parts of a batch that make every Release of a Revision one that nobody can install. */
-  withdrawWrites(revisionId: string): Promise<Write[]>;
-  /** Grows with every change of any Release: what was computed from them holds as long as it is the same. */
-  changes(): number;
+  /** Make every Release of a Revision one that nobody can install, in one batch with `more`.
+   *  @returns false when somebody else was faster: nothing changed */
+  withdraw(revisionId: string, more: Write): Promise<boolean>;
+  /** Be told of the Project whenever a Release of it has changed: what was computed from them before holds no more. */
+  onChange(listener: (projectId: string) => void): void;
+  /** Releases that an older host made can be listed and found. Before the first of all other calls. */
+  open(): Promise<void>;
   /** What a follower of the release job reads; the address of its page is the runtime's to add. */
   logs(id: string): AsyncIterable<string>;
   /** The part of a batch by which a Revision's development Release comes into being. */
@@ -80,29 +87,28 @@ export interface Releases {
 const NOTES_MAX_CHARACTERS = 4250;
 const VERSION_MAX_CHARACTERS = 64;
 const MAX_SCREENSHOTS = 5;
+const FILLED_AT_ONCE = 100;
 
 export function createReleases(store: Store, artifacts: Artifacts, nextInstant: () => string): Releases {
   const order = (release: Release): string => release.createdAt;
-  const isOpen = (release: Release): boolean => release.channel === 'experimental';
   const table = createTable<Release>(store, 'release', {
     project: { of: (release) => release.projectId, order },
     revision: { of: (release) => release.revisionId, order },
-    experimental: { of: (release) => (isOpen(release) ? release.projectId : undefined), order },
-    experimentalListed: { of: (release) => (isOpen(release) ? `${release.projectId}/${release.listed}` : undefined), order },
-    listed: { of: (release) => (release.listed ? 'yes' : undefined), order },
   });
+  const summaries = createReleaseSummaries(store);
   const versions = createTable<VersionClaim>(store, 'release-version');
-  let changeCount = 0;
-  const newest = (index: string, value: string, { after, limit = 50 }: PageOptions = {}): Promise<Release[]> => {
-    const options: ListOptions = { by: { index, value }, reverse: true, after, limit: limit === Infinity ? undefined : limit };
-    return table.list(options);
-  };
+  const listeners: ((projectId: string) => void)[] = [];
+  const tell = ({ projectId }: Release): void => listeners.forEach((listener) => listener(projectId));
 
   async function change(id: string, changed: (release: Release) => Release): Promise<Release> {
-    const release = await table.update(id, changed);
-    changeCount += 1;
-    if (!release) throw new SpaceError('RELEASE_NOT_FOUND');
-    return release;
+    const after = await contended(async () => {
+      const before = await get(id);
+      const release = changed(before);
+      await commit(store, table.replaceWrite(before, release), ...(await summaries.writes(release)));
+      return release;
+    });
+    tell(after);
+    return after;
   }
 
   async function get(id: string, spaceId?: string): Promise<Release> {
@@ -111,26 +117,29 @@ export function createReleases(store: Store, artifacts: Artifacts, nextInstant: 
     return release;
   }
 
+  const listByRevision = (revisionId: string): Promise<Release[]> => table.list({ by: { index: 'revision', value: revisionId }, reverse: true });
+
   return {
     get,
     async create(spec) {
       assertNotDeleted(spec.revision);
+      await summaries.assertRoom({ projectId: spec.project.id, spaceId: spec.project.spaceId });
       for (let attempt = 1; ; attempt += 1) {
         const release = draft(spec, { id: newId('release'), channel: 'experimental', createdAt: nextInstant() });
         const claims = await claimVersion(versions, release, spec.revision);
-        const isThere = await tookPlace(() => commit(store, table.insertWrite(release), ...claims));
-        changeCount += 1;
-        if (isThere) return release;
+        const made = [table.insertWrite(release), ...(await summaries.writes(release)), ...claims];
+        if (await tookPlace(() => commit(store, ...made))) {
+          tell(release);
+          return release;
+        }
         if (attempt === CLAIM_ATTEMPTS) throw new SpaceError('VERSION_TAKEN', { version: release.version });
       }
     },
-    async latest(projectId, { listed } = {}) {
-      const [index, value] = listed === undefined ? ['experimental', projectId] : ['experimentalListed', `${projectId}/${listed}`];
-      return (await newest(index, value, { limit: 1 }))[0];
-    },
-    listByProject: (projectId, options) => newest('project', projectId, options),
-    listByRevision: (revisionId) => newest('revision', revisionId, { limit: Infinity }),
-    listListed: (options) => newest('listed', 'yes', options),
+    summary: (id) => summaries.get(id),
+    latest: async (projectId, { listed } = {}) => (await summaries.ofProject(projectId, { listed, limit: 1 }))[0],
+    listByProject: (projectId, options) => summaries.ofProject(projectId, options),
+    listByRevision,
+    listListed: (options) => summaries.listed(options),
     putDiscovery: (id, given) => change(id, (release) => {
       const { appName, title } = release.discovery;
       const discovery = checkedDiscovery({ ...given, appName: given.appName || appName, title: given.title || title });
@@ -146,21 +155,27 @@ export function createReleases(store: Store, artifacts: Artifacts, nextInstant: 
     },
     unlist: (id) => change(id, (release) => ({ ...release, listed: false })),
     async unlistProject(projectId) {
-      for (const release of await newest('experimentalListed', `${projectId}/true`, { limit: Infinity })) {
-        await change(release.id, (current) => ({ ...current, listed: false }));
+      for (let found = await summaries.ofProject(projectId, { listed: true }); found.length > 0; found = await summaries.ofProject(projectId, { listed: true })) {
+        for (const { id } of found) await change(id, (current) => ({ ...current, listed: false }));
       }
     },
     async delete(id) {
-      const gone = await table.delete(id);
-      changeCount += 1;
-      if (!gone) throw new SpaceError('RELEASE_NOT_FOUND');
+      const gone = await contended(async () => {
+        const release = await get(id);
+        await commit(store, table.deleteWrite(release), ...(await summaries.deleteWrites(id)));
+        return release;
+      });
+      tell(gone);
     },
-    async withdrawWrites(revisionId) {
-      const found = await newest('revision', revisionId, { limit: Infinity });
-      changeCount += 1;
-      return found.map((release) => table.replaceWrite(release, { ...release, listed: false, deletedRevision: true }));
+    async withdraw(revisionId, more) {
+      const found = (await listByRevision(revisionId)).map((before) => ({ before, after: { ...before, listed: false, deletedRevision: true } as const }));
+      const shown = await Promise.all(found.map(({ after }) => summaries.writes(after)));
+      const isDone = await tookPlace(() => commit(store, more, ...found.map(({ before, after }) => table.replaceWrite(before, after)), ...shown.flat()));
+      if (isDone) found.forEach(({ after }) => tell(after));
+      return isDone;
     },
-    changes: () => changeCount,
+    onChange: (listener) => void listeners.push(listener),
+    open: () => summaries.fill((after) => table.list({ after, limit: FILLED_AT_ONCE })),
     async *logs(id) {
       yield* logLines(await get(id));
     },

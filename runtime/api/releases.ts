@@ -1,6 +1,7 @@
 // Owns the endpoints of Releases, which travel under two names: as `promotions` while they are made, as `releases` after.
 import type { WireDiscovery, WireListedApp, WirePromotion, WireRelease } from '../../core/wire.ts';
 import type { Discovery } from '../../builder/discovery.ts';
+import type { ReleaseSummary } from '../../builder/release-summary.ts';
 import type { Release } from '../../builder/release.ts';
 import { isSpaceError, orMissing, SpaceError } from '../../core/errors.ts';
 import { oneOf, optionalFlag, optionalText, optionalTexts, perPage, requiredText } from './field.ts';
@@ -31,13 +32,19 @@ export function releaseRoutes({ builder, spaces, addresses, instances, log }: Ap
     };
   }
 
+  /** Those that are still there. */
+  async function wireReleases(summaries: readonly ReleaseSummary[], origin: string): Promise<WireRelease[]> {
+    const found = await Promise.all(summaries.map(({ id }) => orMissing(builder.releases.get(id))));
+    return Promise.all(found.filter((release) => release !== undefined).map((release) => wireRelease(release, origin)));
+  }
+
   /** @throws RELEASE_NOT_FOUND, for what is not listed too */
   async function listedBy(author: string, alias: string): Promise<Release> {
     const project = await builder.projects.byAlias(alias);
     const isTheirs = project !== undefined && (await spaces.get(project.spaceId))?.username === author.replace(/^@/, '');
-    const release = isTheirs ? await builder.releases.latest(project.id, { listed: true }) : undefined;
-    if (!release) throw new SpaceError('RELEASE_NOT_FOUND');
-    return release;
+    const newest = isTheirs ? await builder.releases.latest(project.id, { listed: true }) : undefined;
+    if (!newest) throw new SpaceError('RELEASE_NOT_FOUND');
+    return builder.releases.get(newest.id);
   }
 
   /** Whoever has the link of a Release may see it; what is on channel development is its developer's alone. */
@@ -106,17 +113,16 @@ export function releaseRoutes({ builder, spaces, addresses, instances, log }: Ap
       async handle({ person, query, origin }) {
         const project = await builder.projects.get(query.get('app_id') ?? '', person.id);
         const found = await builder.releases.listByProject(project.id, { limit: perPage(query) });
-        const open = found.filter((release) => release.channel === 'experimental');
-        return { json: { releases: await Promise.all(open.map((release) => wireRelease(release, origin))) } };
+        return { json: { releases: await wireReleases(found, origin) } };
       },
     }),
     api('GET /api/v0/releases/latest', {
       access: 'person',
       async handle({ person, query, origin }) {
         const project = await builder.projects.get(query.get('app_id') ?? '', person.id);
-        const release = await builder.releases.latest(project.id, query.get('listed') === 'true' ? { listed: true } : {});
-        if (!release) throw new SpaceError('RELEASE_NOT_FOUND');
-        return { json: await wireRelease(release, origin) };
+        const newest = await builder.releases.latest(project.id, { listed: query.get('listed') === 'true' });
+        if (!newest) throw new SpaceError('RELEASE_NOT_FOUND');
+        return { json: await wireRelease(await builder.releases.get(newest.id), origin) };
       },
     }),
     api('GET /api/v0/releases/:id', {
@@ -154,7 +160,7 @@ export function releaseRoutes({ builder, spaces, addresses, instances, log }: Ap
         const { apps, total } = await shelf.find({
           search: query.get('search') ?? '', sort: oneOf(query.get('sort') ?? 'recent', SHELF_SORTS, 'sort'), offset: (page - 1) * limit, limit,
         });
-        return { json: { releases: await Promise.all(apps.map(({ release }) => wireRelease(release, origin))), page: { size: apps.length, last: null }, total } };
+        return { json: { releases: await wireReleases(apps.map(({ release }) => release), origin), page: { size: apps.length, last: null }, total } };
       },
     }),
     api('GET /api/v0/discovery/apps/:author/:alias', {

@@ -1,13 +1,13 @@
 // Owns what Discovery shows: the newest listed Release of each app, who made it, how many people have it; found by words,
-// ordered by what is liked or new. What was computed is kept until a Release changes; counts are up to a minute old.
+// ordered by what is liked or new. What was read is kept, and read again for an app whose Releases change; counts are up to a minute old.
 import { LRUCache } from 'lru-cache';
 import type { Builder } from '../../builder/builder.ts';
-import type { Release } from '../../builder/release.ts';
+import type { ReleaseSummary } from '../../builder/release-summary.ts';
 import type { Clock } from '../../core/clock.ts';
 import type { Spaces } from '../auth/space.ts';
 import type { Instances } from '../instance/instance.ts';
 
-export interface ShelfApp { release: Release; author: string; installs: number }
+export interface ShelfApp { release: ReleaseSummary; author: string; installs: number }
 
 export interface Installs {
   /** People whose Space has a copy of any Release of the app. */
@@ -31,25 +31,52 @@ export interface ShelfParts { builder: Pick<Builder, 'releases'>; spaces: Spaces
 
 const COUNTS_MAX_AGE_MS = 60_000;
 const PAGE = 200;
+const COUNTED_AT_ONCE = 50;
 /** Releases that are looked at; an app beyond them is still found by its link. */
 const RELEASES_MAX = 20_000;
 const SEARCH_MAX_CHARACTERS = 200;
 export const NOBODY = 'somebody who left';
 
-interface Entry { release: Release; author: string; text: string }
+interface Entry { release: ReleaseSummary; author: string; text: string }
 
 export function createShelf(parts: ShelfParts): Shelf {
-  const counts = new LRUCache<string, Promise<Installs>>({ max: 5_000, ttl: COUNTS_MAX_AGE_MS, perf: { now: () => parts.clock.now() } });
-  let known: { changes: number; entries: Promise<Entry[]> } | undefined;
+  const counts = new LRUCache<string, Promise<Installs>>({ max: RELEASES_MAX, ttl: COUNTS_MAX_AGE_MS, perf: { now: () => parts.clock.now() } });
+  const known = new Map<string, Entry>();
+  let sorted: readonly Entry[] = [];
+  /** Projects whose entries are to be read again; undefined: all of them. */
+  let stale: Set<string> | undefined;
+  let reading: Promise<void> | undefined;
+  parts.builder.releases.onChange((projectId) => stale?.add(projectId));
 
-  function entries(): Promise<Entry[]> {
-    const changes = parts.builder.releases.changes();
-    if (known?.changes !== changes) {
-      const loading = { changes, entries: loadEntries(parts) };
-      loading.entries.catch(() => { if (known === loading) known = undefined; });
-      known = loading;
+  async function read(): Promise<void> {
+    const wanted = stale;
+    stale = new Set();
+    try {
+      if (wanted) await Promise.all(Array.from(wanted, async (projectId) => keep(projectId, await parts.builder.releases.latest(projectId, { listed: true }))));
+      else await readAll();
+    } catch (error) {
+      stale = undefined;
+      throw error;
     }
-    return known.entries;
+    sorted = [...known.values()].toSorted((left, right) => (left.release.createdAt < right.release.createdAt ? 1 : -1));
+  }
+
+  async function readAll(): Promise<void> {
+    known.clear();
+    for (const release of await readListed(parts)) await keep(release.projectId, release);
+  }
+
+  async function keep(projectId: string, release: ReleaseSummary | undefined): Promise<void> {
+    if (release) known.set(projectId, await entryOf(parts, release));
+    else known.delete(projectId);
+  }
+
+  /** One reads, and everybody who asks meanwhile has that; whoever asks after a change has it too. */
+  async function entries(): Promise<readonly Entry[]> {
+    await reading?.catch(() => undefined);
+    if (!stale || stale.size > 0) reading ??= read().finally(() => (reading = undefined));
+    await reading;
+    return sorted;
   }
 
   function installs(projectId: string): Promise<Installs> {
@@ -59,21 +86,31 @@ export function createShelf(parts: ShelfParts): Shelf {
     return counted;
   }
 
+  /** A few at a time: others want the records too. */
+  async function counted(found: readonly Entry[]): Promise<ShelfApp[]> {
+    const apps: ShelfApp[] = [];
+    for (let at = 0; at < found.length; at += COUNTED_AT_ONCE) {
+      apps.push(...(await Promise.all(found.slice(at, at + COUNTED_AT_ONCE).map(async ({ release, author }) => ({ release, author, installs: (await installs(release.projectId)).total })))));
+    }
+    return apps;
+  }
+
   return {
     installs,
     async find({ search, sort, offset, limit }) {
       const words = plain(search.slice(0, SEARCH_MAX_CHARACTERS)).split(/\s+/).filter(Boolean);
       const found = (await entries()).filter(({ text }) => words.every((word) => text.includes(word)));
       // Newest first, which a stable sort keeps among those that equally many people have.
-      const apps = await Promise.all((sort === 'recent' ? found.slice(offset, offset + limit) : found).map(async ({ release, author }) => ({ release, author, installs: (await installs(release.projectId)).total })));
+      const apps = await counted(sort === 'recent' ? found.slice(offset, offset + limit) : found);
       if (sort === 'recent') return { apps, total: found.length };
       return { apps: apps.toSorted((left, right) => right.installs - left.installs).slice(offset, offset + limit), total: found.length };
     },
   };
 }
 
-async function loadEntries({ builder, spaces }: ShelfParts): Promise<Entry[]> {
-  const newest = new Map<string, Release>();
+/** The newest of each app. */
+async function readListed({ builder }: ShelfParts): Promise<ReleaseSummary[]> {
+  const newest = new Map<string, ReleaseSummary>();
   let after: string | undefined;
   for (let seen = 0; seen < RELEASES_MAX; seen += PAGE) {
     const page = await builder.releases.listListed({ limit: PAGE, after });
@@ -81,11 +118,13 @@ async function loadEntries({ builder, spaces }: ShelfParts): Promise<Entry[]> {
     if (page.length < PAGE) break;
     after = page.at(-1)?.id;
   }
-  return Promise.all([...newest.values()].map(async (release) => {
-    const author = (await spaces.get(release.spaceId))?.username ?? NOBODY;
-    const { appName, title, tagline } = release.discovery;
-    return { release, author, text: plain([appName, title, tagline, author].join(' ')) };
-  }));
+  return [...newest.values()];
+}
+
+async function entryOf({ spaces }: ShelfParts, release: ReleaseSummary): Promise<Entry> {
+  const author = (await spaces.get(release.spaceId))?.username ?? NOBODY;
+  const { appName, title, tagline } = release;
+  return { release, author, text: plain([appName, title, tagline, author].join(' ')) };
 }
 
 async function countInstalls({ instances }: ShelfParts, projectId: string): Promise<Installs> {

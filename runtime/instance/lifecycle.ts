@@ -68,8 +68,8 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
       if (instance.kind === 'builder' || instance.state === 'removing') return undefined;
       const latest = await releases.latest(instance.projectId, { listed: true });
       if (!latest || latest.id === instance.releaseId) return undefined;
-      const current = await orMissing(releases.get(instance.releaseId));
-      return !current || latest.createdAt > current.createdAt ? latest : undefined;
+      const current = await releases.summary(instance.releaseId);
+      return !current || latest.createdAt > current.createdAt ? orMissing(releases.get(latest.id)) : undefined;
     },
     async followPush(project, revision) {
       for (let attempt = 1; ; attempt += 1) {
@@ -85,8 +85,7 @@ export function createLifecycle(parts: LifecycleParts): Lifecycle {
   };
 
   async function place(project: Project, revision: Revision): Promise<void> {
-    const [release] = (await releases.listByRevision(revision.id)).toReversed();
-    if (!release) throw new TypeError('a Revision has a development Release');
+    const release = await releases.get(revision.developmentReleaseId);
     const known = await instances.builderOf(project.id);
     if (known) await afterOpenJob(installations, known.id);
     const instance = known && (await instances.builderOf(project.id));

@@ -1,6 +1,7 @@
 // Owns the versions of an Instance: what an update would bring, what it ran before, what a rollback would undo.
 // The jobs themselves are Installations.
 import { orMissing, SpaceError } from '../../core/errors.ts';
+import { RELEASES_MAX } from '../../builder/release-summary.ts';
 import type { Release, Releases } from '../../builder/release.ts';
 import type { Revision } from '../../builder/revision.ts';
 import type { ChangesSince, Snapshots } from '../../sandbox-data/data.ts';
@@ -53,10 +54,11 @@ export function createVersions(parts: VersionsParts): Versions {
   const { installations, lifecycle, releases } = parts;
 
   async function notesUpTo(instance: Instance, release: Release): Promise<Release[]> {
-    const current = await orMissing(releases.get(instance.releaseId));
-    const all = await releases.listByProject(release.projectId, { limit: 200 });
-    const between = all.filter((each) => each.listed && current && each.createdAt > current.createdAt && each.createdAt < release.createdAt && each.channel === release.channel);
-    return [release, ...between].slice(0, NOTES_MAX);
+    const current = await releases.summary(instance.releaseId);
+    const listed = current ? await releases.listByProject(release.projectId, { listed: true, limit: RELEASES_MAX }) : [];
+    const between = listed.filter(({ createdAt }) => createdAt > (current?.createdAt ?? '') && createdAt < release.createdAt);
+    const found = await Promise.all(between.slice(0, NOTES_MAX - 1).map(({ id }) => orMissing(releases.get(id))));
+    return [release, ...found.filter((each) => each !== undefined)];
   }
 
   async function points(instance: Instance): Promise<ReturnPoint[]> {

@@ -2,6 +2,7 @@
 import { orMissing, SpaceError } from '../../core/errors.ts';
 import { discoveryPage } from '../../dashboard/pages/discovery.ts';
 import { releasePage, type ReleaseView } from '../../dashboard/pages/release.ts';
+import type { ReleaseSummary } from '../../builder/release-summary.ts';
 import type { Release } from '../../builder/release.ts';
 import type { ApiParts } from '../api/parts.ts';
 import { page, type Route, type RouteRequest } from '../api/route.ts';
@@ -14,7 +15,6 @@ const ICON_CACHE = 'public, max-age=31536000, immutable';
 const SCREENSHOT_CACHE = 'public, max-age=3600';
 const APPS_A_PAGE = 60;
 const SEARCH_MAX_CHARACTERS = 100;
-const VERSIONS_LOOKED_AT = 100;
 const VERSIONS_SHOWN = 10;
 
 export function releasePages(parts: ApiParts, shelf: Shelf): Route[] {
@@ -26,21 +26,20 @@ export function releasePages(parts: ApiParts, shelf: Shelf): Route[] {
     return release;
   }
 
-  const card = async (release: Release) => ({
-    id: release.id, name: release.discovery.appName, tagline: release.discovery.tagline, version: release.version,
-    author: (await spaces.get(release.spaceId))?.username ?? NOBODY, iconUrl: release.icon ? `/icons/${release.id}` : undefined,
+  const card = async ({ id, appName, tagline, version, spaceId, hasIcon }: Omit<ReleaseSummary, 'projectId' | 'title' | 'listed' | 'createdAt'>) => ({
+    id, name: appName, tagline, version, author: (await spaces.get(spaceId))?.username ?? NOBODY, iconUrl: hasIcon ? `/icons/${id}` : undefined,
   });
 
   async function view(release: Release, { person, origin }: RouteRequest): Promise<ReleaseView> {
     const revision = await orMissing(builder.revisions.get(release.revisionId));
     const mine = person ? (await parts.instances.list(person.id)).filter((instance) => instance.projectId === release.projectId && instance.kind === 'installed' && instance.state !== 'removing') : [];
     const isNewer = async (releaseId: string): Promise<boolean> => {
-      const current = await orMissing(builder.releases.get(releaseId));
+      const current = await builder.releases.summary(releaseId);
       return current !== undefined && current.createdAt >= release.createdAt;
     };
     return {
       ...chrome(parts, person),
-      release: { ...(await card(release)), ...presentation(release), notes: release.notes, listed: release.listed, releasedAt: release.createdAt },
+      release: { ...(await card({ ...release, ...release.discovery, hasIcon: release.icon !== undefined })), ...presentation(release), notes: release.notes, listed: release.listed, releasedAt: release.createdAt },
       installs: (await shelf.installs(release.projectId)).total,
       versions: await others(release),
       isOwn: person?.id === release.spaceId,
@@ -54,8 +53,8 @@ export function releasePages(parts: ApiParts, shelf: Shelf): Route[] {
 
   /** Of the same app, as far as everybody may see them. */
   async function others({ id, projectId }: Release): Promise<NonNullable<ReleaseView['versions']>> {
-    const found = await builder.releases.listByProject(projectId, { limit: VERSIONS_LOOKED_AT });
-    return found.filter((each) => each.listed && each.id !== id).slice(0, VERSIONS_SHOWN).map((each) => ({ id: each.id, version: each.version, releasedAt: each.createdAt }));
+    const found = await builder.releases.listByProject(projectId, { listed: true, limit: VERSIONS_SHOWN + 1 });
+    return found.filter((each) => each.id !== id).slice(0, VERSIONS_SHOWN).map((each) => ({ id: each.id, version: each.version, releasedAt: each.createdAt }));
   }
 
   return [
