@@ -37,6 +37,8 @@ export function openInstalls(parts: InstallsParts): { installations: Installatio
     await settings.remove(instance.id);
     await actions.schedules.instanceRemoved(instance.id);
     await domains.instanceRemoved(instance.id);
+    await installations.forget(instance);
+    await instances.retire(instance);
   }
 
   const trash = createTrash({
@@ -44,7 +46,7 @@ export function openInstalls(parts: InstallsParts): { installations: Installatio
     hasRevision: async (id) => (await orMissing(builder.revisions.get(id))) !== undefined,
     onPurged: (collectionId) => dataKeys.deleteAll(collectionId),
   });
-  const installations = createInstallations({
+  const installations: Installations = createInstallations({
     store, clock, log, instances, collections, onRemoved,
     release: (id) => orMissing(builder.releases.get(id)),
     revision: (id) => orMissing(builder.revisions.get(id)),

@@ -1,42 +1,18 @@
 // Owns the endpoints of Releases, which travel under two names: as `promotions` while they are made, as `releases` after.
-import type { WireDiscovery, WireListedApp, WirePromotion, WireRelease } from '../../core/wire.ts';
+import type { WireListedApp, WirePromotion } from '../../core/wire.ts';
 import type { Discovery } from '../../builder/discovery.ts';
-import type { ReleaseSummary } from '../../builder/release-summary.ts';
 import type { Release } from '../../builder/release.ts';
 import { isSpaceError, orMissing, SpaceError } from '../../core/errors.ts';
 import { oneOf, optionalFlag, optionalText, optionalTexts, perPage, requiredText } from './field.ts';
 import type { ApiParts } from './parts.ts';
+import { createReleaseWire } from './release-wire.ts';
 import { api, type Route } from './route.ts';
-import { NOBODY, SHELF_SORTS, type Shelf } from './shelf.ts';
+import { SHELF_SORTS, type Shelf } from './shelf.ts';
 
 const SCREENSHOT_MAX_BYTES = 4 * 1024 * 1024;
 
 export function releaseRoutes({ builder, spaces, addresses, instances, log }: ApiParts, shelf: Shelf): Route[] {
-  const pageUrl = (release: Release, origin: string): string => `${addresses.controlOrigin(origin)}/r/${release.id}`;
-
-  async function wireRelease(release: Release, origin: string): Promise<WireRelease> {
-    const latest = await builder.releases.latest(release.projectId);
-    const { total, ofRelease } = await shelf.installs(release.projectId);
-    const project = await orMissing(builder.projects.get(release.projectId));
-    const url = pageUrl(release, origin);
-    return {
-      id: release.id, app_id: release.projectId, app_name: release.discovery.appName, tag: release.tag, revision_id: release.revisionId,
-      version: release.version, release_notes: release.notes, channel: release.channel, listed: release.listed,
-      latest: latest?.id === release.id, released_at: release.createdAt, url, author: (await spaces.get(release.spaceId))?.username ?? NOBODY,
-      name: release.version, release_alias: project ? `${project.alias}-${release.version}` : release.version, short_description: release.discovery.tagline,
-      icon_url: release.icon ? `${addresses.controlOrigin(origin)}/icons/${release.id}` : null, status: release.status,
-      discovery: {
-        ...wireDiscovery(release.discovery), stats: { total_installs: total, release_installs: ofRelease.get(release.id) ?? 0 },
-        listed: release.listed, canonical_url: url, listed_url: release.listed ? url : null,
-      },
-    };
-  }
-
-  /** Those that are still there. */
-  async function wireReleases(summaries: readonly ReleaseSummary[], origin: string): Promise<WireRelease[]> {
-    const found = await Promise.all(summaries.map(({ id }) => orMissing(builder.releases.get(id))));
-    return Promise.all(found.filter((release) => release !== undefined).map((release) => wireRelease(release, origin)));
-  }
+  const { pageUrl, wireRelease, wireReleases } = createReleaseWire({ builder, spaces, addresses }, shelf);
 
   /** @throws RELEASE_NOT_FOUND, for what is not listed too */
   async function listedBy(author: string, alias: string): Promise<Release> {
@@ -177,13 +153,6 @@ function wirePromotion({ id, projectId, revisionId, status, channel, version }: 
   return { id, app_id: projectId, revision_id: revisionId, status, channel, version };
 }
 
-function wireDiscovery(discovery: Discovery): WireDiscovery {
-  return {
-    app_name: discovery.appName, title: discovery.title, tagline: discovery.tagline, theme_color: discovery.themeColor, git: discovery.git,
-    homepage: discovery.homepage, media: discovery.media, ported_from: discovery.portedFrom, open_code: discovery.openCode,
-    works_with: discovery.worksWith, content_raw: discovery.contentRaw,
-  };
-}
 
 function readDiscovery(body: Record<string, unknown>): Partial<Discovery> {
   return {

@@ -14,6 +14,7 @@ import { commit, createTable, type Table } from '../../sandbox-data/store/table.
 import type { Collections } from './collection.ts';
 import type { HealthProblem } from './health.ts';
 import type { Code, Instance, Instances, NewInstance } from './instance.ts';
+import { createInstallationHistory } from './installation-history.ts';
 import { createSteps } from './installation-steps.ts';
 import { isFinal, type InstallationState } from './installation-state.ts';
 
@@ -46,6 +47,8 @@ export interface Installation {
   problem?: HealthProblem;
   /** An update that is not tried before it counts. */
   isUnchecked?: boolean;
+  /** Its Instance is gone for good. */
+  isOfGone?: true;
 }
 
 /** What Installations need of the rest of the host. */
@@ -77,7 +80,8 @@ export interface RollbackSpec { target: Code; restoreId: string | undefined }
 
 export interface Installations {
   get(id: string): Promise<Installation | undefined>;
-  list(options: { spaceId?: string; releaseId?: string }): Promise<Installation[]>;
+  /** The last of a Space, or those of one Release in it, newest first. */
+  list(options: { spaceId: string; releaseId?: string; limit?: number }): Promise<Installation[]>;
   /** The last of an Instance, newest first. */
   ofInstance(instanceId: string, limit?: number): Promise<Installation[]>;
   /** The one job that is not done, if any. */
@@ -94,6 +98,8 @@ export interface Installations {
   follow(id: string, signal?: AbortSignal): AsyncIterable<string>;
   /** Resolves when the job has ended, or with what it is when nobody waits any more. */
   ended(id: string, signal?: AbortSignal): Promise<Installation>;
+  /** The Instance is gone for good, and its history with it. Bears repetition. */
+  forget(instance: Instance): Promise<void>;
   /** Resolves when no job of this host works on the Instance. */
   settled(instanceId: string): Promise<void>;
   /** Take up what a kill cut off. */
@@ -102,26 +108,28 @@ export interface Installations {
   close(): Promise<void>;
 }
 
-/** Of one Instance, as far back as anybody looks. */
-const HISTORY_MAX = 100;
+const LISTED = 100;
 /** A job that could not even be written down as failed, say on a full disk, is taken up again after so long, later ever later. */
 const RETRY_MS = 5000;
 const RETRY_MAX_MS = 300_000;
 
 export function createInstallations(parts: InstallationParts): Installations {
   const table: Table<Installation> = createTable<Installation>(parts.store, 'installation', {
-    space: { of: (job) => job.spaceId },
-    release: { of: (job) => job.releaseId },
+    recent: { of: (job) => job.spaceId, order: (job) => job.createdAt },
+    spaceRelease: { of: (job) => `${job.spaceId}/${job.releaseId}`, order: (job) => job.createdAt },
+    gone: { of: (job) => (job.isOfGone ? job.spaceId : undefined), order: (job) => job.createdAt },
     instance: { of: (job) => job.instanceId, order: (job) => job.createdAt },
     /** One open job an Instance. */
     open: { of: (job) => (isFinal(job.state) ? undefined : job.instanceId), unique: true },
     unfinished: { of: (job) => (isFinal(job.state) ? undefined : 'yes') },
   });
+  const history = createInstallationHistory(table);
   const wakers = createWakers();
   const steps = createSteps(table, parts, wakers.changed);
   const running = new Map<string, Promise<void>>();
   /** Jobs that wait to be taken up again, and what ends that. */
   const resting = new Map<string, () => void>();
+  const tidying = new Set<Promise<void>>();
   const resumed = Promise.withResolvers<void>();
   let isClosed = false;
 
@@ -165,6 +173,8 @@ export function createInstallations(parts: InstallationParts): Installations {
       throw isSpaceError(error, 'STORE_CONDITION_FAILED') ? new SpaceError('INSTALLATION_RUNNING', {}, { cause: error }) : error;
     }
     start(job);
+    const pruning = history.prune(job.instanceId).catch((error) => parts.log.warn('installation.history-not-pruned', { instanceId: job.instanceId, error })).finally(() => tidying.delete(pruning));
+    tidying.add(pruning);
     return job;
   }
 
@@ -180,13 +190,9 @@ export function createInstallations(parts: InstallationParts): Installations {
 
   return {
     get: (id) => table.get(id),
-    async list({ spaceId, releaseId }) {
-      const by = releaseId === undefined ? { index: 'space', value: spaceId ?? '' } : { index: 'release', value: releaseId };
-      const found = await table.list({ by });
-      const mine = spaceId === undefined ? found : found.filter((job) => job.spaceId === spaceId);
-      return mine.toSorted((a, b) => b.createdAt.localeCompare(a.createdAt));
-    },
-    ofInstance: (instanceId, limit = HISTORY_MAX) => table.list({ by: { index: 'instance', value: instanceId }, reverse: true, limit }),
+    list: ({ spaceId, releaseId, limit = LISTED }) => table.list({ by: releaseId === undefined ? { index: 'recent', value: spaceId } : { index: 'spaceRelease', value: `${spaceId}/${releaseId}` }, reverse: true, limit }),
+    ofInstance: history.ofInstance,
+    forget: history.forget,
     openFor: (instanceId) => table.find('open', instanceId),
     async install(fresh) {
       const ofBuilder = fresh.kind === 'builder' ? { projectId: fresh.projectId, reserved: await parts.collections.reservedFor(fresh.projectId) } : {};
@@ -228,7 +234,7 @@ export function createInstallations(parts: InstallationParts): Installations {
     async close() {
       isClosed = true;
       for (const cancel of resting.values()) cancel();
-      await Promise.allSettled(running.values());
+      await Promise.allSettled([...running.values(), ...tidying]);
     },
   };
 }

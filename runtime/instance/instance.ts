@@ -44,8 +44,9 @@ export interface NewInstance {
   version: string;
 }
 
-/** A label once given stays with its Instance, even after it is gone: old links never reach another app. */
-interface Label { id: string; instanceId: string }
+/** A label once given stays with its Instance, even after it is gone: old links never reach another app. `goneAt`: it is, and
+ *  was of the Space `goneOf`. */
+interface Label { id: string; instanceId: string; goneOf?: string; goneAt?: string }
 
 export interface Instances {
   get(id: string): Promise<Instance | undefined>;
@@ -66,6 +67,8 @@ export interface Instances {
   restoreWrites(instance: Instance): Promise<Write[]>;
   /** Another address; those that it had lead to it as before. @throws LABEL_TAKEN, LABEL_INVALID */
   rename(instance: Instance, label: string): Promise<Instance>;
+  /** It is gone for good: of the addresses that apps of its Space had, the last stay with them. Bears repetition. */
+  retire(instance: Pick<Instance, 'id' | 'spaceId'>): Promise<void>;
   /** A copy that says when it changed. */
   touched(instance: Instance, change: Partial<Instance>): Instance;
 }
@@ -75,6 +78,9 @@ export const INSTANCES_MAX = 500;
 const LABEL_MAX = 63;
 /** Of one Instance, those included that it had: each stays with it for good. */
 const LABELS_MAX = 20;
+/** Of Instances that are gone, of one Space; whoever needs more of them lets the oldest go. */
+export const LABELS_GONE_MAX = 1000;
+const RELEASED_AT_ONCE = 50;
 
 export function createInstances(store: Store, clock: Clock): Instances {
   const instances = createTable<Instance>(store, 'instance', {
@@ -82,7 +88,7 @@ export function createInstances(store: Store, clock: Clock): Instances {
     project: { of: (instance) => instance.projectId },
     builder: { of: (instance) => (instance.kind === 'builder' ? instance.projectId : undefined), unique: true },
   });
-  const labels = createTable<Label>(store, 'label', { instance: { of: ({ instanceId }) => instanceId } });
+  const labels = createTable<Label>(store, 'label', { instance: { of: ({ instanceId }) => instanceId }, gone: { of: ({ goneOf }) => goneOf, order: ({ goneAt }) => goneAt ?? '' } });
 
   return {
     get: (id) => instances.get(id),
@@ -127,6 +133,12 @@ export function createInstances(store: Store, clock: Clock): Instances {
         throw isSpaceError(error, 'STORE_CONDITION_FAILED') ? new SpaceError('LABEL_TAKEN', { label }, { cause: error }) : error;
       });
       return after;
+    },
+    async retire({ id, spaceId }) {
+      const goneAt = isoTime(clock.now());
+      for (const label of await labels.list({ by: { index: 'instance', value: id } })) await labels.update(label.id, (had) => (had.goneAt === undefined ? { ...had, goneOf: spaceId, goneAt } : undefined));
+      const gone = await labels.list({ by: { index: 'gone', value: spaceId }, reverse: true, limit: LABELS_GONE_MAX + RELEASED_AT_ONCE });
+      for (const label of gone.slice(LABELS_GONE_MAX)) await labels.delete(label.id);
     },
     touched: (instance, change) => ({ ...instance, ...change, updatedAt: isoTime(clock.now()) }),
   };
