@@ -4,10 +4,13 @@ import type { Readable } from 'node:stream';
 import { crc32, deflateRawSync } from 'node:zlib';
 import { ZipFile } from 'yazl';
 
-/** An honest zip of path -> content. */
+/** An honest zip of path -> content; a path that ends with `/` is a folder. */
 export async function zipOf(files: Record<string, string | Buffer>): Promise<Buffer> {
   const zip = new ZipFile();
-  for (const [path, content] of Object.entries(files)) zip.addBuffer(Buffer.from(content), path, { mtime: new Date(0) });
+  for (const [path, content] of Object.entries(files)) {
+    if (path.endsWith('/')) zip.addEmptyDirectory(path, { mtime: new Date(0) });
+    else zip.addBuffer(Buffer.from(content), path, { mtime: new Date(0) });
+  }
   zip.end();
   return buffer(zip.outputStream as Readable);
 }

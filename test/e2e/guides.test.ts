@@ -91,13 +91,22 @@ test('docs/from-deta-space.md leads from a repository and an export to the app w
   const git = 'git init --quiet && git add . && git -c user.name=ada -c user.email=ada@example.org commit --quiet --message "As it was"';
   expect((await run(git, { dir: 'repository' })).code).toBe(0);
   const archive = join(folder, 'export.zip');
-  await writeFile(archive, await zipOf({ 'bases/entries.json': JSON.stringify([{ key: 'a', text: 'from 2022' }, { key: 'b', text: 'from 2023' }]), 'drives/pictures/first.txt': 'the first picture' }));
+  // As Deta's pages describe it: @source deta/space-docs, use/your-data/exports.mdx
+  const exported = {
+    'bases/': '', 'bases/entries.json': JSON.stringify([{ key: 'a', text: 'from 2022' }, { key: 'b', text: 'from 2023' }]), 'bases/settings.json': '[{"key":"a b","value":{"deep":[1,2.5,null]}}]\n', 'bases/empty.json': '[]',
+    'drives/': '', 'drives/pictures/': '', 'drives/pictures/first.txt': 'the first picture', 'drives/pictures/trips/2023/Überfahrt 1.txt': 'deep',
+  };
+  await writeFile(archive, await zipOf(exported));
+  const other = join(folder, 'other.zip');
+  await writeFile(other, await zipOf({ 'bases/entries.json': '{"items": []}' }));
   const blocks = await blocksOf('from-deta-space.md');
   expect(blocks).toHaveLength(5);
   const ran = await run(blocks.join('\n'), { dir: 'moved', env: { APP: repository, EXPORT: archive } });
   expect(ran.code, ran.all).toBe(0);
   expect(ran.all).toContain('Nothing was changed.');
   const { url } = await instanceOf('Old app');
+  for (const what of [/Base +entries +2 +0 +0/, /Base +settings +1 +0 +0/, /Drive +pictures +2 +0 +0/]) expect(ran.all).toMatch(what);
+  expect(await run(`cd app\nspace import ${other} --dry-run`, { dir: 'moved' })).toMatchObject({ code: 1, all: expect.stringContaining('bases/entries.json') });
   const answer = await ada.browser.visit(url);
   expect(answer.json(), answer.text).toEqual({ title: 'Entries', items: [{ key: 'a', text: 'from 2022' }, { key: 'b', text: 'from 2023' }], picture: 'the first picture' });
 });
