@@ -1,9 +1,10 @@
 // The main job in a real browser: what only a browser can tell about pages, cookies, policies and forms.
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { zipOf } from '../builder/archive.ts';
 import { CHROMIUM, launchChromium, openContext, overflowPx, paintPicture, type WatchedContext } from '../support/browser.ts';
 import { removeFolder, startAgain, startHostProcess, type HostProcess } from '../support/host-process.ts';
 import { copyExample } from '../support/space-command.ts';
@@ -292,6 +293,64 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByRole('heading', { name: 'Sign in' }).waitFor();
     expect(complaints.filter((line) => !line.includes('401'))).toEqual([]);
+    await context.close();
+  });
+
+  test('on a dark phone without JavaScript, by the keyboard, an app is asked to do something and a Collection is kept', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'doer-'));
+    folders.push(folder);
+    await writeFile(join(folder, 'Spacefile'), 'v: 0\nmicros:\n  - { name: doer, src: ., engine: isolate, primary: true, provide_actions: true }\n');
+    await writeFile(join(folder, 'index.js'), `export default { async fetch(request) {
+      if (request.url.endsWith('/__space/actions')) return Response.json({ actions: [{ name: 'save', title: 'Save a note', path: '/save', input: [{ name: 'text', type: 'string' }, { name: 'times', type: 'number', optional: true }, { name: 'pin', type: 'boolean', optional: true }] }] });
+      return Response.json({ kept: await request.json(), long: 'x'.repeat(300) });
+    } };\n`);
+    const { id } = await pushNew(ada, folder, 'doer');
+    const { context, page, complaints } = await openContext(browser, { javaScriptEnabled: false, viewport: { width: 360, height: 740 }, colorScheme: 'dark', storageState: await adas.context.storageState() });
+    /** To the next place with this name, as Tab goes. */
+    const tabTo = async (name: string): Promise<void> => {
+      const isThere = `[document.activeElement].some((it) => [it.textContent.trim(), it.getAttribute('aria-label'), it.labels?.[0]?.textContent].includes(${JSON.stringify(name)}))`;
+      for (let steps = 0; steps < 60; steps += 1) {
+        await page.keyboard.press('Tab');
+        if (await page.evaluate(isThere)) return;
+      }
+      throw new Error(`Tab does not reach ${name}`);
+    };
+    const fits = async (name: string): Promise<void> => {
+      expect(await overflowPx(page), `${name} scrolls sideways`).toBe(0);
+      await shoot(page, `phone-dark_${name}`);
+    };
+    await page.goto(`${host.url}/apps/${id}/actions`);
+    await fits('actions');
+    await tabTo('text');
+    await page.keyboard.type('milk');
+    await page.keyboard.press('Tab');
+    await page.keyboard.type('2');
+    await tabTo('Run Save a note');
+    await page.keyboard.press('Enter');
+    await page.getByText('"kept": {').waitFor();
+    expect(await page.locator('pre').innerText()).toMatch(/"text": "milk",\s+"times": 2\s+}/);
+    await fits('actions-done');
+    await page.goto(`${host.url}/collections`);
+    await tabTo('Name of a new Collection');
+    await page.keyboard.type('Weather');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Weather' }).waitFor();
+    await tabTo('Name of a new key');
+    await page.keyboard.type('station');
+    await page.keyboard.press('Enter');
+    await page.locator('code.secret').waitFor();
+    await fits('collection-key');
+    await page.locator('#file').setInputFiles({ name: 'export.zip', mimeType: 'application/zip', buffer: await zipOf({ 'bases/rain.json': '[{"key":"a","mm":3}]' }) });
+    await page.getByRole('button', { name: 'Import' }).click();
+    await page.getByText('It is in.').waitFor();
+    await fits('collection');
+    await tabTo('Delete…');
+    await page.keyboard.press('Enter');
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    await page.getByRole('heading', { name: 'Trash' }).waitFor();
+    await page.getByText('Weather').first().waitFor();
+    expect(complaints).toEqual([]);
     await context.close();
   });
 
