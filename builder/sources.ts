@@ -3,6 +3,7 @@
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SpaceError } from '../core/errors.ts';
+import { createRoom } from '../core/room.ts';
 import { inMegabytes } from './source-entries.ts';
 import { receiveSource } from './source.ts';
 
@@ -29,53 +30,34 @@ export interface SourceRoom { spaceBytes: number; hostBytes: number }
 
 export async function createSources(folder: string, { spaceBytes, hostBytes }: SourceRoom = { spaceBytes: SPACE_MAX_BYTES, hostBytes: HOST_MAX_BYTES }): Promise<Sources> {
   await mkdir(folder, { recursive: true });
-  const taken = new Map<string, { spaceId: string; bytes: number }>();
   const path = (id: string): string => join(folder, `${id}.zip`);
-
-  function assertRoom(spaceId: string, sizeBytes: number): void {
-    const all = [...taken.values()];
-    const sum = (of: typeof all): number => of.reduce((total, { bytes }) => total + bytes, sizeBytes);
-    const details = { retryAfterSeconds: RETRY_AFTER_SECONDS };
-    if (sum(all.filter((each) => each.spaceId === spaceId)) > spaceBytes) throw new SpaceError('BUILD_ROOM_FULL', { ...details, limit: inMegabytes(spaceBytes) });
-    if (sum(all) > hostBytes) throw new SpaceError('HOST_BUILD_ROOM_FULL', { ...details, limit: inMegabytes(hostBytes) });
-  }
-
-  function take({ id, spaceId }: Owner, bytes: number): void {
-    assertRoom(spaceId, bytes);
-    taken.set(id, { spaceId, bytes: (taken.get(id)?.bytes ?? 0) + bytes });
-  }
-
-  async function* counted(build: Owner, stream: AsyncIterable<Uint8Array>, announcedBytes: number): AsyncIterable<Uint8Array> {
-    let arrived = 0;
-    for await (const chunk of stream) {
-      arrived += chunk.length;
-      const beyond = arrived - Math.max(announcedBytes, arrived - chunk.length);
-      if (beyond > 0) take(build, beyond);
-      yield chunk;
-    }
-  }
+  const details = { retryAfterSeconds: RETRY_AFTER_SECONDS };
+  const room = createRoom({
+    each: spaceBytes, all: hostBytes,
+    refuse: (whose) => (whose === 'each' ? new SpaceError('BUILD_ROOM_FULL', { ...details, limit: inMegabytes(spaceBytes) }) : new SpaceError('HOST_BUILD_ROOM_FULL', { ...details, limit: inMegabytes(hostBytes) })),
+  });
 
   return {
     path,
-    assertRoom,
-    async receive(build, stream, announcedBytes) {
+    assertRoom: room.assert,
+    async receive({ id, spaceId }, stream, announcedBytes) {
       try {
-        take(build, announcedBytes);
-        await receiveSource(counted(build, stream, announcedBytes), path(build.id));
+        room.take(id, spaceId, announcedBytes);
+        await receiveSource(room.counted(id, spaceId, stream, announcedBytes), path(id));
       } catch (error) {
-        taken.delete(build.id);
+        room.free(id);
         throw error;
       }
     },
     async remove(id) {
       await rm(path(id), { force: true });
-      taken.delete(id);
+      room.free(id);
     },
     async keepOnly(builds) {
       const kept = new Map(builds.map((build) => [path(build.id), build]));
       for (const name of await readdir(folder)) {
         const build = kept.get(join(folder, name));
-        if (build) taken.set(build.id, { spaceId: build.spaceId, bytes: (await stat(path(build.id))).size });
+        if (build) room.count(build.id, build.spaceId, (await stat(path(build.id))).size);
         else await rm(join(folder, name), { recursive: true, force: true });
       }
     },

@@ -29,6 +29,7 @@ export const ERRORS = {
   UNSUPPORTED_MEDIA_TYPE: entry(415, 'caller', (d) => `Send ${d.expected}.`),
   NOT_FOUND: entry(404, 'caller', (d) => `${d.what ?? 'Nothing'} ${d.what ? 'was not found' : 'is here'}.`),
   METHOD_NOT_ALLOWED: entry(405, 'caller', (d) => `This address takes ${d.allow}.`),
+  UPLOAD_ROOM_FULL: entry(429, 'caller', (d) => `Too much is on its way to this host with signatures that are not proven yet. Nothing was taken: try again in ${d.retryAfterSeconds} seconds.`),
   CONFLICT: entry(409, 'caller', (d) => d.reason ?? 'That exists already.'),
   TOO_MANY_REQUESTS: entry(429, 'caller', (d) => `Too many attempts. Try again in ${d.retryAfterSeconds} seconds.`),
   TOO_MANY_OPEN: entry(429, 'caller', (d) => `You have ${d.limit} requests open at this host, which is the most. Close what follows a log, or wait for what runs.`),

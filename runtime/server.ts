@@ -40,6 +40,7 @@ import { createPlanes } from './http/host.ts';
 import { bareNames } from './http/bare-names.ts';
 import { openInnerDoor } from './http/inner-door.ts';
 import { createFrontDoor, listen } from './http/listener.ts';
+import { createSpool } from './http/spool.ts';
 import { openTls, type Tls } from './http/tls.ts';
 import { createDomains, type Domains } from './instance/domains.ts';
 import { createTxtReader } from './instance/txt-records.ts';
@@ -264,7 +265,7 @@ async function assembleDoors({ config, log, data, addresses }: Ground, { parts, 
   const spoolFolder = join(config.dataFolder, 'incoming');
   await rm(spoolFolder, { recursive: true, force: true });
   const edge = createEdge({
-    routes: apiRoutes(parts, assets), identify: createIdentify(parts), load: loaderOf(parts), appsDomain: config.appsDomain, spoolFolder, log,
+    routes: apiRoutes(parts, assets), identify: createIdentify(parts), load: loaderOf(parts), appsDomain: config.appsDomain, spool: createSpool(spoolFolder), log,
     errorPage: (error, { requestId, person }) =>
       errorPage({ ...chrome(parts, person), status: error.status, title: titleOf(error.status), message: error.message, requestId, signedIn: person !== undefined }),
   });

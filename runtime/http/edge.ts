@@ -14,7 +14,7 @@ import { hasBody, parseJsonObject, provenBody, readBody, refuseLargeBody, undest
 import { createOpenRequests, type CountOpen } from './open-requests.ts';
 import { errorBody, errorHeaders, logError, SERVER_NAME } from './reply.ts';
 import { render } from './render.ts';
-import { spool, type Spooled } from './spool.ts';
+import type { Spool, Spooled } from './spool.ts';
 import { readUpload } from './upload.ts';
 
 export interface EdgeParts {
@@ -26,7 +26,7 @@ export interface EdgeParts {
   errorPage(error: SpaceError, context: { requestId: string; person: Space | undefined }): string;
   appsDomain: string;
   /** Where large signed bodies wait for their proof. */
-  spoolFolder: string;
+  spool: Spool;
   log: Log;
 }
 
@@ -121,7 +121,7 @@ function checkOrigin(route: Route, identity: Identity, request: IncomingMessage,
 async function proveUpfront(parts: EdgeParts, route: Route, { identity, request }: { identity: Identity; request: RouteRequest }): Promise<Spooled | undefined> {
   if (!identity.verifier) return undefined;
   if (route.streams) {
-    const spooled = await spool(request.stream(), { folder: parts.spoolFolder, limitBytes: SIGNED_STREAM_LIMIT_BYTES });
+    const spooled = await parts.spool.keep(request.stream(), { owner: identity.person?.id ?? '', limitBytes: SIGNED_STREAM_LIMIT_BYTES });
     request.stream = spooled.stream;
     return spooled;
   }

@@ -44,7 +44,7 @@ export function sendError(response: ServerResponse, error: unknown, { requestId,
 }
 
 /** Whoever tries again later may have it. */
-const RETRIED: readonly ErrorCode[] = ['TOO_MANY_REQUESTS', 'BUILD_QUEUE_FULL', 'BUILD_ROOM_FULL', 'HOST_BUILD_ROOM_FULL', 'MICRO_QUARANTINED'];
+const RETRIED: readonly ErrorCode[] = ['TOO_MANY_REQUESTS', 'BUILD_QUEUE_FULL', 'BUILD_ROOM_FULL', 'HOST_BUILD_ROOM_FULL', 'UPLOAD_ROOM_FULL', 'MICRO_QUARANTINED'];
 
 /** What an error says in headers. The rest of a body that is too large is not read: its connection ends. */
 export function errorHeaders({ code, status, details }: SpaceError): Record<string, string> {

@@ -1,10 +1,11 @@
-// Owns large bodies that must be proven before anybody acts on them: they wait in a file. Knows no route and no proof.
+// Owns large bodies that must be proven before anybody acts on them: they wait in a file, and take only so much of the disk. Knows no route and no proof.
 import { createReadStream, createWriteStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { SpaceError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
+import { createRoom } from '../../core/room.ts';
 import { diskError } from '../../sandbox-data/disk-error.ts';
 
 export interface Spooled {
@@ -12,19 +13,38 @@ export interface Spooled {
   remove(): Promise<void>;
 }
 
-/** Read `source` to its end. Where that fails, nothing is left.
- *  @throws PAYLOAD_TOO_LARGE, STORE_FULL, and whatever `source` throws */
-export async function spool(source: AsyncIterable<Uint8Array>, { folder, limitBytes }: { folder: string; limitBytes: number }): Promise<Spooled> {
-  const path = join(folder, newId('blob'));
-  const remove = (): Promise<void> => rm(path, { force: true });
-  try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await pipeline(limited(source, limitBytes), createWriteStream(path, { flags: 'wx', mode: 0o600 }));
-  } catch (error) {
-    await remove();
-    throw diskError(error);
-  }
-  return { stream: () => createReadStream(path), remove };
+export interface Spool {
+  /** Read `source` to its end. Where that fails, nothing is left.
+   *  @param owner who says that it is theirs: nothing is proven yet
+   *  @throws PAYLOAD_TOO_LARGE, UPLOAD_ROOM_FULL, STORE_FULL, and whatever `source` throws */
+  keep(source: AsyncIterable<Uint8Array>, upload: { owner: string; limitBytes: number }): Promise<Spooled>;
+}
+
+/** Of everything that arrives and is not proven: four of the greatest size in the name of one person. */
+const OWNER_MAX_BYTES = 1024 ** 3;
+const ALL_MAX_BYTES = 4 * 1024 ** 3;
+const RETRY_AFTER_SECONDS = 30;
+
+export function createSpool(folder: string, { each, all } = { each: OWNER_MAX_BYTES, all: ALL_MAX_BYTES }): Spool {
+  const room = createRoom({ each, all, refuse: () => new SpaceError('UPLOAD_ROOM_FULL', { retryAfterSeconds: RETRY_AFTER_SECONDS }) });
+  return {
+    async keep(source, { owner, limitBytes }) {
+      const id = newId('blob');
+      const path = join(folder, id);
+      const remove = async (): Promise<void> => {
+        await rm(path, { force: true });
+        room.free(id);
+      };
+      try {
+        await mkdir(folder, { recursive: true, mode: 0o700 });
+        await pipeline(room.counted(id, owner, limited(source, limitBytes), 0), createWriteStream(path, { flags: 'wx', mode: 0o600 }));
+      } catch (error) {
+        await remove();
+        throw diskError(error);
+      }
+      return { stream: () => createReadStream(path), remove };
+    },
+  };
 }
 
 async function* limited(source: AsyncIterable<Uint8Array>, limitBytes: number): AsyncGenerator<Uint8Array> {
