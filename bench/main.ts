@@ -17,6 +17,7 @@ import { measureManyPushes } from './many-pushes.ts';
 import { measureOrders } from './orders.ts';
 import { measureProgramKills } from './program-kills.ts';
 import { measureProgramStarts } from './program-starts.ts';
+import { measureProgramSwap } from './program-swap.ts';
 import { measurePrograms } from './programs.ts';
 import { measurePushLive } from './push-live.ts';
 import { measureSdkCall } from './sdk-call.ts';
@@ -44,6 +45,7 @@ const BENCHES: Record<string, (effort: Effort) => Promise<RowResult[]>> = {
   'programs': measurePrograms,
   'program-starts': measureProgramStarts,
   'program-kills': measureProgramKills,
+  'program-swap': measureProgramSwap,
   'sdk-call': measureSdkCall,
 };
 

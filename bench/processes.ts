@@ -25,6 +25,12 @@ export function boxOverheadsMb(hostPid: number, program: string): number[] {
   return boxes.map((pids) => pids.filter((pid) => !isProgram(pid)).reduce((sum, pid) => sum + privateMbOf(pid), 0));
 }
 
+/** What each process below a host has in swap, of those that have something there. */
+export function swappedMb(hostPid: number): number[] {
+  const swapped = treeOf(hostPid).map((pid) => Number(/^VmSwap:\s+(\d+) kB/m.exec(readOr(`/proc/${pid}/status`))?.[1] ?? 0) / 1024);
+  return swapped.filter((mb) => mb > 0);
+}
+
 /** CPU time that a process and all below it have used, those that have ended left out. */
 export const cpuMsOf = (pid: number): number => usageOf(treeOf(pid)).cpuMs;
 

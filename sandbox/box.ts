@@ -66,7 +66,7 @@ export interface Box {
   freeze(): void;
   thaw(): void;
   /** What it holds goes to swap, where the kernel counts it as one: only for one that stands still. */
-  reclaim(): Promise<void>;
+  reclaim(isWanted: () => boolean): Promise<void>;
   kill(): Promise<BoxEnd>;
 }
 
@@ -211,7 +211,7 @@ function watched(launched: Launched, spec: BoxSpec, { group, isBare }: { group: 
     },
     freeze: () => stopAll(program),
     thaw: () => signalAll(program().toReversed(), 'SIGCONT'),
-    reclaim: async () => { if (!isOver) await group?.reclaim(); },
+    reclaim: async (isWanted) => group?.reclaim(() => !isOver && isWanted()),
     async kill() {
       if (isOver) return ended;
       // The first process in its namespace takes all others along, and bubblewrap outside tells when they are gone.

@@ -14,8 +14,8 @@ export interface Group {
   /** How often a process could not be started. */
   refusedProcesses(): Promise<number>;
   memoryBytes(): Promise<number>;
-  /** Move what it holds to swap, as far as the kernel can. */
-  reclaim(): Promise<void>;
+  /** Move what it holds to swap, as far as the kernel can, a piece after the other as long as that is wanted. */
+  reclaim(isWanted: () => boolean): Promise<void>;
   /** Once it is empty. */
   remove(): Promise<void>;
 }
@@ -34,6 +34,9 @@ const PREFIX = 'ownspace-';
 const LEAF = `${PREFIX}host`;
 const SUBTREE = 'cgroup.subtree_control';
 const MOVE_TRIES = 10;
+const V1_LIMIT = 'memory.limit_in_bytes';
+/** At once: who is woken meanwhile would fetch what is taken away again. */
+const RECLAIM_BYTES = 16 * 1024 ** 2;
 const PERIOD_US = 100_000;
 const REMOVE_TRIES = 50;
 const REMOVE_PAUSE_MS = 20;
@@ -43,7 +46,7 @@ type Settings = (limits: GroupLimits) => [controller: string, file: string, valu
 
 /** Its limit is one of memory and swap together: else who takes too much would be swapped out instead of ended, and the machine with it. */
 const V1: Settings = ({ memoryBytes, processes, cpus }) => [
-  ['memory', 'memory.limit_in_bytes', String(memoryBytes)], ['memory', 'memory.memsw.limit_in_bytes', String(memoryBytes)],
+  ['memory', V1_LIMIT, String(memoryBytes)], ['memory', 'memory.memsw.limit_in_bytes', String(memoryBytes)],
   ['pids', 'pids.max', String(processes)],
   ...(cpus === undefined ? [] : [['cpu', 'cpu.cfs_quota_us', String(Math.round(cpus * PERIOD_US))] as [string, string, string]]),
 ];
@@ -171,19 +174,24 @@ async function make(ours: Map<string, string>, values: [string, string, string][
     });
   }
   const isV2 = folders.has('');
-  const held = (): Promise<string> => readFile(file('memory', isV2 ? 'memory.current' : 'memory.usage_in_bytes'), 'utf8').catch(() => '0');
+  const held = async (): Promise<number> => Number(await readFile(file('memory', isV2 ? 'memory.current' : 'memory.usage_in_bytes'), 'utf8').catch(() => '0'));
   return {
     joins: [...folders.values()].map((folder) => join(folder, 'cgroup.procs')),
     memoryKills: () => countIn(file('memory', isV2 ? 'memory.events' : 'memory.oom_control'), 'oom_kill'),
     refusedProcesses: () => countIn(file('pids', 'pids.events'), 'max'),
-    memoryBytes: async () => Number(await held()),
-    async reclaim() {
+    memoryBytes: held,
+    async reclaim(isWanted) {
+      const [name, shut] = isV2 ? [SWAP_MAX, '0'] : [V1_LIMIT, values.find(([, each]) => each === V1_LIMIT)![2]];
       // Each says that it failed when a part had to stay.
-      const write = (name: string, value: string): Promise<unknown> => writeFile(file('memory', name), value).catch(() => {});
-      if (!isV2) return void (await write('memory.force_empty', '0'));
-      await write(SWAP_MAX, 'max');
-      await write('memory.reclaim', await held());
-      await write(SWAP_MAX, '0');
+      const write = (to: string, value: string): Promise<unknown> => writeFile(file('memory', to), value).catch(() => {});
+      if (isV2) await write(SWAP_MAX, 'max');
+      let before = Infinity;
+      for (let now = await held(); now < before && isWanted(); now = await held()) {
+        before = now;
+        if (isV2) await write('memory.reclaim', String(Math.min(now, RECLAIM_BYTES)));
+        else await write(V1_LIMIT, String(Math.max(0, now - RECLAIM_BYTES)));
+      }
+      await write(name, shut);
     },
     async remove() {
       await Promise.all([...folders.values()].map(remove));

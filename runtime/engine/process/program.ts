@@ -295,7 +295,7 @@ export class Program {
   async reclaim(): Promise<void> {
     if (!this.#isFrozen || this.#isReclaimed || this.isOver) return;
     this.#isReclaimed = true;
-    await this.#parts?.box.reclaim();
+    await this.#parts?.box.reclaim(() => this.#isFrozen);
     this.#options.log.info('program.reclaimed', { instanceId: this.instance.instanceId, micro: this.#options.spec.name });
   }
 
