@@ -18,7 +18,7 @@ export interface ArtifactFile extends Artifact { encodings?: Partial<Record<Enco
 export type ArtifactFiles = Record<string, ArtifactFile>;
 
 const HEADS_AT_ONCE = 64;
-const READ_BYTES = 256 * 1024;
+const READ_BYTES = 64 * 1024;
 
 /** Something to store: bytes in memory, or a file on disk. */
 export type ArtifactSource = { content: Uint8Array } | { path: string };

@@ -19,7 +19,7 @@ import { tookPlace } from './project.ts';
 import type { Project } from './project.ts';
 import { tagKey } from './revision.ts';
 import type { PageOptions, Revisions } from './revision.ts';
-import { SOURCE_MAX_BYTES } from './source.ts';
+import { assertSize, SOURCE_MAX_BYTES } from './source.ts';
 import type { Sources } from './sources.ts';
 
 export interface Build {
@@ -188,7 +188,8 @@ export function createBuilds(parts: BuildParts): Builds {
 
   async function receive({ id, spaceId }: Pick<Build, 'id' | 'spaceId'>, stream: AsyncIterable<Uint8Array>, announcedBytes: number): Promise<void> {
     try {
-      await sources.receive({ id, spaceId }, stream, Math.min(announcedBytes, SOURCE_MAX_BYTES));
+      assertSize(announcedBytes);
+      await sources.receive({ id, spaceId }, stream, announcedBytes);
     } catch (error) {
       const known = isSpaceError(error) ? error : uploadCut(error);
       logs.write(id, known.message);

@@ -21,6 +21,11 @@ export const SOURCE_MAX_BYTES = 250 * 1024 * 1024;
 /** What was unpacked: path -> a hash of its content and of whether it is a program; folders end with a slash. Sorted. */
 export type SourceFiles = ReadonlyMap<string, string>;
 
+/** @throws SOURCE_TOO_LARGE */
+export function assertSize(archiveBytes: number, maxBytes = SOURCE_MAX_BYTES): void {
+  if (archiveBytes > maxBytes) throw tooLarge(`its archive has more than ${inMegabytes(maxBytes)}`);
+}
+
 /** Write an upload to `path`, which exists only once it is whole and durable.
  *  @throws SOURCE_TOO_LARGE, SOURCE_INVALID (empty), STORE_FULL, and whatever `stream` throws */
 export async function receiveSource(stream: AsyncIterable<Uint8Array>, path: string, maxBytes = SOURCE_MAX_BYTES): Promise<void> {
@@ -60,7 +65,7 @@ async function* limited(stream: AsyncIterable<Uint8Array>, maxBytes: number): As
   let sizeBytes = 0;
   for await (const chunk of stream) {
     sizeBytes += chunk.length;
-    if (sizeBytes > maxBytes) throw tooLarge(`its archive has more than ${inMegabytes(maxBytes)}`);
+    assertSize(sizeBytes, maxBytes);
     yield chunk;
   }
   if (sizeBytes === 0) throw new SpaceError('SOURCE_INVALID', { reason: 'it is empty' });

@@ -1,7 +1,6 @@
 // Large bodies through a whole host, in both directions and through Micros that hand them on: all bytes arrive, and neither the
 // host nor its Cells grow with them. `npm run test:streams` does the same with 1 GB.
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
 import { tmpdir } from 'node:os';
@@ -10,6 +9,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startHostProcess, type HostProcess } from '../support/host-process.ts';
+import { growthOf } from '../support/resident.ts';
 import { pushNew, settleOwner, type Resident } from './people.ts';
 
 const MB = 1024 * 1024;
@@ -100,27 +100,8 @@ function exchange(path: string, size = 0): Promise<{ size: number; hash: string;
   });
 }
 
-/** The host and everything that it started, by process. */
-function residentBytes(): Map<number, number> {
-  const status = (pid: number | string): string => { try { return readFileSync(`/proc/${pid}/status`, 'utf8'); } catch { return ''; } };
-  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map((pid) => ({ pid: Number(pid), text: status(pid) }));
-  const parents = new Map(all.map(({ pid, text }) => [pid, Number(/PPid:\s+(\d+)/.exec(text)?.[1] ?? 0)]));
-  const main = Number(/"pid":\s*(\d+)/.exec(readFileSync(join(host.dataFolder, 'host.pid'), 'utf8'))?.[1] ?? readFileSync(join(host.dataFolder, 'host.pid'), 'utf8'));
-  const isOurs = (pid: number): boolean => pid === main || (parents.has(pid) && pid > 1 && isOurs(parents.get(pid)!));
-  return new Map(all.filter(({ pid }) => isOurs(pid)).map(({ pid, text }) => [pid, Number(/VmRSS:\s+(\d+)/.exec(text)?.[1] ?? 0) * 1024]));
-}
-
-/** By how much the process that grew most grew, while this ran. */
-async function growthDuring(run: () => Promise<unknown>): Promise<number> {
-  const before = residentBytes();
-  expect(before.size).toBeGreaterThan(1);
-  let most = 0;
-  const timer = setInterval(() => {
-    for (const [pid, bytes] of residentBytes()) if (before.has(pid)) most = Math.max(most, bytes - before.get(pid)!);
-  }, 50);
-  await run().finally(() => clearInterval(timer));
-  return most;
-}
+/** By how much the process of the host that grew most grew, while this ran. */
+const growthDuring = (run: () => Promise<unknown>): Promise<number> => growthOf(host, run);
 
 test('a Micro that holds what it has is seen to grow', async () => {
   await exchange('/public/up', 1); // its Cell is there
