@@ -14,7 +14,7 @@ import { installApp, type Person, pushApp, releaseApp, startTestHost, type TestH
 
 const AT_ONCE = Math.max(2, availableParallelism());
 /** `npm run test:cold` for the long one, which compares times as well. */
-const COLD = Number(process.env.COLD_INSTANCES ?? AT_ONCE * 6);
+const COLD = Number(process.env.COLD_INSTANCES ?? AT_ONCE * 5);
 const ALONE = process.env.COLD_INSTANCES === undefined ? 0 : 5;
 const STRIKES = 9;
 /** On a machine with swap, what stands still would go there while the clock runs ahead, and so weigh nothing. */
@@ -28,21 +28,23 @@ http.createServer((request, response) => {
   else response.end('at ' + process.pid + '/' + performance.timeOrigin);
 }).listen(process.env.PORT);
 `;
-/** Comes up slowly, and says when that began and ended. */
-const SLOW_START = `
+/** Comes up slowly, and says when that began and ended. Node.js itself may have waited for it. */
+const slowStart = (work: string): string => `
 const http = require('node:http');
-const begin = performance.timeOrigin;
-while (Date.now() - begin < 150);
+const begin = Date.now();
 let up;
-http.createServer((request, response) => response.end(JSON.stringify({ begin, up, who: process.env.DETA_SPACE_APP_HOSTNAME })))
-  .listen(process.env.PORT, () => { up = performance.timeOrigin + performance.now(); });
+const server = http.createServer((request, response) => response.end(JSON.stringify({ begin, up, who: process.env.DETA_SPACE_APP_HOSTNAME })));
+const listen = () => server.listen(process.env.PORT, () => { up = Date.now(); });
+${work}
 `;
+const COMPUTES = slowStart('while (Date.now() - begin < 150); listen();');
+const WAITS = slowStart('setTimeout(listen, 3_000);');
 const micro = (name: string, run: string, more = ''): string => `  - name: ${name}\n    src: ./${name}\n    engine: custom\n    run: ${run}\n    public: true\n${more || `    path: ${name}\n`}`;
 const FILES = {
   Spacefile: `v: 0\nmicros:\n${micro('victim', `exec node index.js ${MARK}`, '    primary: true\n')}${micro('sibling', 'node index.js')}${micro('looping', 'echo no database; exit 1')}`,
   'victim/index.js': SERVER, 'sibling/index.js': SERVER, 'looping/none.txt': 'x',
 };
-const COLD_FILES = { Spacefile: `v: 0\nmicros:\n${micro('cold', 'node index.js', '    primary: true\n')}`, 'cold/index.js': SLOW_START };
+const COLD_FILES = { Spacefile: `v: 0\nmicros:\n${micro('cold', 'node index.js', '    primary: true\n')}`, 'cold/index.js': COMPUTES };
 
 let folder: string;
 let host: TestHost;
@@ -198,7 +200,7 @@ describe(`fault 50: ${COLD} that sleep are wanted at once after a restart`, () =
     const altered = await copyAltered(['core', 'sandbox', 'runtime'], { 'runtime/engine/process.ts': ['new Starts(Math.max(2, availableParallelism()))', 'new Starts(1_000)'] });
     const { createProcessEngine } = (await import(/* @vite-ignore */ pathToFileURL(join(altered, 'runtime/engine/process.ts')).href)) as typeof import('../../runtime/engine/process.ts');
     const bench = await openProcessBench({}, createProcessEngine);
-    const apps = await Promise.all(Array.from({ length: AT_ONCE * 4 }, () => createProcessInstance(bench.engine, { 'index.js': SLOW_START })));
+    const apps = await Promise.all(Array.from({ length: AT_ONCE * 6 }, () => createProcessInstance(bench.engine, { 'index.js': WAITS })));
     const said = await Promise.all(apps.map(async (each) => JSON.parse((await each.call('/')).text) as Said));
     expect(mostAtOnce(said)).toBeGreaterThan(2 * AT_ONCE);
     await bench.close();
