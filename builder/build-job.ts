@@ -110,18 +110,12 @@ async function announce(id: string, parts: JobParts): Promise<void> {
 }
 
 async function giveUp(id: string, parts: JobParts, { error, signal }: { error: unknown; signal: AbortSignal }): Promise<void> {
-  try {
-    if (!signal.aborted) {
-      const known = toSpaceError(error);
-      if (known.blame === 'platform') parts.log.error('build.failed', { buildId: id, error });
-      parts.logs.write(id, known.message);
-      await parts.table.fail(id, known);
-    }
-    await parts.sources.remove(id);
-  } catch (second) {
-    parts.log.error('build.fail-failed', { buildId: id, error: second });
-  }
-  await parts.logs.finish(id);
+  await parts.sources.remove(id).catch((second: unknown) => parts.log.warn('build.source-not-removed', { buildId: id, error: second }));
+  if (signal.aborted) return parts.logs.finish(id);
+  const known = toSpaceError(error);
+  if (known.blame === 'platform') parts.log.error('build.failed', { buildId: id, error });
+  parts.logs.write(id, known.message);
+  await parts.ends.end(id, known);
 }
 
 /** The host stops: the Build waits for the next start. */

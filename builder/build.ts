@@ -8,6 +8,7 @@ import type { Store } from '../sandbox-data/store/store.ts';
 import { createTable } from '../sandbox-data/store/table.ts';
 import type { Table } from '../sandbox-data/store/table.ts';
 import type { Artifacts } from './artifact.ts';
+import type { BuildEnds } from './build-end.ts';
 import type { BuildLogs } from './build-log.ts';
 import type { BuildQueue } from './build-queue.ts';
 import { BUILD_STEPS, isAwaitingSource, isFinished, statusOf } from './build-state.ts';
@@ -78,6 +79,7 @@ export interface BuildParts {
   artifacts: Artifacts;
   nextInstant: () => string;
   sources: Sources;
+  ends: BuildEnds;
   /** A Build comes soon. */
   prepare(): void;
   /** Stop the job if it runs. */
@@ -193,8 +195,7 @@ export function createBuilds(parts: BuildParts): Builds {
     } catch (error) {
       const known = isSpaceError(error) ? error : uploadCut(error);
       logs.write(id, known.message);
-      await table.fail(id, known);
-      await logs.finish(id);
+      await parts.ends.end(id, known);
       throw error;
     }
   }

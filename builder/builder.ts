@@ -15,6 +15,7 @@ import { createBuilds, createBuildTable } from './build.ts';
 import type { Builds } from './build.ts';
 import { recoverBuilds, runBuild } from './build-job.ts';
 import type { AbortReason, JobParts, OnRevision } from './build-job.ts';
+import { createBuildEnds } from './build-end.ts';
 import { createBuildLogs } from './build-log.ts';
 import { createBuildQueue } from './build-queue.ts';
 import { createProjects } from './project.ts';
@@ -86,9 +87,11 @@ export async function createBuilder(options: BuilderOptions): Promise<Builder> {
   const logs = await createBuildLogs(join(workFolder, 'logs'));
   const tools = packageTools(options);
   const background = createBackground();
+  const table = createBuildTable(store);
   const parts: JobParts = {
     store, background, log, artifacts, projects, revisions, releases, logs, nextInstant,
-    table: createBuildTable(store),
+    table,
+    ends: createBuildEnds({ table, logs, clock, log }),
     sources: await createSources(join(workFolder, 'sources'), options.sourceRoom),
     jobFolder: join(workFolder, 'jobs'),
     toolchains: createToolchains(tools),
@@ -118,6 +121,7 @@ export async function createBuilder(options: BuilderOptions): Promise<Builder> {
       const ended = queue.close();
       for (const id of jobs.keys()) abort(id, 'close');
       await ended;
+      parts.ends.close();
       await background.close();
       await logs.close();
     },

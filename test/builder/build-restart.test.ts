@@ -6,6 +6,7 @@ import type { Build, BuildTable } from '../../builder/build.ts';
 import type { Builder, BuilderOptions } from '../../builder/builder.ts';
 import type { Project } from '../../builder/project.ts';
 import { systemClock } from '../../core/clock.ts';
+import { SpaceError } from '../../core/errors.ts';
 import type { Store } from '../../sandbox-data/store/store.ts';
 import { chunks, zipOf } from './archive.ts';
 import { SOURCE, SPACEFILE, testBuilder } from './test-builder.ts';
@@ -25,6 +26,31 @@ beforeEach(async () => {
   ({ builder, project, base } = host);
 });
 afterEach(() => host.clear());
+
+/** A Store that refuses a Build's end three times. */
+function refusingEnds(store: Store): { store: Store; refused(): number } {
+  let refused = 0;
+  return {
+    refused: () => refused,
+    store: {
+      ...store, transact: undefined,
+      async batch(changes, conditions) {
+        const isEnd = changes.some((change) => change.type === 'put' && change.key.startsWith('t/build/') && /"status":"(failed|complete)"/.test(change.value));
+        if (isEnd && (refused += 1) <= 3) throw new SpaceError('STORE_UNAVAILABLE');
+        await store.batch(changes, conditions);
+      },
+    },
+  };
+}
+
+test.each([['fails', { ...SOURCE, Spacefile: 'v: 9\n' }, 'failed'], ['succeeds', SOURCE, 'complete']])('a Build that %s ends once that can be written, and whoever follows it hears of that', async (_, files, status) => {
+  const { store, refused } = refusingEnds(host.store);
+  await restart({ store, clock: { ...systemClock, after: (ms, run) => systemClock.after(ms / 1000, run) } });
+  const { id } = await builder.builds.create({ project });
+  await builder.builds.putSource(id, chunks(await zipOf(files)));
+  await linesOf(id);
+  expect([(await builder.builds.get(id)).status, refused()]).toEqual([status, 4]);
+});
 
 describe('a restart', () => {
   const table = (): BuildTable => createBuildTable(host.store);
