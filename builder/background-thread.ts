@@ -1,43 +1,12 @@
-// Owns the thread on which the work of one Build is done: what takes long, or reads what strangers have made.
-import { parentPort } from 'node:worker_threads';
-import { errorRecord, isSpaceError } from '../core/errors.ts';
-import type { ErrorRecord } from '../core/errors.ts';
-import { identifyFile } from './artifact.ts';
-import { compressed } from './compress.ts';
-import { giveWay } from './give-way.ts';
-import { unpackSource } from './source.ts';
-import type { SourceLimits } from './source-entries.ts';
-import { writeArchive } from './toolchain/archive.ts';
-import { bundleMicro } from './toolchain/bundle.ts';
+// Owns the start of a thread on which a Build works. Its code is read from the cache that the host has, which no thread has by itself.
+import { enableCompileCache, flushCompileCache } from 'node:module';
+import { parentPort, workerData } from 'node:worker_threads';
 
-const TASKS = {
-  unpack: ({ path, folder, limits }: { path: string; folder: string; limits?: SourceLimits }, signal: AbortSignal) => unpackSource(path, folder, { limits, signal }),
-  identify: (path: string) => identifyFile(path),
-  compress: compressed,
-  bundle: bundleMicro,
-  archive: writeArchive,
-};
-
-export type Tasks = typeof TASKS;
-/** What is asked of the thread: a task, or the end of one. */
-export type Order = { id: number; task: keyof Tasks; input: unknown } | { id: number; task: 'abort' };
-/** What became of it. `failure` is what no developer can mend. */
-export type Outcome = { id: number; output: unknown } | { id: number; error: ErrorRecord } | { id: number; failure: Error };
-
-const running = new Map<number, AbortController>();
-
+const { compileCache } = workerData as { compileCache: string | undefined };
+if (compileCache !== undefined) enableCompileCache(compileCache);
+const { giveWay } = await import('./give-way.ts');
 giveWay();
-parentPort?.on('message', (order: Order) => {
-  if (order.task === 'abort') running.get(order.id)?.abort();
-  else void perform(order).then((outcome) => parentPort?.postMessage(outcome)).finally(() => running.delete(order.id));
-});
-
-async function perform({ id, task, input }: Exclude<Order, { task: 'abort' }>): Promise<Outcome> {
-  const controller = new AbortController();
-  running.set(id, controller);
-  try {
-    return { id, output: await TASKS[task](input as never, controller.signal) };
-  } catch (error) {
-    return isSpaceError(error) ? { id, error: errorRecord(error) } : { id, failure: error instanceof Error ? Object.assign(new Error(error.message), { stack: error.stack }) : new Error(String(error)) };
-  }
-}
+const { serve } = await import('./background-tasks.ts');
+if (parentPort) serve(parentPort);
+// A thread that is ended writes nothing any more.
+flushCompileCache();

@@ -1,8 +1,10 @@
 // Owns the threads on which Builds work, one for each that runs: nothing of a Build stands in the way of a request, and what
 // brings a thread down fails its own Build alone. Knows no Build.
+import { getCompileCacheDir } from 'node:module';
+import { dirname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { errorFromRecord, SpaceError } from '../core/errors.ts';
-import type { Order, Outcome, Tasks } from './background-thread.ts';
+import type { Order, Outcome, Tasks } from './background-tasks.ts';
 
 type Task = keyof Tasks;
 
@@ -77,6 +79,12 @@ export function createBackground({ idleMs = IDLE_MS, heapMaxMb = HEAP_MAX_MB } =
   };
 }
 
+/** The folder that was named, in which Node.js has one for its own version. */
+function compileCache(): string | undefined {
+  const folder = getCompileCacheDir();
+  return folder === undefined ? undefined : dirname(folder);
+}
+
 interface Waiting { resolve(output: any): void; reject(error: unknown): void }
 
 class BuildThread implements Workbench {
@@ -87,7 +95,7 @@ class BuildThread implements Workbench {
 
   constructor(heapMaxMb: number) {
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
-    this.#worker = new Worker(new URL(`./background-thread.${extension}`, import.meta.url), { name: 'build', env: {}, resourceLimits: { maxOldGenerationSizeMb: heapMaxMb }, stdout: true, stderr: true });
+    this.#worker = new Worker(new URL(`./background-thread.${extension}`, import.meta.url), { name: 'build', env: {}, workerData: { compileCache: compileCache() }, resourceLimits: { maxOldGenerationSizeMb: heapMaxMb }, stdout: true, stderr: true });
     this.#worker.unref();
     this.#worker.on('message', (outcome: Outcome) => this.#settle(outcome));
     this.#worker.on('error', (error: NodeJS.ErrnoException) => this.#abandon(error.code === 'ERR_WORKER_OUT_OF_MEMORY' ? tooMuch(error, heapMaxMb) : error));

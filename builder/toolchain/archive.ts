@@ -10,8 +10,10 @@ import type { PackageFile, PackageFiles } from './package-files.ts';
 
 const COMPRESSION_LEVEL = 6;
 
+export interface ArchiveOrder { path: string; files: PackageFiles }
+
 /** Write `files` to `path`. */
-export async function writeArchive({ path, files }: { path: string; files: PackageFiles }, signal: AbortSignal): Promise<void> {
+export async function writeArchive({ path, files }: ArchiveOrder, signal: AbortSignal): Promise<void> {
   const tar = pack();
   const compress = createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: COMPRESSION_LEVEL } });
   const written = pipeline(tar, compress, createWriteStream(path), { signal });

@@ -69,6 +69,15 @@ describe('a push again', () => {
     expect(await pushed(files)).toMatchObject({ built: [] });
   });
 
+  test('takes nothing from a Revision that was deleted, and again from one that was not', async () => {
+    const first = await pushed(SOURCE);
+    const second = await pushed({ ...SOURCE, 'web/index.html': '<h1>ho</h1>' });
+    await host.builder.deleteRevision(first.revision.id);
+    expect(await pushed(SOURCE)).toMatchObject({ built: ['web'], taken: ['api'] });
+    await host.builder.deleteRevision(second.revision.id);
+    expect(await pushed(SOURCE)).toMatchObject({ built: [], taken: ['web', 'api'] });
+  });
+
   test('of which a file is lost builds it again', async () => {
     const { revision } = await pushed(SOURCE);
     await host.blobs.delete(revision.micros[1]?.files['index.js']?.hash as string);
