@@ -64,12 +64,20 @@ function describeApiError(error: ApiError): FailureText {
   return { code: error.code, what: error.message, remedy: remedyFor(error), requestId: error.requestId };
 }
 
+const REMEDIES: Readonly<Record<string, string>> = {
+  PROJECT_NOT_FOUND: 'Link this folder to a project of yours: `space link --id ID`, or make a new one: `space new`.',
+  TAG_TAKEN: 'Choose another --tag, or leave it out.',
+  SNAPSHOT_NOT_FOUND: '`space snapshot list` lists those that there are.',
+  TRASH_NOT_FOUND: '`space trash list` lists what is in it.',
+  VERSION_NOT_FOUND: '`space versions` lists those that there are.',
+  INSTANCE_NOT_FOUND: '`space instances` lists yours.',
+};
+
 function remedyFor(error: ApiError): string | undefined {
   if (error.code === 'TOKEN_INVALID' || error.code === 'TOKEN_EXPIRED') return 'Then sign in again with `space login`, or check SPACE_ACCESS_TOKEN.';
   if (error.status === 401) return 'Sign in again with `space login`, or check SPACE_ACCESS_TOKEN.';
   if (error.status === 429) return 'Wait a moment, then run the command again.';
-  if (error.code === 'PROJECT_NOT_FOUND') return 'Link this folder to a project of yours: `space link --id ID`, or make a new one: `space new`.';
-  if (error.code === 'TAG_TAKEN') return 'Choose another --tag, or leave it out.';
+  if (Object.hasOwn(REMEDIES, error.code)) return REMEDIES[error.code];
   if (error.code.startsWith('HTTP_')) return 'Check SPACE_ROOT: it is the address of a host, ending in /api.';
   if (error.status >= 500) return 'Try again. If it stays, the log of the host has the reason; name the request id.';
   return undefined;

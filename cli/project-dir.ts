@@ -70,11 +70,19 @@ export async function readSpacefileText(dir: string): Promise<string | undefined
   });
 }
 
+export async function hasSpacefile(dir: string): Promise<boolean> {
+  return (await readSpacefileText(dir)) !== undefined;
+}
+
+export function missingSpacefile(dir: string): Failure {
+  return new Failure({ code: 'SPACEFILE_MISSING', what: `Spacefile not found in ${dir}.`, remedy: '`space new` writes one. For a project elsewhere: --dir DIR.' });
+}
+
 /** @throws Failure SPACEFILE_MISSING, SPACEFILE_INVALID, MICRO_SRC_MISSING */
 export async function loadSpacefile(dir: string): Promise<LoadedSpacefile> {
   const text = await readSpacefileText(dir);
   if (text === undefined) {
-    throw new Failure({ code: 'SPACEFILE_MISSING', what: `Spacefile not found in ${dir}.`, remedy: '`space new` writes one. For a project elsewhere: --dir DIR.' });
+    throw missingSpacefile(dir);
   }
   const { spacefile, issues } = parseSpacefile(text);
   if (spacefile === undefined) {

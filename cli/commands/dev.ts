@@ -9,7 +9,7 @@ import { runDev } from '../dev/run.ts';
 import { findSession } from '../dev/session.ts';
 import { EXIT_OK, Failure, usageFailure } from '../failure.ts';
 import { formatBytes } from '../output.ts';
-import { findProjectDir, findProjectId } from '../project-dir.ts';
+import { findProjectDir, findProjectId, hasSpacefile, missingSpacefile } from '../project-dir.ts';
 
 interface Options { dir?: string; id?: string; port?: string; open?: true; copyData?: true; unsafeNoSandbox?: true }
 
@@ -33,6 +33,8 @@ export const devProxyCommand = defineCommand<Options>({
 async function dev(context: Context, options: Options, { startsServers }: { startsServers: boolean }): Promise<number> {
   const { io } = context;
   const dir = await findProjectDir(io, options.dir);
+  // Without one there is nothing to run; one that is wrong may be mended while it waits.
+  if (!(await hasSpacefile(dir))) throw missingSpacefile(dir);
   const port = options.port === undefined ? undefined : checkedPort(options.port);
   const other = await findSession(dir);
   if (other !== undefined) throw new Failure({ code: 'DEV_RUNNING', what: `\`space dev\` runs in this folder already, at ${other.url} (process ${other.pid}).`, remedy: 'Use that one, or end it first.' });

@@ -1,6 +1,6 @@
 // Owns `space export`: the Items and Files of an app into a zip.
-import { open, rename, rm } from 'node:fs/promises';
-import { resolve } from 'node:path';
+import { open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
@@ -9,6 +9,7 @@ import { chooseData, withData } from '../choose-data.ts';
 import type { DataOptions } from '../choose-data.ts';
 import { defineCommand } from '../command.ts';
 import type { Context } from '../command.ts';
+import { Failure } from '../failure.ts';
 import { formatBytes } from '../output.ts';
 
 interface Options extends DataOptions { out?: string; snapshot?: string }
@@ -23,11 +24,16 @@ export const exportCommand = defineCommand<Options>({
     const api = await context.api();
     const chosen = await chooseData(context, api, options);
     const path = resolve(context.io.cwd, options.out ?? `${fileName(chosen.name)}-${new Date().toISOString().slice(0, 19).replaceAll(':', '')}.zip`);
+    if (!(await isFolder(dirname(path)))) throw new Failure({ code: 'FILE_ACCESS', what: `There is no folder ${dirname(path)}.`, remedy: 'Make it, or give another --out.' });
     const bytes = await save(context, await api.exportArchive(chosen.owner, options.snapshot), path);
     context.done(`Exported ${chosen.name}: ${formatBytes(bytes)}.`);
     context.result({ file: path, bytes, collection_id: chosen.collectionId }, path);
   },
 });
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then((found) => found.isDirectory(), () => false);
+}
 
 /** The file is there once it is whole; until then it has another name. @returns its bytes */
 async function save({ io }: Context, answer: Response, path: string): Promise<number> {

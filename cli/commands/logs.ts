@@ -23,14 +23,17 @@ export const logsCommand = defineCommand<Options>({
     const projectId = options.instance === undefined ? await findProjectId(await findProjectDir(io, options.dir), options.id) : '';
     const api = await context.api();
     const instance = options.instance === undefined ? await findBuilderInstance(api, projectId) : await findInstance(api, options.instance);
+    let count = 0;
     try {
       for await (const line of api.instanceLogs(instance.id, options.follow, { micro: options.micro, level: options.level, request_id: options.request })) {
+        count += 1;
         io.out(context.isJson ? JSON.stringify(line) : formatLine(line, io.colors));
       }
     } catch (error) {
       // Ctrl-C is how following ends.
       if (!(options.follow && io.signal.aborted)) throw error;
     }
+    if (count === 0 && !options.follow) context.note(`${instance.app_name} printed nothing like that yet.`);
     return EXIT_OK;
   },
 });

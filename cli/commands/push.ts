@@ -25,7 +25,7 @@ export const pushCommand = defineCommand<Options>({
       .option('--skip-logs', 'do not wait for the build')
       .addOption(new Option('--experimental').hideHelp()),
   async run(context, options) {
-    if (options.tag?.trim() === '') throw usageFailure('--tag is empty.');
+    if (options.tag?.trim() === '') throw usageFailure('--tag is empty.', 'Give one, or leave it out: one is made up.');
     const dir = await findProjectDir(context.io, options.dir);
     const projectId = await findProjectId(dir, options.id);
     const loaded = await loadSpacefile(dir);

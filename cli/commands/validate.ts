@@ -2,10 +2,10 @@
 import { formatIssues } from '../../spacefile-schema/issue.ts';
 import { parseSpacefile } from '../../spacefile-schema/parse.ts';
 import { defineCommand, withDir } from '../command.ts';
-import { EXIT_FAILED, EXIT_OK, Failure } from '../failure.ts';
+import { EXIT_FAILED, EXIT_OK } from '../failure.ts';
 import { iconProblems } from '../icon.ts';
 import { count, formatFailure } from '../output.ts';
-import { findProjectDir, missingSources, readSpacefileText } from '../project-dir.ts';
+import { findProjectDir, missingSources, missingSpacefile, readSpacefileText } from '../project-dir.ts';
 
 export const validateCommand = defineCommand<{ dir?: string }>({
   summary: 'check the Spacefile',
@@ -13,7 +13,7 @@ export const validateCommand = defineCommand<{ dir?: string }>({
   async run(context, options) {
     const dir = await findProjectDir(context.io, options.dir);
     const text = await readSpacefileText(dir);
-    if (text === undefined) throw new Failure({ code: 'SPACEFILE_MISSING', what: `Spacefile not found in ${dir}.`, remedy: '`space new` writes one. For a project elsewhere: --dir DIR.' });
+    if (text === undefined) throw missingSpacefile(dir);
     const { spacefile, issues } = parseSpacefile(text);
     const problems = spacefile === undefined ? [] : [...(await missingSources(dir, spacefile)), ...(await iconProblems(dir, spacefile.icon))];
     const isValid = spacefile !== undefined && problems.length === 0;

@@ -58,6 +58,19 @@ describe('what is another person\'s, gone or taken', () => {
     expect(ran.err).toMatch(expected);
   });
 
+  test.each([
+    [['snapshot', 'restore', 'never'], /snapshot does not exist[^]*space snapshot list/], [['trash', 'restore', 'never'], /not in the trash[^]*space trash list/], [['rollback', '--to', 'never', '--yes'], /What to do: /],
+    [['export', '--out', '/nowhere/at/all.zip'], /There is no folder \/nowhere\/at\.[^]*--out/],
+  ])('%j says where to look', async (argv, expected) => {
+    expect(await as(space.owner, argv)).toMatchObject({ code: 1, err: expect.stringMatching(expected) });
+  });
+
+  test('a log without a line says so, and `space dev` without a Spacefile starts nothing', async () => {
+    expect(await as(space.owner, ['logs', '--request', 'never'])).toMatchObject({ code: 0, out: '', err: 'refused printed nothing like that yet.\n' });
+    await using bare = await makeWorkplace();
+    expect(await runSpace(bare, ['dev'])).toMatchObject({ code: 1, err: expect.stringContaining('Spacefile not found') });
+  });
+
   test('a tag that is taken', async () => {
     const ran = await as(space.owner, ['push', '--tag', 'first']);
     expect(ran.code).toBe(1);
