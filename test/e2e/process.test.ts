@@ -14,6 +14,7 @@ http.createServer(async (request, response) => {
   if (request.url === '/env') return response.end(JSON.stringify(process.env));
   if (request.url === '/crash') process.exit(3);
   if (request.url === '/forbidden') return response.writeHead(200, { 'Strict-Transport-Security': 'max-age=1', 'X-Space-App-Actor': 'me', 'X-Own': 'kept', 'Set-Cookie': ['a=1; Domain=localhost', '__Host-space_session=x'] }).end();
+  if (request.url === '/outside') return http.get({ host: '127.0.0.1', port: 3128, path: 'http://127.0.0.1:9/' }, (answer) => answer.pipe(response));
   if (request.url.startsWith('/fetch?')) {
     try { const answer = await fetch(decodeURIComponent(request.url.slice(7))); return response.end(answer.status + ' ' + await answer.text()); }
     catch (error) { return response.end('failed ' + (error.cause?.code ?? error.cause?.message ?? error.message)); }
@@ -121,6 +122,18 @@ test('it reaches no address of this machine, by name, number or proxy', async ()
   for (const url of [`http://127.0.0.1:${host.port}/`, `http://localhost:${host.port}/`, 'http://[::1]:22/', 'http://169.254.169.254/latest', 'https://10.0.0.1/', 'http://2130706433/', 'http://0x7f.1:80/']) {
     expect(await inside(url), url).toMatch(/^failed|^403 EGRESS_BLOCKED|^502 EGRESS_FAILED/);
   }
+});
+
+test('a flood of its calls to the outside is cut off, for this app only, and the host says whose it was (C10)', async () => {
+  const call = async (): Promise<string> => /[A-Z_]{8,}/.exec((await send(at('outside'))).text)?.[0] ?? 'nothing';
+  await host.owner.call(`PATCH /instances/${app.builder.id}/limits`, { callsPerMinute: 3 });
+  const said: string[] = [];
+  for (let turn = 0; turn < 20 && said.at(-1) !== 'TOO_MANY_REQUESTS'; turn += 1) said.push(await call());
+  expect(said[0]).toBe('EGRESS_BLOCKED');
+  expect(said.at(-1)).toBe('TOO_MANY_REQUESTS');
+  await until(async () => (host.logged().split('\n').some((line) => line.includes('egress.limited') && line.includes(app.builder.id)) ? true : undefined));
+  await host.owner.call(`PATCH /instances/${app.builder.id}/limits`, { callsPerMinute: null });
+  expect(await call(), 'the control: under its usual limit it is asked again').toBe('EGRESS_BLOCKED');
 });
 
 test('an owner who lets it call nothing finds no way outside in it', async () => {

@@ -1,6 +1,6 @@
 // Covers the way outside of a program in a box: from inside, with the clients that people use; what is refused, and that the
 // same is reached where a rule allows it.
-import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer, type IncomingMessage, request as httpRequest, type Server } from 'node:http';
 import { connect, createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -106,18 +106,44 @@ const FORBIDDEN = [
   '169.254.169.254', '[fd00:ec2::254]', '100.100.100.200', '192.0.0.192', '[fe80::1]', '[fc00::1]', '224.0.0.1', '255.255.255.255', '127.0.0.1.', '①②⑦.0.0.1', '198.18.0.1', '[2002:7f00:1::]', '[2001::1]', '203.0.113.1', '240.0.0.1',
 ];
 
-it.each(FORBIDDEN)('neither a request nor a connection to %s goes out', async (host) => {
+it.each(FORBIDDEN)('neither a request nor a connection to %s goes out (C1, C2, C3)', async (host) => {
   policy = {};
   expect(await raw(`GET http://${Buffer.from(host).toString('latin1')}/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 (403|400|502)|^$/);
   expect(await raw(`CONNECT ${Buffer.from(host).toString('latin1')}:443 HTTP/1.1\r\nHost: x\r\n\r\n`)).toMatch(/^HTTP\/1\.1 (403|400|502)|^$/);
 });
 
-it.each([22, 25, 2375, 6379, 5432])('port %i is none of the web', async (to) => {
+it('a program that tries all of them, other ports and other schemes reaches none; what is allowed it reaches (C1, C2, C3, C6)', async () => {
+  const targets = [...FORBIDDEN.filter((host) => !/[^ -~]/.test(host)).map((host) => `http://${host}:${port}/`), `http://user@127.0.0.1:${port}/`, 'http://example.org:6379/', 'gopher://127.0.0.1/', 'file:///etc/passwd'];
+  writeFileSync(join(folder, 'app', 'dial.py'), `
+import socket, sys
+for target in sys.argv[1:]:
+    said = ''
+    for ask in (f'GET {target} HTTP/1.1', 'CONNECT ' + target.split('/')[2].split('@')[-1] + ' HTTP/1.1'):
+        try:
+            way = socket.create_connection(('127.0.0.1', ${PROXY_PORT}))
+            way.settimeout(2)
+            way.sendall((ask + '\\r\\nHost: x\\r\\nConnection: close\\r\\n\\r\\n').encode())
+            said += ' ' + (way.recv(99).decode().split(' ') + ['', 'closed'])[1]
+        except OSError as error: said += ' ' + type(error).__name__
+    print(target + said)
+`);
+  const line = (urls: string[]): string => `python3 dial.py ${urls.map((url) => `'${url}'`).join(' ')}`;
+  policy = {};
+  seen = [];
+  const said = (await inside(line(targets))).split('\n');
+  expect(said).toHaveLength(targets.length);
+  expect(said.filter((each) => / 200\b/.test(each))).toEqual([]);
+  expect(seen).toHaveLength(0);
+  policy = { allowedHosts: [`127.0.0.1:${port}`] };
+  expect(await inside(line([`http://127.0.0.1:${port}/`]))).toMatch(/ 200 200$/);
+});
+
+it.each([22, 25, 2375, 6379, 5432])('port %i is none of the web (C6)', async (to) => {
   policy = { lookup: async () => [{ address: '127.0.0.1', family: 4 }] };
   expect(await raw(`CONNECT example.org:${to} HTTP/1.1\r\nHost: x\r\n\r\n`)).toMatch(/403 EGRESS_BLOCKED/);
 });
 
-it('connects to the address that was checked, whatever the name says a moment later', async () => {
+it('connects to the address that was checked, whatever the name says a moment later (C5)', async () => {
   const answers = [[{ address: '127.0.0.1', family: 4 }], [{ address: '1.1.1.1', family: 4 }]];
   let asked = 0;
   // The first look is allowed by its name; there is no second one.
@@ -147,13 +173,13 @@ it('carries the answer also to who has said all and ended their side', async () 
   await new Promise((resolve) => server.close(resolve));
 });
 
-it('hands a redirect back, so that its target is judged as any other', async () => {
+it('hands a redirect back, so that its target is judged as any other (C4)', async () => {
   policy = { allowedHosts: [`first.example:${port}`], lookup: async () => [{ address: '127.0.0.1', family: 4 }] };
   expect(await raw(`GET http://first.example:${port}/moved HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 302[\s\S]*127\.0\.0\.1/);
   expect(await raw(`GET http://127.0.0.1:${port}/ HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).toMatch(/403 Forbidden[\s\S]*EGRESS_BLOCKED/);
 });
 
-it('passes on no header that is meant for it, and no second length', async () => {
+it('passes on no header that is meant for it, and no second length (C7)', async () => {
   policy = { allowedHosts: [`127.0.0.1:${port}`] };
   seen = [];
   const answer = await raw(`POST http://127.0.0.1:${port}/x HTTP/1.1\r\nHost: other.example\r\nProxy-Authorization: Basic eDp5\r\nProxy-Connection: keep-alive\r\nTE: trailers\r\nX-Own: 1\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc`);
@@ -164,7 +190,7 @@ it('passes on no header that is meant for it, and no second length', async () =>
   expect(await raw(`POST http://127.0.0.1:${port}/x HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`)).toMatch(/^$|^HTTP\/1\.1 400/);
 });
 
-it.each(['file:///etc/passwd', 'gopher://127.0.0.1/', '/etc/passwd', '*', 'https://example.org/'])('%s is no address for it', async (target) => {
+it.each(['file:///etc/passwd', 'gopher://127.0.0.1/', '/etc/passwd', '*', 'https://example.org/'])('%s is no address for it (C6)', async (target) => {
   expect(await raw(`GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)).toMatch(/^HTTP\/1\.1 400/);
 });
 
