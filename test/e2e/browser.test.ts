@@ -299,7 +299,7 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
   test('on a dark phone without JavaScript, by the keyboard, an app is asked to do something and a Collection is kept', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'doer-'));
     folders.push(folder);
-    await writeFile(join(folder, 'Spacefile'), 'v: 0\nmicros:\n  - { name: doer, src: ., engine: isolate, primary: true, provide_actions: true }\n');
+    await writeFile(join(folder, 'Spacefile'), 'v: 0\nmicros:\n  - { name: doer, src: ., engine: isolate, primary: true, provide_actions: true, actions: [{ id: tidy, name: Tidy up, trigger: schedule, default_interval: 1 day }] }\n');
     await writeFile(join(folder, 'index.js'), `export default { async fetch(request) {
       if (request.url.endsWith('/__space/actions')) return Response.json({ actions: [{ name: 'save', title: 'Save a note', path: '/save', input: [{ name: 'text', type: 'string' }, { name: 'times', type: 'number', optional: true }, { name: 'pin', type: 'boolean', optional: true }] }] });
       return Response.json({ kept: await request.json(), long: 'x'.repeat(300) });
@@ -330,6 +330,10 @@ describe.skipIf(CHROMIUM === undefined)('in Chromium', () => {
     await page.getByText('"kept": {').waitFor();
     expect(await page.locator('pre').innerText()).toMatch(/"text": "milk",\s+"times": 2\s+}/);
     await fits('actions-done');
+    for (const [name, path] of [['schedules', `/apps/${id}/schedules`], ['host', '/host'], ['invites', '/invites']] as const) {
+      await page.goto(host.url + path);
+      await fits(name);
+    }
     await page.goto(`${host.url}/collections`);
     await tabTo('Name of a new Collection');
     await page.keyboard.type('Weather');
