@@ -46,9 +46,12 @@ export function createShelf(parts: ShelfParts): Shelf {
   /** Projects whose entries are to be read again; undefined: all of them. */
   let stale: Set<string> | undefined;
   let reading: Promise<void> | undefined;
-  parts.builder.releases.onChange((projectId) => stale?.add(projectId));
+  let isListening = false;
 
   async function read(): Promise<void> {
+    // From the first read on: the table of routes alone asks nothing of anybody.
+    if (!isListening) parts.builder.releases.onChange((projectId) => stale?.add(projectId));
+    isListening = true;
     const wanted = stale;
     stale = new Set();
     try {
