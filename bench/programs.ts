@@ -38,7 +38,8 @@ export async function measurePrograms(effort: Effort): Promise<RowResult[]> {
   return [
     await measureRow({ bench: BENCH, row: `warm, ${level}`, connections: 32, contenders, goals: [{ against: PROXY, atLeast: 0.85 }] }, effort),
     await measureRow({ bench: BENCH, row: `warm, ${level}`, connections: 1, contenders, goals: [] }, effort),
-    await cold(product, project, { level, effort }),
+    await cold(product, project, { row: `cold, from a ready box, ${level}`, effort }),
+    await coldAlone(level, effort),
     await frozen(url, level),
   ];
 }
@@ -51,16 +52,25 @@ export async function levelOf(product: Product): Promise<string> {
 
 export const startsOf = ({ rounds }: Effort): number => Math.max(5, Math.round(STARTS * Math.min(1, rounds / 3)));
 
-async function cold(product: Product, project: string, { level, effort }: { level: string; effort: Effort }): Promise<RowResult> {
+async function cold(product: Product, project: string, { row, effort }: { row: string; effort: Effort }): Promise<RowResult> {
   const count = startsOf(effort);
   const instances = await product.install(project, count + 1);
   for (const { id } of instances) await product.call('PATCH', `/instances/${id}/egress`, { policy: 'none' });
   const { own, bare } = await coldBesideBare(instances.map(({ url }) => url), PROGRAM);
   const added = own.value - bare.value;
   return {
-    bench: BENCH, row: `cold, ${level}`, unit: 'ms', scores: { [PRODUCT]: own, [BARE]: bare }, ratios: { [BARE]: own.value / bare.value },
+    bench: BENCH, row, unit: 'ms', scores: { [PRODUCT]: own, [BARE]: bare }, ratios: { [BARE]: own.value / bare.value },
     goals: [goalOf(`p50 at most 20 ms over ${BARE}`, added, added <= 20)],
   };
+}
+
+/** As it is for whoever comes when all ready ones are taken. */
+async function coldAlone(level: string, effort: Effort): Promise<RowResult> {
+  await using started = new AsyncDisposableStack();
+  const product = started.adopt(await startProduct({ env: { OWNSPACE_LIMITS: 'readyBoxes=0' } }), (host) => host.stop());
+  const project = await product.createProject('benchprogram');
+  await product.push(project, FOLDER);
+  return await cold(product, project, { row: `cold, from no ready box, ${level}`, effort });
 }
 
 /** First requests to Instances that sleep, each followed by a start of the same program without anything around it.
