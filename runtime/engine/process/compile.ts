@@ -6,7 +6,7 @@ import { chmod, mkdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Clock } from '../../../core/clock.ts';
 import type { Log } from '../../../core/log.ts';
-import type { Boxes } from '../../../sandbox/box.ts';
+import type { Box, Boxes } from '../../../sandbox/box.ts';
 import type { BoxLimits } from '../../../sandbox/box-command.ts';
 import type { Compiled } from '../../../sandbox/ready-box.ts';
 import type { MicroSpec } from '../engine.ts';
@@ -29,6 +29,7 @@ export class Compiles {
   #waiting = new Map<string, { spec: MicroSpec; boxes: Boxes; limits: BoxLimits }>();
   #stopTimer: (() => void) | undefined;
   #running: Promise<void> | undefined;
+  #box: Box | undefined;
   #isClosed = false;
 
   constructor(options: CompilesOptions) {
@@ -50,6 +51,7 @@ export class Compiles {
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#stopTimer?.();
+    await this.#box?.kill();
     await this.#running;
   }
 
@@ -72,14 +74,20 @@ export class Compiles {
     const held = await packages.hold(spec).catch(() => undefined);
     if (!held) return;
     try {
-      const user = boxes.nextUser();
-      const ready = await boxes.ready({ env: {}, ports: [], user, limits: { ...limits, isBackground: true } });
-      const compiled = (await ready?.compile({ folder: held.folder, command: ['/bin/sh', '-c', spec.entry], env: { PORT } })) ?? new Map();
+      const ready = await boxes.ready({ env: {}, ports: [], user: boxes.nextUser(), limits: { ...limits, isBackground: true } });
+      if (!ready) return;
+      this.#box = ready.box;
+      log.debug('program.compiling', { package: basename(held.folder) });
+      if (this.#isClosed) await ready.box.kill();
+      const compiled = await ready.compile({ folder: held.folder, command: ['/bin/sh', '-c', spec.entry], env: { PORT } });
+      // Cut off, it says nothing about the package.
+      if (this.#isClosed) return;
       await keep(place, compiled);
       log.info('program.compiled', { package: basename(held.folder), files: compiled.size, bytes: [...compiled.values()].reduce((sum, { length }) => sum + length, 0) });
     } catch (error) {
       log.warn('program.notCompiled', { error: String(error) });
     } finally {
+      this.#box = undefined;
       held.release();
     }
   }

@@ -104,8 +104,9 @@ it('ends with its host, also one that is only being made', async () => {
   const closing = await openProcessBench({ limits: { readyBoxes: 3 } });
   const app = await createProcessInstance(closing.engine, { 'index.js': SERVER });
   await app.call('/');
-  await isReady(closing);
+  await until(async () => (numberOf('program.compiling', closing) > 0 ? true : undefined));
   await closing.engine.close();
+  expect(readdirSync(join(closing.folder, 'packages')).filter((name) => name.includes('compiled')), 'what was cut off is not kept').toEqual([]);
   const made = closing.hostLog.filter(({ event }) => event === 'ready.made').map(({ pid }) => Number(pid));
   expect(usageOf(made.flatMap(treeOf)).processes).toBe(0);
   await expect.poll(() => readdirSync(join(closing.folder, 'boxes')).filter((name) => name.startsWith('r') || name.endsWith('.in'))).toEqual([]);
