@@ -1,14 +1,13 @@
 // Owns a developer's source on its way to a folder: the upload to a file, and the safe unpacking of that file.
 // Knows no Spacefile. A refused archive leaves nothing behind.
 import { createHash } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
 import { chmod, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import * as yauzl from 'yauzl';
 import type { Entry, ZipFile } from 'yauzl';
 import { isSpaceError, SpaceError } from '../core/errors.ts';
+import { writeFileFrom } from '../core/write-file.ts';
 import { assertEntries, isExecutableEntry, isFolderEntry, inMegabytes, refused, SOURCE_LIMITS, tooLarge } from './source-entries.ts';
 import type { SourceLimits } from './source-entries.ts';
 
@@ -31,7 +30,7 @@ export function assertSize(archiveBytes: number, maxBytes = SOURCE_MAX_BYTES): v
 export async function receiveSource(stream: AsyncIterable<Uint8Array>, path: string, maxBytes = SOURCE_MAX_BYTES): Promise<void> {
   const partPath = `${path}.part`;
   try {
-    await pipeline(limited(stream, maxBytes), createWriteStream(partPath));
+    await writeFileFrom(limited(stream, maxBytes), partPath);
     await syncFile(partPath);
     await rename(partPath, path);
   } catch (error) {
@@ -126,7 +125,7 @@ async function writeEntry(zip: ZipFile, entry: Entry, to: { path: string; room: 
       yield chunk;
     }
   }
-  await pipeline(stream, counted, createWriteStream(to.path, { flags: 'wx', mode: 0o644 }));
+  await writeFileFrom(counted(stream), to.path, { flags: 'wx', mode: 0o644 });
   // A program that was compiled before the push: its Micro starts it.
   if (isExecutable === true) await chmod(to.path, 0o755);
   if (checksum !== entry.crc32) throw refused(entry.fileName, 'is damaged: its checksum is wrong');

@@ -1,11 +1,11 @@
 // Owns large bodies that must be proven before anybody acts on them: they wait in a file, and take only so much of the disk. Knows no route and no proof.
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { SpaceError } from '../../core/errors.ts';
 import { newId } from '../../core/ids.ts';
 import { createRoom } from '../../core/room.ts';
+import { writeFileFrom } from '../../core/write-file.ts';
 import { diskError } from '../../sandbox-data/disk-error.ts';
 
 export interface Spooled {
@@ -37,7 +37,7 @@ export function createSpool(folder: string, { each, all } = { each: OWNER_MAX_BY
       };
       try {
         await mkdir(folder, { recursive: true, mode: 0o700 });
-        await pipeline(room.counted(id, owner, limited(source, limitBytes), 0), createWriteStream(path, { flags: 'wx', mode: 0o600 }));
+        await writeFileFrom(room.counted(id, owner, limited(source, limitBytes), 0), path, { flags: 'wx', mode: 0o600 });
       } catch (error) {
         await remove();
         throw diskError(error);
