@@ -2,7 +2,6 @@
 // an access token, a Project, and how many pushes. Prints a JSON list of the seconds after which each person's pushes were built.
 import { request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { ZipFile } from 'yazl';
 import { ask } from '../http.ts';
 
@@ -37,12 +36,11 @@ async function push(pusher: Pusher, source: Buffer, began: number): Promise<numb
   const made = await ask({ url: urlOf('/builds'), method: 'POST', headers: headersOf(pusher), body: JSON.stringify({ app_id: pusher.projectId, tag: '' }) });
   const { id } = JSON.parse(made.body) as { id: string };
   await upload(pusher, id, source);
-  for (;;) {
-    const { status } = JSON.parse((await ask({ url: urlOf(`/builds/${id}`), headers: headersOf(pusher) })).body) as { status: string };
-    if (status === 'complete') return (performance.now() - began) / 1000;
-    if (status === 'failed') throw new Error('a build failed');
-    await sleep(100);
-  }
+  // As the command does it: the log ends with the build.
+  await ask({ url: urlOf(`/builds/${id}/logs?follow=true`), headers: headersOf(pusher) });
+  const { status } = JSON.parse((await ask({ url: urlOf(`/builds/${id}`), headers: headersOf(pusher) })).body) as { status: string };
+  if (status !== 'complete') throw new Error(`a build is ${status}`);
+  return (performance.now() - began) / 1000;
 }
 
 const people = JSON.parse(peopleText) as Pusher[];
