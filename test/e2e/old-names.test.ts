@@ -112,9 +112,11 @@ test('the variable carries the TLS port, and the link that it makes works from o
   expect(text).not.toBe(new URL(app.url).host);
 });
 
-test('without a sandbox SDKs are shown this host by variables', async () => {
+test('without a sandbox every page says so, and SDKs are shown this host by variables', async () => {
   const bare = await startTestHost({ args: ['--tls-port', '0', '--unsafe-no-sandbox'] });
   try {
+    const said = async ({ owner, url }: TestHost, path: string): Promise<boolean> => (await owner.visitor.visit(`${url}${path}`)).text.includes('runs without a sandbox (--unsafe-no-sandbox)');
+    for (const path of ['/', '/discover', '/tokens', '/host', '/login', '/nowhere']) expect([path, await said(bare, path), await said(space, path)]).toEqual([path, true, false]);
     const { builder } = await pushApp(bare.owner, { name: 'bare', files: await filesOf(join(CHECKOUT, 'test/fixtures/old-names')) });
     for (const micro of ['', '/python']) {
       expect(await asks('https://$DETA_BASE_HOST/v1/$ID/notes/items', { from: builder, micro, method: 'PUT', key: '$DETA_PROJECT_KEY', body: { items: [{ key: 'a' }] } })).toMatchObject({ status: 207 });

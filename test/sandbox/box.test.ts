@@ -6,7 +6,7 @@ import http from 'node:http';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { makeAuthority } from '../../runtime/http/certificate.ts';
 import type { Box, Boxes, BoxSpec } from '../../sandbox/box.ts';
@@ -15,6 +15,7 @@ import { type BoxGround, prepareBoxes } from '../../sandbox/box-test.ts';
 import { openGroups } from '../../sandbox/cgroup.ts';
 import { COMPILER_FLAGS } from '../../sandbox/forwarder/find.ts';
 import { treeOf, usageOf } from '../../sandbox/watch.ts';
+import { type Alterations, copyAltered } from '../support/altered-source.ts';
 
 const limits = { memoryMb: 256, processes: 100, openFiles: 512, tmpMb: 16, tmpFiles: 500 };
 let folder: string;
@@ -52,6 +53,20 @@ const run = async (line: string, spec: Partial<BoxSpec> = {}): Promise<{ out: st
 it('reaches the level for which this project is tested, and everything that it tries holds', () => {
   expect(['full', 'soft']).toContain(ground.report.level);
   expect(ground.report.findings.filter(({ holds, what }) => !holds && !what.startsWith('memory and'))).toEqual([]);
+});
+
+it.each([
+  ['no namespace can be made', { 'sandbox/box-command.ts': ['tools.unshare, ...namespaces', `'/bin/false', ...namespaces`] }, 'a box can be made'],
+  ['bubblewrap is missing', { 'sandbox/box.ts': [`'nice', 'bwrap'] as const`, `'nice', 'bwrap-is-not-here'] as const`] }, 'a box can be made'],
+  ['the filter of system calls does not work', { 'sandbox/box.ts': ['parts.isBare || !parts.filter ?', 'true ?'], 'sandbox/box-command.ts': ['hasFilter ?', 'false ?'] }, 'system calls are filtered'],
+] as [string, Alterations, string][])('where %s no program runs at all', { timeout: 60_000 }, async (_, alterations, missing) => {
+  const altered = await copyAltered(['core', 'sandbox'], alterations);
+  const { prepareBoxes: prepare } = (await import(/* @vite-ignore */ pathToFileURL(join(altered, 'sandbox/box-test.ts')).href)) as typeof import('../../sandbox/box-test.ts');
+  const weak = await prepare({ folder: join(folder, 'weak'), isUnsafe: false });
+  expect([weak.report.level, weak.report.findings.filter(({ holds }) => !holds).map(({ what }) => what)]).toEqual(['refused', expect.arrayContaining([missing])]);
+  expect(() => weak.boxes()).toThrow(expect.objectContaining({ code: 'SANDBOX_MISSING' }));
+  await weak.close();
+  rmSync(altered, { recursive: true, force: true });
 });
 
 describe('a program in a box', () => {
