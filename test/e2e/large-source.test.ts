@@ -14,9 +14,9 @@ import { pushNew, settleOwner, until, type Resident } from './people.ts';
 const MB = 1_000_000;
 const LIMIT = 250 * MB;
 const LIMIT_OF_HOST = 250 * 1024 * 1024;
-const SIZE = Number(process.env['SOURCE_MB'] ?? 64) * MB;
+const SIZE = Number(process.env['SOURCE_MB'] ?? 80) * MB;
 /** Less than the source, and than what part of it any step could hold. */
-const GROWTH_MAX = 48 * MB;
+const GROWTH_MAX = 64 * MB;
 const FILES = 8;
 const PATIENCE_MS = SIZE >= LIMIT ? 600_000 : 120_000;
 const SPACEFILE = 'v: 0\nmicros:\n  - name: main\n    src: web\n    engine: static\n    serve: .\n    primary: true\n    public: true\n';
