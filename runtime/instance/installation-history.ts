@@ -8,7 +8,7 @@ import type { Instance } from './instance.ts';
 /** Of one Instance, as far back as anybody looks. */
 export const HISTORY_MAX = 100;
 /** Jobs of Instances that are gone, of one Space. */
-export const HISTORY_GONE_MAX = 200;
+export const HISTORY_GONE_MAX = 100;
 /** More than come at a time, so that what an older host left goes by and by. */
 const REMOVED_AT_ONCE = 20;
 
