@@ -1,5 +1,6 @@
 // Owns control groups: what the kernel counts and limits over all processes of a box together. Where this host may not make
 // any, a box has its other limits only; the owner of the host is shown which it is.
+import { randomBytes } from 'node:crypto';
 import { accessSync, constants, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { mkdir, readdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -60,7 +61,6 @@ const V2: Settings = ({ memoryBytes, processes, cpus }) => [
 /** Not every kernel counts swap; not every one can end a whole group. */
 const OPTIONAL = new Set(['memory.oom.group', SWAP_MAX, 'memory.memsw.limit_in_bytes']);
 
-let lastGround = 0;
 let lastGroup = 0;
 
 /** @returns undefined where this host may not make control groups that limit memory and processes */
@@ -138,8 +138,7 @@ async function moveAll(procs: string, leaf: string): Promise<void> {
 }
 
 async function open(kind: Groups['kind'], bases: Map<string, string>, settings: Settings, delegate?: string): Promise<Groups | undefined> {
-  lastGround += 1;
-  const name = `${PREFIX}${process.pid}.${lastGround}`;
+  const name = `${PREFIX}${process.pid}.${startOf(process.pid)}.${randomBytes(4).toString('hex')}`;
   const ours = new Map([...bases].map(([controller, base]) => [controller, join(base, name)]));
   try {
     for (const base of bases.values()) await sweep(base);
@@ -218,22 +217,23 @@ async function remove(folder: string): Promise<void> {
   }
 }
 
-/** What a host left that was killed. */
+/** What a host left that was killed. In a container each has the same number, so its start tells them apart. */
 async function sweep(base: string): Promise<void> {
   for (const name of await readdir(base)) {
-    const pid = parseInt(name.startsWith(PREFIX) ? name.slice(PREFIX.length) : '', 10);
-    if (!pid || pid === process.pid || isAlive(pid)) continue;
+    const [, pid, start] = /^ownspace-(\d+)\.(\d+)\./.exec(name) ?? [];
+    if (pid === undefined || startOf(Number(pid)) === start) continue;
     const folder = join(base, name);
     for (const inner of await readdir(folder, { withFileTypes: true })) if (inner.isDirectory()) await rmdir(join(folder, inner.name)).catch(() => {});
     await rmdir(folder).catch(() => {});
   }
 }
 
-function isAlive(pid: number): boolean {
+/** When it was started, in ticks since the machine was; undefined when there is none. */
+function startOf(pid: number): string | undefined {
   try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return undefined;
   }
 }
