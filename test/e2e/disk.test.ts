@@ -252,7 +252,7 @@ describe('fault 32: clients that vanish in the middle of an answer', () => {
     const setting = await setUp(await tempData());
     expect((await setting.upload('big', 8_000_000)).status).toBe(201);
     const pid = pidOf(setting.host);
-    const idle = measured(pid).descriptors;
+    const idle = await settled(pid);
     // Enough for the heap to reach its working size: what grows from here on is kept by somebody.
     for (let done = 0; done < 400; done += 50) await vanish(setting, 50);
     await until(async () => measured(pid).descriptors <= idle + 5, 'the first ones are gone');
@@ -268,6 +268,18 @@ describe('fault 32: clients that vanish in the middle of an answer', () => {
     expect(after.residentMb).toBeLessThan(before.residentMb + 300);
     expect((await setting.download('big')).bytes.length).toBe(8_000_000);
   });
+
+  /** A host that has just come up makes more ready, which holds descriptors for good. */
+  async function settled(pid: number): Promise<number> {
+    let [last, same] = [0, 0];
+    await until(async () => {
+      const now = measured(pid).descriptors;
+      same = now === last ? same + 1 : 0;
+      last = now;
+      return same >= 40;
+    }, 'descriptors stand still');
+    return last;
+  }
 
   /** Downloads that nobody reads on. @returns how they vanish */
   async function holdOpen(setting: Setting, count: number): Promise<() => void> {
