@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const reportFile = join(root, 'test-report.json');
+const unhandledFile = join(root, 'test-unhandled');
 const node24 = join(root, 'node_modules', 'node', 'bin', process.platform === 'win32' ? 'node.exe' : 'node');
 const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs');
 
@@ -20,9 +21,9 @@ function readAllowedSkips() {
 const SECOND_LOOKS = 3;
 
 function runVitest(args) {
-  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${reportFile}`];
-  rmSync(reportFile, { force: true });
-  const child = spawn(node24, [vitest, 'run', ...reporters, ...args], { cwd: root, stdio: 'inherit' });
+  const reporters = ['--reporter=default', '--reporter=json', '--reporter=./test/support/unhandled.js', `--outputFile.json=${reportFile}`];
+  for (const file of [reportFile, unhandledFile]) rmSync(file, { force: true });
+  const child = spawn(node24, [vitest, 'run', ...reporters, ...args], { cwd: root, stdio: 'inherit', env: { ...process.env, UNHANDLED_FILE: unhandledFile } });
   for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => child.kill(signal));
   return new Promise((resolve, reject) => {
     child.on('error', reject);
@@ -41,7 +42,8 @@ const failuresOf = (file) => file.assertionResults.filter((test) => test.status 
 async function lookAgain(report) {
   const failed = report.testResults.filter((file) => file.status === 'failed');
   const count = failed.reduce((sum, file) => sum + Math.max(1, failuresOf(file).length), 0);
-  if (count === 0 || count > SECOND_LOOKS) return { report, unsteady: [], exitCode: undefined };
+  // What failed outside of any test says nothing about where it belongs.
+  if (count === 0 || count > SECOND_LOOKS || existsSync(unhandledFile)) return { report, unsteady: [], exitCode: undefined };
   console.log(`\n${count} failed: once more, alone`);
   const exitCode = await runVitest(['--no-file-parallelism', ...failed.map((file) => relative(root, file.name))]);
   const second = readReport();

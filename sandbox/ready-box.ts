@@ -39,6 +39,7 @@ const PROGRAM = '/run/host/ready.cjs';
 const TITLE_ROOM = ' '.repeat(250);
 const LENGTH_BYTES = 4;
 const GRAFT_MAX_MS = 5_000;
+const UP_MAX_MS = 30_000;
 const COMPILE_MAX_MS = 15_000;
 const COMPILED_MAX_BYTES = 16 * 1024 ** 2;
 const COMPILED_MAX_FILES = 20_000;
@@ -68,7 +69,8 @@ export async function openReady(folder: string, start: (spec: BoxSpec) => Promis
   void box.ended.then(free);
   const { program, graft } = wires!;
   for (const wire of [program, graft]) wire.on('error', () => {});
-  await Promise.race([new Promise<void>((resolve) => { program.once('data', () => resolve()); }), box.ended.then(() => { throw new Error('a ready box ended while it was made'); })]);
+  const late = setTimeout(() => void box.kill(), UP_MAX_MS);
+  await Promise.race([new Promise<void>((resolve) => { program.once('data', () => resolve()); }), box.ended.then(() => { throw new Error('a ready box ended while it was made'); })]).finally(() => clearTimeout(late));
   let isTaken = false;
   const tell = async ({ folder: app, compiled = '', command, env: all, hosts, forwards }: ReadyFor, isTrial: boolean): Promise<void> => {
     if (isTaken) throw new TypeError('a ready box is given once');
@@ -91,6 +93,8 @@ export async function openReady(folder: string, start: (spec: BoxSpec) => Promis
     },
     async compile(given) {
       const late = setTimeout(() => void box.kill(), COMPILE_MAX_MS);
+      // What it prints is for nobody; unread it would hold up the program, and then its pipes would stay open.
+      for (const output of [box.stdout, box.stderr]) output.resume();
       try {
         const heard = hear(program);
         await tell({ ...given, hosts: [], forwards: {} }, true);

@@ -29,14 +29,14 @@ export function sendMicroResponse(response: ServerResponse, answer: MicroRespons
   const isBodyless = isHead || status === 204 || status === 304;
   if (body === null || body instanceof Uint8Array) {
     if (status !== 204 && status !== 304) headers.push('content-length', String(body?.length ?? (isHead ? answer.sizeBytes : undefined) ?? 0));
-    writeHead(response, status, headers);
+    writeHead(response, answer, headers);
     if (body === null || isBodyless) response.end();
     else response.end(body);
     return;
   }
   const length = isBodyless ? undefined : lengthOf(answer);
   if (length !== undefined) headers.push('content-length', String(length));
-  writeHead(response, status, headers);
+  writeHead(response, answer, headers);
   if (isBodyless) {
     discard(answer);
     response.end();
@@ -78,10 +78,11 @@ function exactly(length: number): Transform {
   });
 }
 
-function writeHead(response: ServerResponse, status: number, headers: string[]): void {
+function writeHead(response: ServerResponse, answer: MicroResponse, headers: string[]): void {
   try {
-    response.writeHead(status, headers);
+    response.writeHead(answer.status, headers);
   } catch (error) {
+    discard(answer);
     throw new SpaceError('MICRO_BAD_RESPONSE', { reason: 'a header or the status is not valid in HTTP' }, { cause: error });
   }
 }

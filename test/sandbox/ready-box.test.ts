@@ -164,6 +164,18 @@ describe('a ready box', () => {
     expect([here.compiled, here.loaded]).toEqual([expect.stringMatching(/^\/run\/host\/compiled\/v24/), ['/app/index.js']]);
   });
 
+  it('reads away what a program prints then, and keeps nothing of it open', async () => {
+    const loud = join(folder, 'loud');
+    mkdirSync(loud);
+    writeFileSync(join(loud, 'index.js'), 'for (let line = 0; line < 20_000; line += 1) console.log("x".repeat(100), line); require("node:http").createServer().listen(process.env.PORT);');
+    const descriptors = (): number => readdirSync('/proc/self/fd').length;
+    const compile = async (): Promise<number> => (await (await open()).compile({ folder: loud, command: ['/bin/sh', '-c', 'node index.js'], env: { PORT: '8080' } })).size;
+    expect(await compile()).toBe(1);
+    const before = descriptors();
+    for (let times = 0; times < 3; times += 1) expect(await compile()).toBe(1);
+    await expect.poll(descriptors, { timeout: 3_000 }).toBeLessThanOrEqual(before + 1);
+  });
+
   it('believes nothing of what a program says of itself then, and compiles none that is not JavaScript by running it', async () => {
     const hostile = join(folder, 'hostile');
     mkdirSync(hostile);

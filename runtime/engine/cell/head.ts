@@ -4,7 +4,8 @@ import { SpaceError } from '../../../core/errors.ts';
 import type { HeaderList, ScheduledEvent } from '../engine.ts';
 
 const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,256}$/;
-const BAD_VALUE = /[\0\r\n]|[^\x00-\xff]/;
+/** What Node.js and every proxy refuse in a value, some of which the Fetch standard lets through. */
+const BAD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const HEADERS_MAX = 512;
 
 export interface ResponseHead { status: number; headers: HeaderList }

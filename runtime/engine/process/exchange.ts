@@ -39,6 +39,9 @@ const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 const BODYLESS = new Set(['GET', 'HEAD', 'OPTIONS', 'DELETE']);
 /** They are about one connection, which is not the caller's. */
 const OF_CONNECTION = new Set(['connection', 'content-length', 'expect', 'keep-alive', 'transfer-encoding']);
+/** Refused before anything was sent. Front doors let none of it through; code in an isolate may try. */
+const UNSENDABLE = new Set(['UND_ERR_INVALID_ARG', 'ERR_INVALID_CHAR', 'ERR_HTTP_INVALID_HEADER_VALUE', 'ERR_INVALID_HTTP_TOKEN', 'ERR_UNESCAPED_CHARACTERS']);
+const AT_ONCE_MS = 1_000;
 /** What is said of an answer that is not HTTP, besides the parser's own codes. */
 const BROKEN: Record<string, string> = {
   UND_ERR_HEADERS_OVERFLOW: 'its headers are longer than 64 KB', UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'its body is not as long as its Content-Length says',
@@ -49,7 +52,9 @@ export class Exchange {
   readonly answer: Promise<MicroResponse>;
   #options: ExchangeOptions;
   /** Ends it, on whatever way it is. */
-  #stop!: (error: Error) => void;
+  #stop = (_error: Error): void => {};
+  #begunAt = 0;
+  #hasHead = false;
   #resolve!: (answer: MicroResponse) => void;
   #reject!: (error: Error) => void;
   #isOver = false;
@@ -63,9 +68,22 @@ export class Exchange {
       this.#resolve = resolve;
       this.#reject = reject;
     });
-    const { request } = options;
-    if (SAFE.has(request.method) && request.body === null && request.upgrade !== true) this.#sendKept();
-    else this.#sendAlone();
+  }
+
+  /** Once. What goes wrong, at once or later, is told by `answer` and `onOver`. */
+  begin(): void {
+    const { request } = this.#options;
+    this.#begunAt = performance.now();
+    const isRepeatable = SAFE.has(request.method) && request.body === null && request.upgrade !== true;
+    this.#send(() => (isRepeatable ? this.#sendKept() : this.#sendAlone()));
+  }
+
+  #send(how: () => void): void {
+    try {
+      how();
+    } catch (error) {
+      this.#onError(error as NodeJS.ErrnoException);
+    }
   }
 
   /** The caller went. Pages send a change and load themselves anew in the same breath: the program shall have it. */
@@ -88,10 +106,12 @@ export class Exchange {
       onHead: (answer) => this.#onAnswer(answer),
       onEnd: () => this.#end(),
       onError: (error) => {
-        // An idle connection may be closed in the moment in which it is used again.
-        if (this.#isAnswered || this.#isOver || !isClosed(error)) return this.#onError(error);
+        // An idle connection may be closed in the moment in which it is used again. Whoever loses it later, or had an answer
+        // already, was at work on it.
+        const isAtOnce = !this.#hasHead && performance.now() - this.#begunAt < AT_ONCE_MS;
+        if (this.#isAnswered || this.#isOver || !isAtOnce || !isClosed(error)) return this.#onError(error);
         this.#isSecondTry = true;
-        this.#sendAlone();
+        this.#send(() => this.#sendAlone());
       },
     });
   }
@@ -114,7 +134,8 @@ export class Exchange {
   #onError(error: NodeJS.ErrnoException): void {
     if (!this.#isAnswered) {
       const broken = brokenText(error);
-      if (broken !== undefined) this.#fail(new SpaceError('MICRO_BAD_RESPONSE', { reason: `it is not HTTP (${broken})` }, { cause: error }));
+      if (UNSENDABLE.has(error.code ?? '')) this.#fail(new SpaceError('BAD_REQUEST', { reason: 'The request has a method, an address or a header that HTTP does not allow.' }, { cause: error }));
+      else if (broken !== undefined) this.#fail(new SpaceError('MICRO_BAD_RESPONSE', { reason: `it is not HTTP (${broken})` }, { cause: error }));
       else this.#fail(new LostConnection(error, this.#isSecondTry || (error.code !== 'ECONNREFUSED' && error.code !== 'ENOENT')));
     }
     this.#end();
@@ -143,6 +164,7 @@ export class Exchange {
 
   #onAnswer(answer: Incoming): void {
     const { request } = this.#options;
+    this.#hasHead = true;
     if (this.#left) return this.cancel(this.#left);
     const { status, headers } = answer;
     if (status < 200 || status > 599 || headers.length > HEADERS_MAX * 2) {

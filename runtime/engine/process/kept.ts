@@ -116,7 +116,8 @@ class KeptAnswer implements Incoming, Dispatcher.DispatchHandler {
         done(error);
       },
     });
-    return this.#stream;
+    // Whoever reads it hears of it besides; where nobody does, it must not end the host.
+    return this.#stream.on('error', () => {});
   }
 
   cancel(error: Error): void {

@@ -109,7 +109,7 @@ export class Program {
       throw this.#demise?.error ?? toSpaceError(error);
     }
     const end = parts.surroundings.received?.(request.hops);
-    const exchange = new Exchange({
+    const exchange: Exchange = new Exchange({
       request, ingress: parts.ingress, streamIdleMs: limits.streamIdleMs,
       onOver: () => {
         end?.();
@@ -121,6 +121,7 @@ export class Program {
     this.#exchanges.set(exchange, request);
     const sentAt = clock.now();
     const stopTimer = this.#limit(exchange, request);
+    exchange.begin();
     const gone = (): void => exchange.leave(new SpaceError('MICRO_TIMEOUT', { limitMs: limits.wallMs }));
     request.onGone?.(gone);
     request.signal?.addEventListener('abort', gone, { once: true });

@@ -118,10 +118,9 @@ export class ReadyBoxes {
       if (at >= 0) missing.splice(at, 1);
       return at < 0;
     });
-    for (const each of superfluous) {
-      this.#waiting.splice(this.#waiting.indexOf(each), 1);
-      await each.discard();
-    }
+    // All at once: whoever comes while one of them ends must not be given another.
+    this.#waiting = this.#waiting.filter((each) => !superfluous.includes(each));
+    await Promise.all(superfluous.map((each) => each.discard()));
     for (const kind of missing) {
       if (this.#isClosed) return;
       if (!isQuiet()) return this.#schedule();

@@ -15,10 +15,10 @@ const opened: (() => unknown)[] = [];
 afterEach(async () => { for (const close of opened.splice(0).toReversed()) await close(); });
 
 /** A program that writes bytes. */
-async function program(answer: (socket: Socket, asked: number) => void): Promise<{ ask(method?: string): Exchange; asked(): number; connections(): number }> {
+async function program(answer: (socket: Socket, asked: number) => void): Promise<{ ask(method?: string, headers?: string[]): Exchange; over(): number; asked(): number; connections(): number }> {
   const folder = await mkdtemp(join(tmpdir(), 'exchange-'));
   const path = join(folder, 's');
-  let [asked, connections] = [0, 0];
+  let [asked, connections, over] = [0, 0, 0];
   const sockets = new Set<Socket>();
   const server: Server = createServer((socket) => {
     connections += 1;
@@ -29,10 +29,15 @@ async function program(answer: (socket: Socket, asked: number) => void): Promise
   const pool: Pool = await openPool(path);
   opened.push(() => rm(folder, { recursive: true }), () => { for (const socket of sockets) socket.destroy(); server.close(); }, () => pool.destroy());
   return {
-    ask: (method = 'GET') => new Exchange({
-      request: { id: 'r', method, url: 'http://app.localhost/', headers: ['host', 'app.localhost'], body: method === 'POST' ? Buffer.from('x') : null, hops: 0 },
-      ingress: { path, pool }, streamIdleMs: 60_000, onOver() {}, onIdle() {},
-    }),
+    ask(method = 'GET', headers = ['host', 'app.localhost']) {
+      const exchange = new Exchange({
+        request: { id: 'r', method, url: 'http://app.localhost/', headers, body: method === 'POST' ? Buffer.from('x') : null, hops: 0 },
+        ingress: { path, pool }, streamIdleMs: 60_000, onOver: () => { over += 1; }, onIdle() {},
+      });
+      exchange.begin();
+      return exchange;
+    },
+    over: () => over,
     asked: () => asked,
     connections: () => connections,
   };
@@ -112,4 +117,20 @@ it('who leaves before the answer ends the connection, and who leaves a stream to
   const { body } = await ask().answer;
   (body as Readable).destroy();
   await expect.poll(() => closed).toBe(2);
+});
+
+it.each([['GET', 'a', '\x01'], ['POST', 'a', '\x01'], ['GET', 'host', 'other.localhost'], ['GET', 'bad name', 'x'], ['POST', 'bad name', 'x']])('%s with a header %j: %j is refused, and over', async (method, name, value) => {
+  const { ask, over, asked } = await program((socket) => void socket.write(OK));
+  await expect(ask(method, ['host', 'app.localhost', name, value]).answer).rejects.toMatchObject({ code: 'BAD_REQUEST' });
+  expect([over(), asked()]).toEqual([1, 0]);
+  expect(await read(ask())).toBe('200 ok');
+});
+
+it('who had the head of its answer, or worked on it for long, is asked once', async () => {
+  const half = await program((socket) => void socket.end('HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc'));
+  await expect(half.ask().answer).rejects.toThrow();
+  expect(half.asked()).toBe(1);
+  const long = await program((socket) => void setTimeout(() => socket.destroy(), 1_200));
+  await expect(long.ask().answer).rejects.toThrow();
+  expect(long.asked()).toBe(1);
 });
