@@ -1,15 +1,15 @@
 // Owns bringing a zip into a Collection: checked as a whole, rehearsed, then done. What is there already is passed over,
 // so an import that was cut off goes on where it stood when it is started again. Any amount in little memory.
 import { createHash } from 'node:crypto';
-import { open, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import { openPromise } from 'yauzl';
 import type { Entry, ZipFile } from 'yauzl';
 import { isSpaceError, SpaceError } from '../core/errors.ts';
 import { newId } from '../core/ids.ts';
+import { writeFileFrom } from '../core/write-file.ts';
 import { elementsOf } from './archive-items.ts';
 import { MANIFEST_MAX_BYTES, readManifest } from './archive-manifest.ts';
 import type { ManifestIndex } from './archive-manifest.ts';
@@ -35,19 +35,13 @@ export async function receiveArchive(place: ImportPlace, source: AsyncIterable<U
   const remove = (): Promise<void> => rm(path, { force: true });
   try {
     await createFolder(place.folder);
-    await receive(path, limited(source, limits.maxTotalBytes));
+    await writeFileFrom(limited(source, limits.maxTotalBytes), path, { flags: 'wx' });
     const archive = await readArchive(path, limits);
     return { run: (options = {}) => runImport(place, archive, options), close: remove };
   } catch (error) {
     await remove();
     throw archiveError(error);
   }
-}
-
-/** Opened first: a stream that opens the file by itself may do so after it was removed. */
-async function receive(path: string, source: AsyncIterable<Uint8Array>): Promise<void> {
-  const file = await open(path, 'wx');
-  await pipeline(source, file.createWriteStream());
 }
 
 interface Archive {

@@ -92,7 +92,6 @@ export interface BoxesOptions {
   isBare?: boolean;
 }
 
-const UNREAD_MS = 5_000;
 const SHIFT = 4;
 const KILL_PATIENCE_MS = 2_000;
 const BARE_TOOLS = ['nice'] as const;
@@ -255,8 +254,6 @@ function stopAll(program: () => number[]): void {
 async function endOf({ exited, stdio }: Launched, group: Group | undefined): Promise<BoxEnd> {
   const end = await exited;
   for (const at of [0, FD.control, FD.info]) stdio[at]?.destroy();
-  // What nobody has read by then nobody will: it would stay open.
-  setTimeout(() => { for (const at of [1, 2]) stdio[at]?.destroy(); }, UNREAD_MS).unref();
   if (!group) return { ...end, hit: [] };
   const [memory, processes] = await Promise.all([group.memoryKills(), group.refusedProcesses()]);
   void group.remove();

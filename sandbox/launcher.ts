@@ -153,12 +153,11 @@ export class Launcher {
     clearTimeout(patience);
     this.#passes.delete(pass);
     const exited = end.promise;
+    // Something of it may have outlived it, or nobody reads on: then it would stay open, and whoever waits for the end would for ever.
+    void exited.then(() => setTimeout(() => { for (const socket of stdio) socket?.destroy(); }, CLOSE_MAX_MS).unref());
     const close = async (): Promise<LaunchEnd> => {
       const how = await exited;
-      // Something of it may have outlived it, or nobody reads on: whoever waits for the end shall have it.
-      const late = setTimeout(() => { for (const socket of stdio) socket?.destroy(); }, CLOSE_MAX_MS);
       await Promise.all(stdio.map(silence));
-      clearTimeout(late);
       return how;
     };
     resolve({ pid, stdio, exited, closed: close, kill: () => { if (this.#jobs.has(id)) this.#process.send({ kill: id } satisfies ToLauncher, () => {}); } });

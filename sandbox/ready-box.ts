@@ -46,7 +46,7 @@ const COMPILED_MAX_FILES = 20_000;
 const NAME_MAX_BYTES = 210;
 const COMPILED_NAME = /^v[\w.-]{1,100}\/\w[\w.-]{0,100}$/;
 /** What is the same for every program of this host, and read by Node.js when it starts. Anything else would tell of others. */
-const READ_AT_START = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_DIR', 'SSL_CERT_FILE'];
+export const READ_AT_START = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_DIR', 'SSL_CERT_FILE'];
 let last = 0;
 
 /** @param folder of this host alone  @throws Error when its program does not come up */

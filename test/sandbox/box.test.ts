@@ -16,6 +16,7 @@ import { openGroups } from '../../sandbox/cgroup.ts';
 import { COMPILER_FLAGS } from '../../sandbox/forwarder/find.ts';
 import { treeOf, usageOf } from '../../sandbox/watch.ts';
 import { type Alterations, copyAltered } from '../support/altered-source.ts';
+import { type Said, said } from '../support/box-output.ts';
 
 const limits = { memoryMb: 256, processes: 100, openFiles: 512, tmpMb: 16, tmpFiles: 500 };
 let folder: string;
@@ -39,16 +40,7 @@ function sh(line: string, spec: Partial<BoxSpec> = {}): Promise<Box> {
   return boxes.start({ command: ['/bin/sh', '-c', line], env: {}, show: { '/app': app }, limits, ...spec });
 }
 
-async function said(box: Box): Promise<{ out: string; code: number | null }> {
-  let out = '';
-  for (const stream of [box.stdout, box.stderr]) stream.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  const closed = Promise.all([box.stdout, box.stderr].map((stream) => new Promise((resolve) => stream.once('close', resolve))));
-  const { code } = await box.ended;
-  await closed;
-  return { out: out.trim(), code };
-}
-
-const run = async (line: string, spec: Partial<BoxSpec> = {}): Promise<{ out: string; code: number | null }> => said(await sh(line, spec));
+const run = async (line: string, spec: Partial<BoxSpec> = {}): Promise<Said> => said(await sh(line, spec));
 
 it('reaches the level for which this project is tested, and everything that it tries holds', () => {
   expect(['full', 'soft']).toContain(ground.report.level);

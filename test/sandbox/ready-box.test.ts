@@ -8,10 +8,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { Box, Boxes } from '../../sandbox/box.ts';
+import type { Boxes } from '../../sandbox/box.ts';
 import { type BoxGround, prepareBoxes } from '../../sandbox/box-test.ts';
 import type { ReadyBox, ReadyFor, ReadySpec } from '../../sandbox/ready-box.ts';
 import { treeOf, usageOf } from '../../sandbox/watch.ts';
+import { type Said, said } from '../support/box-output.ts';
 
 const limits = { memoryMb: 256, processes: 60, openFiles: 256, tmpMb: 16, tmpFiles: 500 };
 const fixture = (name: string): string => fileURLToPath(new URL(`../fixtures/sandbox/${name}`, import.meta.url));
@@ -46,22 +47,13 @@ afterAll(async () => {
 const open = async (spec: Partial<ReadySpec> = {}): Promise<ReadyBox> => (await boxes.ready({ env: {}, limits, ports: [], user: boxes.nextUser(), ...spec }))!;
 const forLine = (line: string, more: Partial<ReadyFor> = {}): ReadyFor => ({ folder: app, command: ['/bin/sh', '-c', line], env: {}, hosts: [], forwards: {}, ...more });
 
-async function said(box: Box): Promise<{ out: string; code: number | null }> {
-  let out = '';
-  for (const stream of [box.stdout, box.stderr]) stream.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  const closed = Promise.all([box.stdout, box.stderr].map((stream) => new Promise((resolve) => stream.once('close', resolve))));
-  const { code } = await box.ended;
-  await closed;
-  return { out: out.trim(), code };
-}
-
-async function run(line: string, more: Partial<ReadyFor> = {}): Promise<{ out: string; code: number | null }> {
+async function run(line: string, more: Partial<ReadyFor> = {}): Promise<Said> {
   const ready = await open();
   await ready.become(forLine(line, more));
   return said(ready.box);
 }
 
-const runCold = async (line: string): Promise<{ out: string; code: number | null }> => said(await boxes.start({ command: ['/bin/sh', '-c', line], env: {}, show: { '/app': app }, limits }));
+const runCold = async (line: string): Promise<Said> => said(await boxes.start({ command: ['/bin/sh', '-c', line], env: {}, show: { '/app': app }, limits }));
 
 describe('a ready box', () => {
   it('becomes a program of Node.js that finds everything as if it had been started by itself', async () => {

@@ -156,7 +156,7 @@ export class Exchange {
     // Whoever reads it hears of it besides; where nobody does, it must not end the host.
     response.on('error', () => {});
     response.once('close', () => {
-      if (!this.#isAnswered) this.#fail(cutOff());
+      if (!this.#isAnswered) this.#fail(new LostConnection(new Error('its answer was cut off'), true));
       this.#end();
     });
     this.#onAnswer(incomingOf(response));
@@ -289,10 +289,6 @@ function incomingOf(response: IncomingMessage): Incoming {
       return response;
     },
   };
-}
-
-function cutOff(): LostConnection {
-  return new LostConnection(new Error('its answer was cut off'), true);
 }
 
 function lengthOf(headers: HeaderList): number | undefined {

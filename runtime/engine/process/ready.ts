@@ -6,7 +6,7 @@ import type { Clock } from '../../../core/clock.ts';
 import type { Log } from '../../../core/log.ts';
 import type { Boxes } from '../../../sandbox/box.ts';
 import type { BoxLimits } from '../../../sandbox/box-command.ts';
-import type { ReadyBox } from '../../../sandbox/ready-box.ts';
+import { READ_AT_START, type ReadyBox } from '../../../sandbox/ready-box.ts';
 import { type Ingress, openIngress } from './ingress.ts';
 import type { Surroundings } from './surroundings.ts';
 
@@ -43,7 +43,7 @@ const QUIET_MS = 250;
 /** With less left on this machine, nothing is kept ready. */
 const FREE_MIN_BYTES = 512 * 1024 ** 2;
 const FAILURES_MAX = 3;
-const BOOT_ENV = ['NODE_EXTRA_CA_CERTS', 'SSL_CERT_DIR', 'SSL_CERT_FILE', 'NODE_USE_ENV_PROXY'];
+const BOOT_ENV = [...READ_AT_START, 'NODE_USE_ENV_PROXY'];
 let last = 0;
 
 export class ReadyBoxes {
